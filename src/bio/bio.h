@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Block I/O. A device (file, partition, disk, or RAM) carries a superblock and a table of blobs; a
+ * blob is a numbered, growable-at-creation-only range of bytes made of clusters, such as the log, the
+ * metadata or the data of one pool on one target. Each xstream does its I/O on its own ring.
+ *
+ * A device is opened once per engine and shared by its xstreams. Changing the blob table is rare: it
+ * is done under a lock, on a helper thread, and is atomic on the medium (two alternating, checksummed
+ * copies). Reads and writes never take that lock.
+ */
+#pragma once
+
+#include <gurt/types.h>
+#include <sys/uio.h>
+#include "base/util.h"
+
+#define BIO_BLOCK_BYTES   4096u          /**< unit of I/O and alignment */
+#define BIO_CLUSTER_BYTES (1u << 20)     /**< unit of blob allocation */
+
+struct bio_dev;
+struct bio_ctx;
+struct bio_blob;
+
+enum bio_kind { BIO_FILE, BIO_KDEV, BIO_RAM };
+enum bio_role { BIO_ROLE_WAL = 1, BIO_ROLE_META = 2, BIO_ROLE_DATA = 4 };
+
+struct bio_dev_attr {
+	enum bio_kind kind;
+	const char   *path;       /**< file or block device; RAM: a name for messages */
+	uint64_t      size_bytes; /**< FILE, RAM: size to create; KDEV: 0 = all of it */
+	uint32_t      roles;      /**< BIO_ROLE_* this device serves */
+};
+/** Write a fresh superblock; refuses one that has ours unless @force. A file is created with its space reserved. */
+int  bio_dev_format(const struct bio_dev_attr *attr, const unsigned char system_uuid[16], bool force) MUST_CHECK;
+/** Errors: NONEXIST no such path | UNINIT not formatted | DF_INVAL damaged (both copies) | DF_INCOMPT other version | BUSY
+ *  opened by another process (flock). The log line names the device and the remedy. */
+int  bio_dev_open(const struct bio_dev_attr *attr, struct bio_dev **ret_dev) MUST_CHECK;
+void bio_dev_close(struct bio_dev *dev);
+void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);
+struct bio_dev_space { uint64_t total_bytes, free_bytes; };
+void bio_dev_space(struct bio_dev *dev, struct bio_dev_space *space);
+
+/* ---- blobs; these block on the device: call them in ult_offload() on an xstream ---- */
+
+struct bio_blob_id {
+	unsigned char pool[16];
+	uint32_t      tgt;   /**< target index; BIO_TGT_SYS for the metadata xstream's own */
+	uint32_t      role;  /**< one BIO_ROLE_* */
+};
+#define BIO_TGT_SYS UINT32_MAX
+int  bio_blob_create(struct bio_dev *dev, const struct bio_blob_id *id, uint64_t bytes) MUST_CHECK; /**< EXIST, NOSPACE; content reads as zeroes or old bytes: format it */
+int  bio_blob_destroy(struct bio_dev *dev, const struct bio_blob_id *id) MUST_CHECK;
+int  bio_blob_list(struct bio_dev *dev, int (*cb)(const struct bio_blob_id *id, uint64_t bytes, void *arg), void *arg);
+
+/* ---- per-xstream I/O ---- */
+
+/** A ring of the calling xstream, registered as a poller with its scheduler. */
+int  bio_ctx_create(struct bio_ctx **ret_ctx) MUST_CHECK;
+void bio_ctx_destroy(struct bio_ctx *ctx);
+int  bio_blob_open(struct bio_ctx *ctx, struct bio_dev *dev, const struct bio_blob_id *id, struct bio_blob **ret_blob) MUST_CHECK;
+void bio_blob_close(struct bio_blob *blob);
+uint64_t bio_blob_bytes(const struct bio_blob *blob);
+
+/** Offsets and total lengths are multiples of BIO_BLOCK_BYTES, memory is block aligned (bio_buf_get).
+ *  Out of range: -DER_INVAL. Device errors: -DER_IO / -DER_NVME_IO, logged with the device's name. */
+MAY_YIELD int bio_readv(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr) MUST_CHECK;
+MAY_YIELD int bio_writev(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr) MUST_CHECK;
+/** Everything written before is on the medium when it returns 0. */
+MAY_YIELD int bio_flush(struct bio_blob *blob) MUST_CHECK;
+/** writev then flush, linked in one submission. */
+MAY_YIELD int bio_writev_flush(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr) MUST_CHECK;
+
+struct bio_io; /* asynchronous form, for many in flight */
+typedef void (*bio_cb_t)(void *arg, int rc); /**< on the scheduler; must not yield */
+int bio_readv_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr, bio_cb_t cb, void *arg) MUST_CHECK; /**< iov array is copied */
+int bio_writev_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr, bio_cb_t cb, void *arg) MUST_CHECK;
+
+/** Block-aligned buffers from the context's pool; waits when the limit is reached (never for ever: a request
+ *  larger than the limit is -DER_NOMEM). */
+MAY_YIELD int bio_buf_get(struct bio_ctx *ctx, size_t bytes, void **ret_buf) MUST_CHECK;
+void bio_buf_put(struct bio_ctx *ctx, void *buf, size_t bytes);

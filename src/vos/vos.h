@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The versioned object store of one target: pool -> container -> object -> dkey -> akey -> values,
+ * a single value or array extents, each at an epoch. Updates never overwrite: a fetch at epoch e sees
+ * the newest value or extent pieces with epoch <= e that no punch at an epoch between hides.
+ *
+ * Everything here runs on the xstream that opened the pool. No global state.
+ */
+#pragma once
+
+#include <daos_obj.h>
+#include <daos_prop.h>
+#include "base/unit_oid.h"
+#include "bio/bio.h"
+
+struct vos_pool;
+struct vos_cont;
+
+struct vos_store {            /**< where a target keeps its pools; the engine fills it in */
+	struct bio_ctx *ctx;
+	struct bio_dev *wal, *meta, *data; /**< wal and meta NULL: volatile heap; data NULL: no extents, all values in the heap */
+	uint32_t        tgt;
+};
+struct vos_pool_size { uint64_t meta_bytes, wal_bytes, data_bytes; }; /**< wal 0: chosen from meta */
+
+/* ---- pools ---- */
+MAY_YIELD int  vos_pool_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_size *size) MUST_CHECK; /**< EXIST, NOSPACE */
+MAY_YIELD int  vos_pool_destroy(struct vos_store *store, const uuid_t uuid) MUST_CHECK;
+MAY_YIELD int  vos_pool_open(struct vos_store *store, const uuid_t uuid, struct vos_pool **ret_pool) MUST_CHECK;
+MAY_YIELD void vos_pool_close(struct vos_pool *pool);
+struct vos_pool_info {
+	uint64_t scm_total, scm_free;   /**< metadata heap */
+	uint64_t nvme_total, nvme_free; /**< data blob */
+	uint64_t cont_nr, obj_nr;
+};
+void vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info);
+/** Space kept for what must not fail (punch, aggregation); updates see NOSPACE when it would be touched. */
+void vos_pool_set_reserve(struct vos_pool *pool, uint32_t percent);
+/** Values of at least this many bytes go to the data blob. Default 4096. */
+void vos_pool_set_data_thresh(struct vos_pool *pool, uint32_t bytes);
+
+/* ---- containers ---- */
+MAY_YIELD int  vos_cont_create(struct vos_pool *pool, const uuid_t uuid) MUST_CHECK;   /**< EXIST */
+MAY_YIELD int  vos_cont_destroy(struct vos_pool *pool, const uuid_t uuid) MUST_CHECK;  /**< BUSY while open; space is reclaimed in slices afterwards */
+int  vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_cont) MUST_CHECK; /**< NONEXIST; counted */
+void vos_cont_close(struct vos_cont *cont);
+struct vos_cont_info { uint64_t obj_nr, used_bytes; daos_epoch_t hae /**< highest aggregated epoch */; };
+void vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info);
+
+/* ---- update and fetch ---- */
+struct vos_io;
+#define VOS_IOD_MAX 4096
+/** Flags are the public DAOS_COND_* bits. */
+/**
+ * Reserve space for an update and say where its bytes must land.
+ * @param iods  [nr] borrowed until vos_update_end(); iod_size 0 = punch of that akey's value or extents
+ * @param epoch above what was written there before for the same extent, or equal (same transaction)
+ * Errors: NOSPACE nothing stays reserved | INVAL | EXIST, NONEXIST conditional | REC2BIG
+ */
+MAY_YIELD int vos_update_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+			       unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io) MUST_CHECK;
+/** Memory of iod @idx, in the order of its recxs: fill it (update) or read it (fetch). An iov with NULL iov_buf is a hole
+ *  (fetch only), iov_buf_len bytes long. Valid until end. */
+d_sg_list_t *vos_io_sgl(struct vos_io *io, unsigned idx);
+/** Fetch: record size found (0: nothing there) and bytes that exist at the epoch. */
+uint64_t vos_io_iod_size(struct vos_io *io, unsigned idx);
+/** rc 0: write what must be on the data blob, commit one transaction, return when durable. Else give everything back. Frees @io. */
+MAY_YIELD int vos_update_end(struct vos_io *io, int rc) MUST_CHECK;
+/** Look up, and read from the data blob. Missing keys are not errors: iod_size 0. Conditional fetch flags: NONEXIST. */
+MAY_YIELD int vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+			      unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io) MUST_CHECK;
+MAY_YIELD void vos_fetch_end(struct vos_io *io);
+/** Both with the caller's memory: copies. Fetch sets iod_size, sg_nr_out and iov_len. */
+MAY_YIELD int vos_obj_update(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+			     unsigned nr, const daos_iod_t *iods, const d_sg_list_t *sgls) MUST_CHECK;
+MAY_YIELD int vos_obj_fetch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+			    unsigned nr, daos_iod_t *iods, d_sg_list_t *sgls) MUST_CHECK;
+/** Punch the object (dkey NULL), the dkey (akey_nr 0), or akeys, at @epoch. */
+MAY_YIELD int vos_obj_punch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+			    unsigned akey_nr, const daos_key_t *akeys) MUST_CHECK;
+
+/* ---- iteration and queries ---- */
+enum vos_iter_type { VOS_ITER_OBJ, VOS_ITER_DKEY, VOS_ITER_AKEY, VOS_ITER_SINGLE, VOS_ITER_RECX };
+struct vos_iter_param {
+	struct vos_cont *cont;
+	daos_unit_oid_t  oid;
+	daos_key_t       dkey, akey;   /**< as far as the type needs */
+	daos_epoch_t     epoch;        /**< what is visible at it */
+	bool             reverse;      /**< RECX: descending */
+};
+struct vos_iter_entry {
+	daos_unit_oid_t oid;
+	daos_key_t      key;        /**< borrowed until the callback returns */
+	daos_recx_t     recx;
+	daos_epoch_t    epoch;      /**< of the value; of the newest change for keys, where known */
+	uint64_t        rsize;      /**< record size */
+	bool            is_array;   /**< AKEY */
+};
+/** Return 0 to go on, > 0 to stop (the anchor then continues AFTER this entry), < 0 to fail. May not yield. */
+typedef int (*vos_iter_cb_t)(const struct vos_iter_entry *ent, void *arg);
+/** From @anchor (zeroed: the start) on; at the end the anchor is EOF (daos_anchor_is_eof). Survives changes in between. Yields between slices of entries. */
+MAY_YIELD int vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_anchor_t *anchor, vos_iter_cb_t cb, void *arg) MUST_CHECK;
+
+/** DAOS_GET_DKEY/AKEY/RECX | DAOS_GET_MAX/MIN, on integer keys as in daos_obj_query_key(). Key memory is the caller's (8 bytes). -DER_NONEXIST. */
+MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, daos_epoch_t epoch, daos_key_t *dkey, daos_key_t *akey,
+				daos_recx_t *recx, daos_size_t *ret_cell_size, daos_epoch_t *ret_max_write) MUST_CHECK;
+
+/* ---- space that nobody can see any more ---- */
+/** Merge and reclaim in (hae, epoch], in slices that yield; @stop is asked between slices. */
+MAY_YIELD int vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg) MUST_CHECK;
+/** Free what destroyed containers and aggregated punches left, at most @credits items. Returns the number left to do (0: none), or an error. */
+MAY_YIELD int vos_gc(struct vos_pool *pool, unsigned credits) MUST_CHECK;
+/** Walk all of it and check the invariants of every structure; for tests. */
+int vos_pool_check(struct vos_pool *pool) MUST_CHECK;
