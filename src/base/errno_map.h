@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** Error codes inside are -DER_*; the POSIX layers speak positive errno. These two translate. */
+#pragma once
+
+#include <daos_errno.h>
+#include "base/util.h"
+
+/** @param der  0 or -DER_* (a positive code is taken as well). Returns 0 or a positive errno. */
+int daos_der2errno(int der);
+/** @param err  0 or a positive errno. Returns 0 or -DER_*; -DER_MISC for what has no counterpart. */
+int daos_errno2der(int err);

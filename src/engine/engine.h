@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The engine: xstreams, the module table, scheduling of requests, collective work on targets.
+ *
+ * xstream 0 serves metadata (tag 0), 1 monitoring (tag 1), 2 .. 1+T the targets (tag 2+i = target i),
+ * the rest are helpers. Each has a CART context of the same index, a bio context, and the module's
+ * per-xstream data. Everything hangs from a struct engine; one process may hold several.
+ */
+#pragma once
+
+#include <gurt/types.h>
+#include "base/hlc.h"
+#include "bio/bio.h"
+#include "cart/crt.h"
+#include "ult/ult.h"
+#include "vos/vos.h"
+
+struct engine;
+struct d_tm;
+
+enum dss_tag { DSS_TAG_SYS = 0, DSS_TAG_MON = 1, DSS_TAG_TGT0 = 2 };
+
+/** One execution stream, as modules see it. */
+struct dss_xstream {
+	struct engine    *dx_engine;
+	struct ult_xs    *dx_xs;
+	crt_context_t     dx_ctx;
+	struct bio_ctx   *dx_bio;
+	struct vos_store  dx_store;  /**< tgt = dx_tgt_id, or BIO_TGT_SYS on xstream 0 */
+	uint32_t          dx_id;
+	int32_t           dx_tgt_id; /**< -1: not a target */
+	void            **dx_tls;    /**< by module key index */
+};
+/** Of the calling ULT. Asserts that there is one. */
+struct dss_xstream *dss_self(void);
+struct engine      *dss_engine(void); /**< dss_self()->dx_engine */
+
+/* ---- what a module may ask of its engine ---- */
+
+uint32_t     dss_tgt_nr(struct engine *eng);
+struct crt  *dss_crt(struct engine *eng);
+struct hlc  *dss_hlc(struct engine *eng);
+struct d_tm *dss_tm(struct engine *eng);
+const char  *dss_storage_path(struct engine *eng);   /**< directory of the engine's own files */
+const char  *dss_sys_name(struct engine *eng);
+void         dss_system_uuid(struct engine *eng, uuid_t uuid);
+void         dss_dev_space(struct engine *eng, uint64_t *scm_total, uint64_t *scm_free, uint64_t *nvme_total, uint64_t *nvme_free);
+/** Data that a module keeps for the whole engine, by module id; set in sm_init. */
+void *dss_module_data(struct engine *eng, enum crt_mod_id mod);
+void  dss_module_set_data(struct engine *eng, enum crt_mod_id mod, void *data);
+
+/** Start a ULT on: the system xstream, or target @tgt. Detached when ret_ult is NULL. */
+int dss_ult_create(struct engine *eng, uint32_t xs_id, enum ult_pool pool, ult_fn_t fn, void *arg, struct ult **ret_ult) MUST_CHECK;
+#define DSS_XS_OF_TGT(tgt) (DSS_TAG_TGT0 + (tgt))
+/** Run fn(arg) in a ULT there and wait for its value. */
+MAY_YIELD int dss_ult_execute(struct engine *eng, uint32_t xs_id, int (*fn)(void *arg), void *arg) MUST_CHECK;
+/** Run fn(arg, tgt) on every target at once, wait for all; the first error in target order, or 0. */
+MAY_YIELD int dss_tgt_collective(struct engine *eng, int (*fn)(void *arg, uint32_t tgt), void *arg) MUST_CHECK;
+
+/** Send and wait: the ULT alone is suspended. Returns the transport's status; cr_output is valid on 0
+ *  until crt_req_decref(), which the caller does in any case. */
+MAY_YIELD int dss_rpc_send(crt_rpc_t *rpc) MUST_CHECK;
+/** The same request to several ranks at once. @fill sets each input, @done sees each outcome (rpc valid during the call). */
+MAY_YIELD int dss_rpc_multicast(struct dss_xstream *dx, const d_rank_list_t *ranks, uint32_t tag, crt_opcode_t opc,
+				void (*fill)(crt_rpc_t *rpc, void *arg), int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg), void *arg) MUST_CHECK;
+MAY_YIELD int dss_bulk_transfer(const struct crt_bulk_desc *desc) MUST_CHECK;
+
+/** Call daos_server (drpc socket of the engine's parent) from a ULT: runs on a helper thread. @ret_body is taken by the caller, free(). */
+MAY_YIELD int dss_drpc_upcall(struct engine *eng, int32_t module, int32_t method, const void *body, size_t body_bytes,
+			      void **ret_body, size_t *ret_body_bytes) MUST_CHECK;
+
+/* ---- modules ---- */
+
+struct dss_module_key {        /**< per-xstream data of a module */
+	const char *name;
+	uint32_t    tags;      /**< bit DSS_HAS_SYS | DSS_HAS_MON | DSS_HAS_TGT */
+	int         index;     /**< internal */
+	void     *(*init)(struct dss_xstream *dx); /**< NULL: start fails */
+	MAY_YIELD void (*fini)(struct dss_xstream *dx, void *data);
+};
+enum { DSS_HAS_SYS = 1, DSS_HAS_MON = 2, DSS_HAS_TGT = 4 };
+void *dss_module_tls(const struct dss_module_key *key); /**< of the calling xstream */
+
+/** How the scheduler queues a request. */
+struct dss_req_attr {
+	uuid_t   pool;        /**< null: anonymous, runs at once */
+	enum dss_req_kind { DSS_REQ_UPDATE, DSS_REQ_FETCH, DSS_REQ_OTHER } kind;
+};
+
+struct dss_drpc_call {        /**< a dRPC from daos_server; runs in a ULT of xstream 0 */
+	int32_t     method;
+	const void *body;     /**< borrowed */
+	size_t      body_bytes;
+	void       *ret_body; /**< malloc'ed by the handler, freed by the listener */
+	size_t      ret_body_bytes;
+	int32_t     status;   /**< drpc__status */
+};
+struct dss_drpc_hdlr {
+	int32_t module;       /**< drpc module id, drpc/drpc_modules.h; 0 ends the array */
+	MAY_YIELD void (*handler)(struct engine *eng, struct dss_drpc_call *call);
+};
+
+/** What a module exports; a shared object exports it as `dss_module_<name>`. */
+struct dss_module {
+	const char            *sm_name;   /**< "pool", ... */
+	enum crt_mod_id        sm_mod_id;
+	uint64_t               sm_facs;   /**< feature bits */
+	MAY_YIELD int        (*sm_init)(struct engine *eng);    /**< on xstream 0, before requests */
+	MAY_YIELD void       (*sm_fini)(struct engine *eng);
+	MAY_YIELD int        (*sm_setup)(struct engine *eng);   /**< once the rank is known and the whole stack is up; may be NULL */
+	MAY_YIELD void       (*sm_cleanup)(struct engine *eng); /**< before shutdown; may be NULL */
+	const struct crt_proto     *sm_proto;         /**< NULL: none */
+	struct dss_module_key      *sm_key;           /**< NULL: none */
+	const struct dss_drpc_hdlr *sm_drpc_handlers; /**< NULL: none */
+	void                      (*sm_req_attr)(crt_rpc_t *rpc, struct dss_req_attr *attr); /**< NULL: anonymous */
+};
+
+/* ---- making one; used by daos_engine, by tests and by simulation ---- */
+
+struct engine_bdev { struct bio_dev_attr attr; };
+struct engine_attr {
+	const char *name;          /**< for logs: "engine 0" */
+	const char *sys_name;      /**< "daos_server" */
+	uint32_t    tgt_nr;        /**< 1.. */
+	uint32_t    helper_nr;
+	int         first_core;    /**< -1: no binding */
+	const char *storage_path;  /**< -s: directory for the superblock; must exist */
+	const struct engine_bdev *bdevs; uint32_t bdev_nr; /**< 0: volatile, says so */
+	uint64_t    heap_bytes;    /**< DRAM for metadata of all pools; 0: no limit but the devices */
+	struct crt_attr fabric;
+	const char *drpc_dir;      /**< socket directory; NULL: no listener, no upcalls (tests) */
+	uint32_t    instance_idx;
+	const char *modules;       /**< "vos,rdb,rsvc,security,mgmt,dtx,pool,cont,obj,rebuild" or a subset; NULL: default */
+	const struct dss_module *const *static_modules; /**< NULL-ended; used instead of dlopen when given */
+};
+/** The whole ordered start-up: devices, network, xstreams, modules' sm_init; rolled back on failure. Called by a plain thread. */
+int  engine_start(const struct engine_attr *attr, struct engine **ret_eng) MUST_CHECK;
+/** The rank is known: run the modules' sm_setup. Called by the mgmt module (SetUp) or a test; any thread. */
+int  engine_setup(struct engine *eng, d_rank_t rank) MUST_CHECK;
+void engine_stop(struct engine *eng);
