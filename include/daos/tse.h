@@ -96,9 +96,6 @@ tse_task_get_priv(tse_task_t *task);
 /** Returns the old one. */
 void *
 tse_task_set_priv(tse_task_t *task, void *priv);
-/** The function the task runs has its argument here: the same as its private pointer. */
-void *
-tse_task2arg(tse_task_t *task);
 tse_sched_t *
 tse_task2sched(tse_task_t *task);
 
@@ -148,10 +145,10 @@ tse_task_list_depend(d_list_t *head, tse_task_t *task);
 /** @task runs after all of the list. */
 int
 tse_task_depend_list(tse_task_t *task, d_list_t *head);
-/** Call @cb for each until it fails; each is taken off before. */
+/** Call @cb for each until one fails; @cb may take its task off the list. */
 int
 tse_task_list_traverse(d_list_t *head, tse_task_cb_t cb, void *arg);
-/** The same, where @cb takes the task off if it likes. */
+/** The same, where @cb may also end its task or empty the list. */
 int
 tse_task_list_traverse_adv(d_list_t *head, tse_task_cb_t cb, void *arg);
 

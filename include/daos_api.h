@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** Small helpers: rank lists, anchors, clocks. */
+#ifndef __DAOS_API_H__
+#define __DAOS_API_H__
+
+#include <daos_types.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/** Parse "1:2:5" (with @sep ":"), sorted and without duplicates. NULL: malformed, or no memory. */
+d_rank_list_t *
+daos_rank_list_parse(const char *str, const char *sep);
+
+/** @opts is unused. */
+static inline int
+daos_anchor_init(daos_anchor_t *anchor, __attribute__((unused)) unsigned int opts)
+{
+	memset(anchor, 0, sizeof(*anchor));
+	return 0;
+}
+
+static inline void
+daos_anchor_fini(__attribute__((unused)) daos_anchor_t *anchor)
+{
+}
+
+/** Whether everything was listed. */
+static inline bool
+daos_anchor_is_eof(daos_anchor_t *anchor)
+{
+	return anchor->da_type == DAOS_ANCHOR_TYPE_EOF;
+}
+
+/** Wall-clock time of a hybrid logical clock value, such as an epoch. */
+int
+daos_hlc2timespec(uint64_t hlc, struct timespec *ts);
+
+/** The same in seconds. */
+int
+daos_hlc2timestamp(uint64_t hlc, time_t *ts);
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif /* __DAOS_API_H__ */
