@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * A client's open container: what stands behind a container handle. Immutable once open, counted;
+ * it holds a reference of its pool.
+ */
+#pragma once
+
+#include <daos_cont.h>
+#include "base/handle.h"
+#include "pool/pool_client.h"
+
+/** The properties that objects need, read when the container was opened. */
+struct dc_cont_props {
+	uint64_t layout_type;    /**< DAOS_PROP_CO_LAYOUT_* */
+	uint64_t csum;           /**< DAOS_PROP_CO_CSUM_* */
+	uint64_t csum_chunk_bytes;
+	uint64_t csum_srv_verify;
+	uint64_t redun_fac;      /**< classes picked for the user survive as many failures */
+	uint64_t redun_lvl;
+	uint64_t ec_cell_bytes;
+	uint64_t ec_pda, rp_pda;
+	uint64_t obj_version;    /**< layout of objects, id_layout_ver */
+	uint64_t global_version;
+	uint64_t perf_domain;
+	uint64_t dedup, dedup_threshold_bytes;
+	uint64_t status;         /**< DAOS_PROP_CO_STATUS_VAL() */
+};
+
+struct dc_cont {
+	struct d_hlink  dc_hlink;  /**< type DAOS_HTYPE_CO */
+	struct dc_pool *dc_pool;   /**< a reference */
+	uuid_t          dc_uuid;
+	uuid_t          dc_hdl;    /**< travels in every object request */
+	uint64_t        dc_flags;  /**< DAOS_COO_* */
+	uint64_t        dc_capas;  /**< SEC_CONT_CAPA_*; security/sec_capas.h */
+	struct dc_cont_props dc_props;
+	_Atomic uint32_t dc_obj_nr; /**< open objects, kept by the object client; for messages */
+};
+
+/** The container behind a handle, with a reference for the caller; NULL: no such handle. */
+struct dc_cont *dc_hdl2cont(struct client *cl, daos_handle_t coh);
+void dc_cont_addref(struct dc_cont *cont);
+void dc_cont_put(struct dc_cont *cont);
