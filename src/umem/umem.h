@@ -38,10 +38,13 @@ umem_off_t umem_root(const struct umem *u);
 void umem_tx_begin(struct umem *u);
 /** Before changing [ptr, ptr+bytes): keep the old bytes for abort, log the new ones at commit. Overlaps are fine. */
 int  umem_tx_add(struct umem *u, void *ptr, size_t bytes) MUST_CHECK;
-/** Zeroed, 16-byte aligned, logged as a whole at commit unless UMEM_NO_LOG_BODY (then only umem_tx_add'ed parts are,
- *  for memory whose other bytes are filled before use). -DER_NOSPACE -> the caller aborts. */
+/** Zeroed, 16-byte aligned, logged as a whole at commit. -DER_NOSPACE -> the caller aborts. */
 int  umem_alloc(struct umem *u, size_t bytes, umem_off_t *ret_off) MUST_CHECK;
-int  umem_free(struct umem *u, umem_off_t off) MUST_CHECK; /**< reusable after the commit */
+/** UMEM_NO_LOG_BODY: only the parts given to umem_tx_add() are logged; what the others hold after a crash is undefined. */
+enum umem_alloc_flag { UMEM_NO_LOG_BODY = 1 };
+int  umem_alloc_flags(struct umem *u, size_t bytes, uint32_t flags, umem_off_t *ret_off) MUST_CHECK;
+/** Reusable after the commit. -DER_INVAL: no allocation begins there; releasing one twice in a transaction aborts. */
+int  umem_free(struct umem *u, umem_off_t off) MUST_CHECK;
 /** Run when the transaction is durable (0) or aborted (error); for DRAM state beside the heap. */
 int  umem_tx_on_end(struct umem *u, void (*fn)(void *arg, int rc), void *arg) MUST_CHECK;
 void umem_tx_abort(struct umem *u);

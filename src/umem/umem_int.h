@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** The heap as its own files see it. */
+#pragma once
+
+#include "umem/umem.h"
+#include "umem/umem_heap.h"
+#include "umem/umem_tx.h"
+
+struct umem_log;
+struct umem_ckpt;
+
+struct umem {
+	uint8_t          *base;
+	uint64_t          bytes;
+	unsigned char     uuid[16];
+	int               err; /**< not 0: the log or a checkpoint failed, nothing more is accepted */
+	struct umem_heap  heap;
+	struct umem_tx    tx;
+	uint64_t          last_seq;
+	uint64_t          tx_nr;
+	uint64_t          replayed_tx_nr;
+	struct umem_log  *log;  /**< NULL: volatile */
+	struct umem_ckpt *ckpt; /**< NULL: volatile */
+};

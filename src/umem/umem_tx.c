@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Transactions.
+ *
+ * One at a time: nothing yields between begin and commit. umem_tx_add() copies the old bytes to the
+ * undo buffer and notes the range. Abort copies them back, newest first, then takes back what the
+ * allocator did to its DRAM index. Commit applies the releases, sorts and merges the ranges, and
+ * writes their present bytes into the log's buffer as one record. Buffers are kept between
+ * transactions, so that a small one allocates nothing.
+ *
+ * Invariants:
+ *  1. Bytes of the heap differ from what they were at begin only inside noted ranges and memory
+ *     allocated in this transaction.
+ *  2. When a commit starts to apply releases, nothing can fail any more: the log has admitted the
+ *     record and umem_free() has made room for the ranges.
+ *  3. Undo entries overlap freely; restored newest first, the oldest bytes win.
+ */
+#define D_LOGFAC LOG_FAC_UMEM
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "umem/umem_int.h"
+
+#define TX_LOOK_BACK  12u       /**< ranges examined for one that covers a new one */
+#define TX_KEEP_BYTES (4u << 20) /**< a larger undo buffer is not kept */
+#define TX_END_BATCH  64u
+
+/** Make room for @more elements behind @nr. */
+static int
+grow(void **array, uint64_t nr, uint64_t more, uint64_t cap, size_t elem_bytes, uint64_t *ret_cap)
+{
+	uint64_t want = cap == 0 ? 64 : cap;
+	void    *bigger;
+
+	if (LIKELY(nr + more <= cap))
+		return 0;
+	while (want < nr + more)
+		want *= 2;
+	bigger = realloc(*array, want * elem_bytes);
+	if (bigger == NULL)
+		return -DER_NOMEM;
+	*array   = bigger;
+	*ret_cap = want;
+	return 0;
+}
+
+static int
+grow32(void **array, uint32_t nr, uint32_t more, uint32_t *cap, size_t elem_bytes)
+{
+	uint64_t new_cap = *cap;
+	int      rc      = grow(array, nr, more, *cap, elem_bytes, &new_cap);
+
+	*cap = new_cap;
+	return rc;
+}
+
+void
+tx_init(struct umem_tx *tx)
+{
+	memset(tx, 0, sizeof(*tx));
+	d_list_init(&tx->ends);
+	d_list_init(&tx->end_pool);
+}
+
+void
+tx_fini(struct umem_tx *tx)
+{
+	struct tx_end *end;
+
+	D_ASSERT(!tx->active);
+	while ((end = d_list_first(&tx->end_pool, struct tx_end, link)) != NULL) {
+		d_list_del(&end->link);
+		free(end);
+	}
+	free(tx->ranges);
+	free(tx->undo);
+	free(tx->ops);
+	free(tx->frees);
+}
+
+void
+umem_tx_begin(struct umem *u)
+{
+	struct umem_tx *tx = &u->tx;
+
+	D_ASSERT(!tx->active);
+	tx->active     = true;
+	tx->sorted     = true;
+	tx->range_nr   = 0;
+	tx->undo_bytes = 0;
+	tx->op_nr      = 0;
+	tx->free_nr    = 0;
+}
+
+static void
+note_range(struct umem_tx *tx, uint64_t off, uint64_t len, uint64_t undo)
+{
+	struct tx_range *last = tx->range_nr > 0 ? &tx->ranges[tx->range_nr - 1] : NULL;
+
+	if (last != NULL && off < last->off + last->len)
+		tx->sorted = false;
+	tx->ranges[tx->range_nr++] = (struct tx_range){off, len, undo};
+}
+
+/** Is the range inside one noted lately? */
+static bool
+is_covered(const struct umem_tx *tx, uint64_t off, uint64_t len)
+{
+	uint32_t stop = tx->range_nr > TX_LOOK_BACK ? tx->range_nr - TX_LOOK_BACK : 0;
+
+	for (uint32_t i = tx->range_nr; i-- > stop;) {
+		const struct tx_range *r = &tx->ranges[i];
+
+		if (off >= r->off && off + len <= r->off + r->len)
+			return true;
+	}
+	return false;
+}
+
+int
+umem_tx_add(struct umem *u, void *ptr, size_t bytes)
+{
+	struct umem_tx *tx  = &u->tx;
+	uint64_t        off = (uint8_t *)ptr - u->base;
+	int             rc;
+
+	D_ASSERT(tx->active);
+	D_ASSERT(off < u->bytes && bytes <= u->bytes - off);
+	if (UNLIKELY(u->err != 0))
+		return u->err;
+	if (bytes == 0 || is_covered(tx, off, bytes))
+		return 0;
+	rc = grow32((void **)&tx->ranges, tx->range_nr, 1, &tx->range_cap, sizeof(*tx->ranges));
+	if (rc == 0)
+		rc = grow((void **)&tx->undo, tx->undo_bytes, bytes, tx->undo_cap, 1,
+			  &tx->undo_cap);
+	if (rc != 0)
+		return rc;
+	memcpy(tx->undo + tx->undo_bytes, ptr, bytes);
+	note_range(tx, off, bytes, tx->undo_bytes);
+	tx->undo_bytes += bytes;
+	return 0;
+}
+
+int
+umem_tx_fresh(struct umem *u, void *ptr, size_t bytes)
+{
+	struct umem_tx *tx = &u->tx;
+	int             rc;
+
+	rc = grow32((void **)&tx->ranges, tx->range_nr, 1, &tx->range_cap, sizeof(*tx->ranges));
+	if (rc == 0)
+		note_range(tx, (uint8_t *)ptr - u->base, bytes, TX_NO_UNDO);
+	return rc;
+}
+
+void
+umem_tx_add_reserved(struct umem *u, void *ptr, size_t bytes)
+{
+	uint64_t off = (uint8_t *)ptr - u->base;
+
+	if (is_covered(&u->tx, off, bytes))
+		return;
+	D_ASSERT(u->tx.range_nr < u->tx.range_cap);
+	note_range(&u->tx, off, bytes, TX_NO_UNDO);
+}
+
+int
+umem_alloc_flags(struct umem *u, size_t bytes, uint32_t flags, umem_off_t *ret_off)
+{
+	struct umem_tx *tx = &u->tx;
+	umem_off_t      off = UMEM_NULL;
+	uint32_t        op_nr;
+	int             rc;
+
+	D_ASSERT(tx->active);
+	if (UNLIKELY(u->err != 0))
+		return u->err;
+	if (bytes == 0 || bytes > u->bytes)
+		return bytes == 0 ? -DER_INVAL : -DER_NOSPACE;
+	rc = grow32((void **)&tx->ops, tx->op_nr, HEAP_ALLOC_OP_NR, &tx->op_cap, sizeof(*tx->ops));
+	/* Four ranges: a run's table entry and bitmap, the bitmap's word, the body. */
+	if (rc == 0)
+		rc = grow32((void **)&tx->ranges, tx->range_nr, 4, &tx->range_cap,
+			    sizeof(*tx->ranges));
+	if (rc != 0)
+		return rc;
+	rc = heap_alloc(&u->heap, bytes, &off, &tx->ops[tx->op_nr], &op_nr);
+	tx->op_nr += op_nr;
+	if (rc != 0)
+		return rc;
+	bytes = align_up(bytes, 8);
+	memset(u->base + off, 0, bytes);
+	if ((flags & UMEM_NO_LOG_BODY) == 0)
+		rc = umem_tx_fresh(u, u->base + off, bytes);
+	if (rc == 0)
+		*ret_off = off;
+	return rc;
+}
+
+int
+umem_alloc(struct umem *u, size_t bytes, umem_off_t *ret_off)
+{
+	return umem_alloc_flags(u, bytes, 0, ret_off);
+}
+
+int
+umem_free(struct umem *u, umem_off_t off)
+{
+	struct umem_tx *tx = &u->tx;
+	int             rc;
+
+	D_ASSERT(tx->active);
+	if (UNLIKELY(u->err != 0))
+		return u->err;
+	if (!heap_is_allocated(&u->heap, off))
+		return -DER_INVAL;
+	rc = grow32((void **)&tx->frees, tx->free_nr, 1, &tx->free_cap, sizeof(*tx->frees));
+	if (rc == 0)
+		tx->frees[tx->free_nr++] = off;
+	return rc;
+}
+
+int
+umem_tx_on_end(struct umem *u, void (*fn)(void *arg, int rc), void *arg)
+{
+	struct umem_tx *tx  = &u->tx;
+	struct tx_end  *end = d_list_first(&tx->end_pool, struct tx_end, link);
+
+	D_ASSERT(tx->active);
+	if (end == NULL) {
+		end = malloc(sizeof(*end));
+		if (end == NULL)
+			return -DER_NOMEM;
+		d_list_init(&end->link);
+	}
+	d_list_del(&end->link);
+	end->fn  = fn;
+	end->arg = arg;
+	d_list_add_tail(&end->link, &tx->ends);
+	return 0;
+}
+
+void
+tx_run_ends(struct umem_tx *tx, d_list_t *ends, int rc)
+{
+	struct tx_end *end;
+
+	while ((end = d_list_first(ends, struct tx_end, link)) != NULL) {
+		d_list_del(&end->link);
+		end->fn(end->arg, rc);
+		d_list_add(&end->link, &tx->end_pool);
+	}
+}
+
+static void
+tx_finish(struct umem_tx *tx)
+{
+	tx->active = false;
+	if (UNLIKELY(tx->undo_cap > TX_KEEP_BYTES)) {
+		free(tx->undo);
+		tx->undo     = NULL;
+		tx->undo_cap = 0;
+	}
+}
+
+/** Put the bytes and the allocator's index back. */
+static void
+tx_restore(struct umem *u)
+{
+	struct umem_tx *tx = &u->tx;
+
+	for (uint32_t i = tx->range_nr; i-- > 0;) {
+		const struct tx_range *r = &tx->ranges[i];
+
+		if (r->undo != TX_NO_UNDO)
+			memcpy(u->base + r->off, tx->undo + r->undo, r->len);
+	}
+	for (uint32_t i = tx->op_nr; i-- > 0;)
+		heap_op_undo(&u->heap, &tx->ops[i]);
+	tx_finish(tx);
+}
+
+void
+umem_tx_abort(struct umem *u)
+{
+	D_LIST_HEAD(ends);
+
+	D_ASSERT(u->tx.active);
+	tx_restore(u);
+	d_list_splice_tail(&u->tx.ends, &ends);
+	tx_run_ends(&u->tx, &ends, -DER_CANCELED);
+}
+
+/** Room for what releases will note; then apply them. Nothing fails after the first one. */
+static int
+tx_reserve_frees(struct umem_tx *tx)
+{
+	return grow32((void **)&tx->ranges, tx->range_nr, tx->free_nr * HEAP_FREE_RANGE_NR,
+		      &tx->range_cap, sizeof(*tx->ranges));
+}
+
+static void
+tx_apply_frees(struct umem *u)
+{
+	for (uint32_t i = 0; i < u->tx.free_nr; i++)
+		heap_free_apply(&u->heap, u->tx.frees[i]);
+}
+
+MAY_YIELD int
+umem_tx_commit_async(struct umem *u, uint64_t *ret_seq)
+{
+	struct umem_tx *tx = &u->tx;
+	D_LIST_HEAD(ends);
+	int rc;
+
+	D_ASSERT(tx->active);
+	rc = u->err != 0 ? u->err : tx_reserve_frees(tx);
+	if (rc != 0) {
+		umem_tx_abort(u);
+		return rc;
+	}
+	tx_apply_frees(u);
+	u->last_seq++;
+	u->tx_nr++;
+	tx_finish(tx);
+	*ret_seq = u->last_seq;
+	d_list_splice_tail(&tx->ends, &ends);
+	tx_run_ends(tx, &ends, 0);
+	return 0;
+}
+
+MAY_YIELD int
+umem_tx_commit(struct umem *u)
+{
+	uint64_t seq = 0;
+	int      rc  = umem_tx_commit_async(u, &seq);
+
+	return rc != 0 ? rc : umem_wait_durable(u, seq);
+}
