@@ -16,6 +16,7 @@
 
 #include <daos_task.h>
 #include "base/handle.h"
+#include "base/list.h"
 #include "base/hlc.h"
 #include "cart/crt.h"
 
@@ -222,3 +223,5 @@ struct dc_ctx *dc_event_dctx(daos_event_t *ev);
 /** READY to RUNNING; -DER_NO_PERM while it is used already or has children. */
 int  dc_event_launch(daos_event_t *ev) MUST_CHECK;
 void dc_event_complete(daos_event_t *ev, int rc);
+/** Of a libdfs call: ev_error is to be a positive errno. */
+void daos_event_errno_rc(daos_event_t *ev);
