@@ -259,8 +259,9 @@ pl_class_choose(uint32_t rf, uint32_t rank_nr, uint32_t tgt_nr, enum daos_otype_
 	if (grp_nr == 0)
 		return -DER_INVAL;
 	if (grp_size > rank_nr) {
-		D_ERROR("no object class: %u failures to survive take %u ranks, the pool has %u; "
-			"lower the container's rd_fac or extend the pool\n", rf, grp_size, rank_nr);
+		D_ERROR("no object class fits: %s takes groups of %u targets on different ranks, the pool "
+			"has %u ranks; lower the container's rd_fac (now %u) or extend the pool\n",
+			row->prefix, grp_size, rank_nr, rf);
 		return -DER_INVAL;
 	}
 	if (grp_nr == MAX_NUM_GROUPS || (uint64_t)grp_nr * grp_size > tgt_nr)
