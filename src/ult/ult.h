@@ -37,7 +37,7 @@ struct ult_xs_attr {
  */
 int  ult_xs_create(const struct ult_xs_attr *attr, ult_fn_t init, void *arg,
 		   struct ult_xs **ret_xs) MUST_CHECK;
-/** Ask it to stop once no ULT is left, and join it. Called by another thread. */
+/** Ask it to stop once no ULT is left, join and free it. Called by another thread. */
 void ult_xs_stop(struct ult_xs *xs);
 /** Be an xstream on the calling thread: run @fn as a ULT, return when it and all others ended. */
 int  ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg) MUST_CHECK;
@@ -46,6 +46,15 @@ struct ult_xs *ult_xs_self(void);
 /** One pointer for the xstream's owner (the engine's per-xstream record). */
 void  ult_xs_set_data(struct ult_xs *xs, void *data);
 void *ult_xs_get_data(struct ult_xs *xs);
+
+/** What the scheduler did so far; counted by the xstream, readable anywhere. */
+struct ult_xs_stats {
+	uint64_t cycle_nr;    /**< rounds of the scheduler */
+	uint64_t switch_nr;   /**< switches into a ULT */
+	uint64_t block_nr;    /**< times it gave the CPU up */
+	uint64_t handover_nr; /**< ULTs made ready by other threads */
+};
+void ult_xs_get_stats(struct ult_xs *xs, struct ult_xs_stats *ret_stats);
 
 /**
  * Something the scheduler polls: a network context, an I/O ring. Embedded in its owner. Added and
@@ -56,7 +65,8 @@ struct ult_poller {
 	const char *name;
 	int  (*poll)(void *arg); /**< handle what is there; returns the number of events handled */
 	bool (*arm)(void *arg);  /**< about to block: make fd signal; false if there is work now. NULL: always true */
-	int   fd;                /**< readable when poll has work; -1: none */
+	int   fd;                /**< readable when poll has work; -1: polled each cycle, but never wakes a
+				  *   blocked xstream: then who makes work must (an eventual, a ULT) */
 	void *arg;
 	d_list_t link;           /**< internal */
 };
@@ -133,13 +143,20 @@ void ult_rwlock_unlock(struct ult_rwlock *l);
 /** Run a blocking function on a helper OS thread and wait for it; the value is fn's. */
 MAY_YIELD int ult_offload(int (*fn)(void *arg), void *arg);
 
-/** Timers of the calling xstream: fn runs on the scheduler, must not yield. */
+/**
+ * Timers of the calling xstream: fn runs on the scheduler, must not yield. Zeroed, then fn and arg
+ * set, it is ready to be armed; arming needs no memory. Armed and cancelled on one xstream.
+ */
 struct ult_timer {
-	uint64_t at_ns; /**< monotonic */
-	void   (*fn)(void *arg);
-	void    *arg;
-	uint32_t heap_idx; /**< internal; 0: not armed */
-	struct ult_xs *xs;
+	uint64_t          at_ns; /**< monotonic */
+	void            (*fn)(void *arg);
+	void             *arg;
+	struct ult_xs    *xs;    /**< internal, as all below; NULL: not armed */
+	struct ult_timer *child; /**< first child in the pairing heap */
+	struct ult_timer *next;  /**< next sibling */
+	struct ult_timer *prev;  /**< previous sibling, or the parent of a first child */
 };
+/** Arming an armed timer moves it. */
 void ult_timer_arm(struct ult_timer *t, uint64_t delay_ns);
+/** Harmless when not armed. */
 void ult_timer_cancel(struct ult_timer *t);

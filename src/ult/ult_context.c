@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Contexts and stacks. A switch is Boost.Context's jump_fcontext(): it saves the callee-saved
+ * registers on the stack being left and returns in the other one, handing over the address saved.
+ * Around it stand the notes AddressSanitizer, ThreadSanitizer and valgrind need to follow.
+ *
+ *   low                                                        high
+ *   | guard page | stack ............................. | struct ult |
+ */
+#define D_LOGFAC LOG_FAC_ULT
+#include "ult/ult_internal.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "base/log.h"
+
+#ifdef ULT_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef ULT_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#ifdef HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
+
+/* Boost.Context's C interface; its headers are C++ only. */
+typedef struct {
+	void *fctx;
+	void *data;
+} transfer_t;
+transfer_t jump_fcontext(void *const to, void *data);
+void      *make_fcontext(void *stack_high, size_t stack_bytes, void (*fn)(transfer_t));
+
+/** What a jump carries; on the stack of the one who jumps, valid until it runs again. */
+struct ult_jump {
+	struct ult_ctx *from;
+	struct ult_ctx *to;
+};
+
+size_t
+ult_map_bytes(size_t stack_bytes)
+{
+	size_t page_bytes = sysconf(_SC_PAGESIZE);
+
+#if defined(ULT_ASAN) || defined(ULT_TSAN)
+	stack_bytes *= 4; /* instrumented frames are larger */
+#endif
+	return align_up(stack_bytes + sizeof(struct ult), page_bytes) + page_bytes;
+}
+
+struct ult *
+ult_map(size_t map_bytes)
+{
+	size_t      page_bytes = sysconf(_SC_PAGESIZE);
+	char       *map;
+	struct ult *ult;
+
+	map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	if (mprotect(map, page_bytes, PROT_NONE) != 0) {
+		munmap(map, map_bytes);
+		return NULL;
+	}
+	ult = (struct ult *)(map + map_bytes - align_up(sizeof(struct ult), 64));
+	ult->map = map;
+	ult->map_bytes = map_bytes;
+	ult->ctx.stack_low = map + page_bytes;
+	ult->ctx.stack_bytes = (char *)ult - map - page_bytes;
+#ifdef HAVE_VALGRIND
+	ult->valgrind_id = VALGRIND_STACK_REGISTER(ult->ctx.stack_low, ult);
+#endif
+	return ult;
+}
+
+void
+ult_unmap(struct ult *ult)
+{
+#ifdef HAVE_VALGRIND
+	VALGRIND_STACK_DEREGISTER(ult->valgrind_id);
+#endif
+#ifdef ULT_ASAN
+	ASAN_UNPOISON_MEMORY_REGION(ult->ctx.stack_low, ult->ctx.stack_bytes);
+#endif
+	D_ASSERT(munmap(ult->map, ult->map_bytes) == 0);
+}
+
+/** First code on the new side of any switch: note where the one left can be resumed. */
+static void
+ctx_arrive(transfer_t t)
+{
+	struct ult_jump *jump = t.data;
+
+	jump->from->fctx = t.fctx;
+#ifdef ULT_ASAN
+	__sanitizer_finish_switch_fiber(jump->to->fake_stack, &jump->from->stack_low,
+					&jump->from->stack_bytes);
+#endif
+}
+
+static MAY_YIELD void
+ctx_entry(transfer_t t)
+{
+	struct ult *ult = CONTAINER_OF(((struct ult_jump *)t.data)->to, struct ult, ctx);
+
+	ctx_arrive(t);
+	ult_main(ult);
+}
+
+void
+ult_ctx_make(struct ult *ult)
+{
+	struct ult_ctx *ctx = &ult->ctx;
+
+	ctx->fctx = make_fcontext((char *)ctx->stack_low + ctx->stack_bytes, ctx->stack_bytes,
+				  ctx_entry);
+	ctx->fake_stack = NULL;
+#ifdef ULT_TSAN
+	ctx->tsan_fiber = __tsan_create_fiber(0);
+#endif
+}
+
+MAY_YIELD void
+ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends)
+{
+	struct ult_jump jump = {from, to};
+
+#ifdef ULT_ASAN
+	__sanitizer_start_switch_fiber(ends ? NULL : &from->fake_stack, to->stack_low,
+				       to->stack_bytes);
+#endif
+#ifdef ULT_TSAN
+	__tsan_switch_to_fiber(to->tsan_fiber, 0);
+#endif
+	ctx_arrive(jump_fcontext(to->fctx, &jump));
+}
+
+void
+ult_ctx_drop(struct ult *ult)
+{
+#ifdef ULT_ASAN
+	ASAN_UNPOISON_MEMORY_REGION(ult->ctx.stack_low, ult->ctx.stack_bytes);
+#endif
+#ifdef ULT_TSAN
+	__tsan_destroy_fiber(ult->ctx.tsan_fiber);
+#endif
+}
+
+void
+ult_ctx_thread(struct ult_ctx *ctx)
+{
+	memset(ctx, 0, sizeof(*ctx));
+#ifdef ULT_TSAN
+	ctx->tsan_fiber = __tsan_get_current_fiber();
+#endif
+}

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The scheduler of an xstream.
+ *
+ * Everything in struct ult_xs up to `handover` belongs to the xstream's own thread. Other threads
+ * make a ULT ready by pushing it on `handover`, a lock-free stack that the scheduler takes as a
+ * whole and reverses, so wake-ups keep their order; then, if the xstream sleeps, they write its
+ * eventfd.
+ *
+ * Invariants
+ * 1. A ULT runs only on its xstream. It is resumed by the scheduler alone, so one that is made
+ *    ready before it has switched away is resumed after it has.
+ * 2. A ULT is made ready exactly once for each time it blocks; who waits for two things (an event
+ *    and a timer) decides under the event's lock which came first.
+ * 3. Before it blocks, the scheduler sets `sleeping`, and only then looks at `handover`; a thread
+ *    pushes, and only then looks at `sleeping`. One of the two sees the other.
+ * 4. A thread that hands over holds a pin from before the push until after the wake-up, and the
+ *    xstream is freed only without pins: the ULT handed over may be its last.
+ * 5. ult_nr counts ULTs created and not ended; the xstream ends when it is asked to and has none.
+ *
+ * Spinning: `spin_ns` is how long an xstream without work polls before it blocks. A block so short
+ * that spinning would have caught the work doubles it, a long one halves it: a busy xstream spins
+ * up to spin_ns_max, an idle one hardly at all.
+ */
+#define D_LOGFAC LOG_FAC_ULT
+#include "ult/ult_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "base/errno_map.h"
+#include "base/log.h"
+
+#define SPIN_NS_MIN    500
+#define EPOLL_EVENT_NR 16
+
+static _Thread_local struct ult_xs *xs_self;
+
+struct ult_xs *
+ult_xs_self(void)
+{
+	return xs_self;
+}
+
+struct ult *
+ult_self(void)
+{
+	return xs_self == NULL ? NULL : xs_self->current;
+}
+
+void
+ult_xs_set_data(struct ult_xs *xs, void *data)
+{
+	xs->data = data;
+}
+
+void *
+ult_xs_get_data(struct ult_xs *xs)
+{
+	return xs->data;
+}
+
+/** Counters have one writer. */
+static void
+xs_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+void
+ult_xs_get_stats(struct ult_xs *xs, struct ult_xs_stats *ret_stats)
+{
+	ret_stats->cycle_nr = atomic_load_explicit(&xs->cycle_nr, memory_order_relaxed);
+	ret_stats->switch_nr = atomic_load_explicit(&xs->switch_nr, memory_order_relaxed);
+	ret_stats->block_nr = atomic_load_explicit(&xs->block_nr, memory_order_relaxed);
+	ret_stats->handover_nr = atomic_load_explicit(&xs->handover_nr, memory_order_relaxed);
+}
+
+/* ---- making ready ---- */
+
+static void
+xs_ready(struct ult_xs *xs, struct ult *ult)
+{
+	D_ASSERT(ult->state == ULT_BLOCKED);
+	ult->state = ULT_READY;
+	d_list_add_tail(&ult->link, &xs->ready[ult->pool]);
+	xs->ready_nr[ult->pool]++;
+}
+
+/** Wake it when it sleeps or is about to (invariant 3). */
+static void
+xs_wake(struct ult_xs *xs)
+{
+	uint64_t one = 1;
+
+	if (atomic_load(&xs->sleeping) && atomic_exchange(&xs->sleeping, false))
+		D_ASSERT(write(xs->event_fd, &one, sizeof(one)) == sizeof(one));
+}
+
+static void
+xs_handover(struct ult_xs *xs, struct ult *ult)
+{
+	struct ult *head;
+
+	atomic_fetch_add(&xs->pin_nr, 1);
+	head = atomic_load_explicit(&xs->handover, memory_order_relaxed);
+	do {
+		ult->handover_next = head;
+	} while (!atomic_compare_exchange_weak(&xs->handover, &head, ult));
+	xs_wake(xs);
+	atomic_fetch_sub(&xs->pin_nr, 1);
+}
+
+void
+ult_make_ready(struct ult *ult)
+{
+	struct ult_xs *xs = ult->xs;
+
+	if (xs == xs_self)
+		xs_ready(xs, ult);
+	else
+		xs_handover(xs, ult);
+}
+
+/** Take over what other threads made ready, in the order they did. */
+static unsigned
+xs_handover_take(struct ult_xs *xs)
+{
+	struct ult *list;
+	struct ult *fifo = NULL;
+	unsigned    nr = 0;
+
+	if (atomic_load_explicit(&xs->handover, memory_order_relaxed) == NULL)
+		return 0;
+	list = atomic_exchange(&xs->handover, NULL);
+	while (list != NULL) {
+		struct ult *next = list->handover_next;
+
+		list->handover_next = fifo;
+		fifo = list;
+		list = next;
+	}
+	while (fifo != NULL) {
+		struct ult *next = fifo->handover_next;
+
+		xs_ready(xs, fifo);
+		fifo = next;
+		nr++;
+	}
+	xs_count(&xs->handover_nr, nr);
+	return nr;
+}
+
+/* ---- ULTs ---- */
+
+/** A stack from the calling xstream's cache when the size is right, else a new one. */
+static struct ult *
+ult_alloc(size_t map_bytes)
+{
+	struct ult_xs *self = xs_self;
+	struct ult    *ult;
+
+	if (self == NULL || self->cache == NULL || self->map_bytes != map_bytes)
+		return ult_map(map_bytes);
+	ult = self->cache;
+	self->cache = ult->handover_next;
+	self->cache_nr--;
+	return ult;
+}
+
+static void
+ult_release(struct ult *ult)
+{
+	struct ult_xs *self = xs_self;
+
+	ult_ctx_drop(ult);
+	if (self == NULL || self->map_bytes != ult->map_bytes ||
+	    self->cache_nr >= ULT_STACK_CACHE_MAX) {
+		ult_unmap(ult);
+		return;
+	}
+	ult->handover_next = self->cache;
+	self->cache = ult;
+	self->cache_nr++;
+}
+
+int
+ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t stack_bytes,
+	   struct ult **ret_ult)
+{
+	struct ult *ult;
+
+	if (xs == NULL)
+		xs = xs_self;
+	if (xs == NULL || (unsigned)pool >= ULT_POOL_NR || fn == NULL)
+		return -DER_INVAL;
+	ult = ult_alloc(stack_bytes == 0 ? xs->map_bytes : ult_map_bytes(stack_bytes));
+	if (ult == NULL)
+		return -DER_NOMEM;
+	ult->xs = xs;
+	ult->fn = fn;
+	ult->arg = arg;
+	ult->pool = pool;
+	ult->state = ULT_BLOCKED;
+	ult->detached = ret_ult == NULL;
+	ult_eventual_init(&ult->ended);
+	ult_ctx_make(ult);
+	atomic_fetch_add(&xs->ult_nr, 1);
+	if (ret_ult != NULL)
+		*ret_ult = ult;
+	ult_make_ready(ult);
+	return 0;
+}
+
+MAY_YIELD void
+ult_main(struct ult *ult)
+{
+	ult->fn(ult->arg);
+	ult->state = ULT_ENDED;
+	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, true);
+	__builtin_unreachable();
+}
+
+MAY_YIELD void
+ult_join(struct ult *ult)
+{
+	D_ASSERT(!ult->detached && ult != ult_self());
+	ult_eventual_wait(&ult->ended);
+	ult_release(ult);
+}
+
+MAY_YIELD void
+ult_suspend(void)
+{
+	struct ult *ult = ult_self();
+
+	ult->state = ULT_BLOCKED;
+	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, false);
+}
+
+MAY_YIELD void
+ult_yield(void)
+{
+	struct ult *ult = ult_self();
+
+	if (ult == NULL)
+		return;
+	ult->state = ULT_BLOCKED;
+	xs_ready(ult->xs, ult);
+	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, false);
+}
+
+/** On the scheduler: run @ult until it yields, blocks or ends. */
+static MAY_YIELD void
+xs_run_ult(struct ult_xs *xs, struct ult *ult)
+{
+	xs->current = ult;
+	ult->state = ULT_RUNNING;
+	xs_count(&xs->switch_nr, 1);
+	ult_ctx_switch(&xs->ctx, &ult->ctx, false);
+	xs->current = NULL;
+	if (ult->state != ULT_ENDED)
+		return;
+	atomic_fetch_sub(&xs->ult_nr, 1);
+	if (ult->detached)
+		ult_release(ult);
+	else
+		ult_eventual_set(&ult->ended, 0);
+}
+
+/* ---- pollers ---- */
+
+void
+ult_poller_add(struct ult_poller *poller)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = poller};
+
+	D_ASSERT(xs_self != NULL);
+	d_list_add_tail(&poller->link, &xs_self->pollers);
+	if (poller->fd >= 0)
+		D_ASSERT(epoll_ctl(xs_self->epoll_fd, EPOLL_CTL_ADD, poller->fd, &event) == 0);
+}
+
+void
+ult_poller_del(struct ult_poller *poller)
+{
+	struct ult_xs *xs = xs_self;
+
+	D_ASSERT(xs != NULL);
+	if (xs->poller_next == poller)
+		xs->poller_next = d_list_entry(poller->link.next, struct ult_poller, link);
+	d_list_del(&poller->link);
+	/* The owner may have closed the descriptor already: then the kernel has forgotten it. */
+	if (poller->fd >= 0)
+		(void)epoll_ctl(xs->epoll_fd, EPOLL_CTL_DEL, poller->fd, NULL);
+}
+
+/** Pollers may add and delete pollers, themselves included. */
+static unsigned
+xs_poll(struct ult_xs *xs)
+{
+	struct ult_poller *poller = d_list_entry(xs->pollers.next, struct ult_poller, link);
+	unsigned           nr = 0;
+
+	while (&poller->link != &xs->pollers) {
+		int n;
+
+		xs->poller_next = d_list_entry(poller->link.next, struct ult_poller, link);
+		n = poller->poll(poller->arg);
+		nr += MAX_OF(n, 0);
+		poller = xs->poller_next;
+	}
+	xs->poller_next = NULL;
+	return nr;
+}
+
+static bool
+xs_pollers_arm(struct ult_xs *xs)
+{
+	struct ult_poller *poller;
+
+	d_list_for_each(poller, &xs->pollers, link) {
+		if (poller->arm != NULL && !poller->arm(poller->arg))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the cycle ---- */
+
+/** Each pool once round: what becomes ready meanwhile waits for the next cycle. */
+static MAY_YIELD unsigned
+xs_run_ready(struct ult_xs *xs)
+{
+	unsigned nr = 0;
+
+	for (int pool = 0; pool < ULT_POOL_NR; pool++) {
+		for (uint32_t left = xs->ready_nr[pool]; left > 0; left--) {
+			struct ult *ult = d_list_first(&xs->ready[pool], struct ult, link);
+
+			d_list_del(&ult->link);
+			xs->ready_nr[pool]--;
+			xs_run_ult(xs, ult);
+			nr++;
+		}
+	}
+	return nr;
+}
+
+static bool
+xs_has_ready(struct ult_xs *xs)
+{
+	return xs->ready_nr[ULT_POOL_NET] + xs->ready_nr[ULT_POOL_IO] +
+		       xs->ready_nr[ULT_POOL_GENERIC] > 0;
+}
+
+static MAY_YIELD unsigned
+xs_cycle(struct ult_xs *xs)
+{
+	unsigned nr = xs_run_ready(xs);
+
+	xs_count(&xs->cycle_nr, 1);
+	nr += xs_poll(xs);
+	nr += ult_timers_run(xs);
+	nr += xs_handover_take(xs);
+	return nr;
+}
+
+static bool
+xs_may_end(struct ult_xs *xs)
+{
+	return atomic_load(&xs->stopping) && atomic_load(&xs->ult_nr) == 0;
+}
+
+static void
+xs_event_fd_drain(struct ult_xs *xs)
+{
+	uint64_t count;
+
+	D_ASSERT(read(xs->event_fd, &count, sizeof(count)) == sizeof(count) || errno == EAGAIN);
+}
+
+/** @timeout_ns may be ULT_WAIT_FOREVER. */
+static void
+xs_epoll(struct ult_xs *xs, uint64_t timeout_ns)
+{
+	struct epoll_event events[EPOLL_EVENT_NR];
+	struct timespec    ts = {timeout_ns / NSEC_PER_SEC, timeout_ns % NSEC_PER_SEC};
+	bool               forever = timeout_ns == ULT_WAIT_FOREVER;
+	int                nr;
+
+	nr = epoll_pwait2(xs->epoll_fd, events, EPOLL_EVENT_NR, forever ? NULL : &ts, NULL);
+	if (nr < 0 && errno == ENOSYS) { /* kernels before 5.11 */
+		uint64_t ms = MIN_OF(timeout_ns / NSEC_PER_MSEC + 1, (uint64_t)60000);
+
+		nr = epoll_wait(xs->epoll_fd, events, EPOLL_EVENT_NR, forever ? -1 : (int)ms);
+	}
+	D_ASSERT(nr >= 0 || errno == EINTR);
+	for (int i = 0; i < nr; i++) {
+		if (events[i].data.ptr == NULL)
+			xs_event_fd_drain(xs);
+	}
+}
+
+/** Block until there is work, unless some is seen on the way in. */
+static void
+xs_block(struct ult_xs *xs)
+{
+	uint64_t start_ns;
+	uint64_t timeout_ns;
+
+	atomic_store(&xs->sleeping, true);
+	if (atomic_load(&xs->handover) == NULL && !xs_may_end(xs) && xs_pollers_arm(xs) &&
+	    !xs_has_ready(xs)) {
+		timeout_ns = ult_timers_next_ns(xs);
+		start_ns = plat_now_ns();
+		xs_count(&xs->block_nr, 1);
+		if (timeout_ns > 0)
+			xs_epoll(xs, timeout_ns);
+		if (plat_now_ns() - start_ns < xs->spin_ns_max)
+			xs->spin_ns = MIN_OF(xs->spin_ns * 2 + SPIN_NS_MIN, xs->spin_ns_max);
+		else
+			xs->spin_ns = xs->spin_ns / 2;
+	}
+	atomic_store(&xs->sleeping, false);
+}
+
+static MAY_YIELD void
+xs_loop(struct ult_xs *xs)
+{
+	uint64_t idle_since_ns = 0;
+
+	while (!xs_may_end(xs)) {
+		if (xs_cycle(xs) > 0) {
+			idle_since_ns = 0;
+			continue;
+		}
+		if (idle_since_ns == 0)
+			idle_since_ns = plat_now_ns();
+		if (plat_now_ns() - idle_since_ns >= xs->spin_ns) {
+			xs_block(xs);
+			idle_since_ns = 0;
+		}
+	}
+}
+
+/* ---- xstreams ---- */
+
+static int
+xs_fds_open(struct ult_xs *xs)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+	xs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	xs->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (xs->epoll_fd < 0 || xs->event_fd < 0 ||
+	    epoll_ctl(xs->epoll_fd, EPOLL_CTL_ADD, xs->event_fd, &event) != 0)
+		return daos_errno2der(errno);
+	return 0;
+}
+
+static void
+xs_free(struct ult_xs *xs)
+{
+	while (atomic_load(&xs->pin_nr) != 0) /* invariant 4; a few instructions of another thread */
+		sched_yield();
+	if (xs->epoll_fd >= 0)
+		close(xs->epoll_fd);
+	if (xs->event_fd >= 0)
+		close(xs->event_fd);
+	free(xs);
+}
+
+static int
+xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
+{
+	struct ult_xs *xs = aligned_alloc(64, align_up(sizeof(*xs), 64));
+	int            rc;
+
+	if (xs == NULL)
+		return -DER_NOMEM;
+	memset(xs, 0, sizeof(*xs));
+	for (int pool = 0; pool < ULT_POOL_NR; pool++)
+		d_list_init(&xs->ready[pool]);
+	d_list_init(&xs->pollers);
+	xs->stack_bytes = attr->stack_bytes == 0 ? ULT_STACK_BYTES_DEFAULT : attr->stack_bytes;
+	xs->map_bytes = ult_map_bytes(xs->stack_bytes);
+	xs->core = attr->core;
+	xs->spin_ns_max = attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max;
+	xs->spin_ns = xs->spin_ns_max;
+	if (attr->name != NULL)
+		strncpy(xs->name, attr->name, sizeof(xs->name) - 1);
+	ult_offload_init(&xs->offload);
+	rc = xs_fds_open(xs);
+	if (rc != 0) {
+		xs_free(xs);
+		return rc;
+	}
+	*ret_xs = xs;
+	return 0;
+}
+
+static MAY_YIELD void
+xs_main(void *arg)
+{
+	struct ult_xs *xs = arg;
+	struct ult    *ult;
+	int            rc;
+
+	D_ASSERT(xs_self == NULL);
+	if (xs->core >= 0) {
+		rc = plat_thread_bind(xs->core);
+		if (rc != 0)
+			D_NOTE("xstream %s is not bound to core %d: " DF_RC
+			       "; it runs on any core the machine allows", xs->name, xs->core, DP_RC(rc));
+	}
+	ult_ctx_thread(&xs->ctx);
+	xs_self = xs;
+	xs_loop(xs);
+	xs_self = NULL;
+	ult_offload_fini(&xs->offload);
+	while ((ult = xs->cache) != NULL) {
+		xs->cache = ult->handover_next;
+		ult_unmap(ult);
+	}
+}
+
+int
+ult_xs_create(const struct ult_xs_attr *attr, ult_fn_t init, void *arg, struct ult_xs **ret_xs)
+{
+	struct ult_xs *xs;
+	int            rc = xs_alloc(attr, &xs);
+
+	if (rc != 0)
+		return rc;
+	if (init != NULL)
+		rc = ult_create(xs, ULT_POOL_GENERIC, init, arg, 0, NULL);
+	if (rc == 0)
+		rc = plat_thread_create(xs->name, xs_main, xs, &xs->thread);
+	if (rc != 0) {
+		struct ult *ult = atomic_load(&xs->handover);
+
+		if (ult != NULL) {
+			ult_ctx_drop(ult);
+			ult_unmap(ult);
+		}
+		xs_free(xs);
+		return rc;
+	}
+	*ret_xs = xs;
+	return 0;
+}
+
+void
+ult_xs_stop(struct ult_xs *xs)
+{
+	D_ASSERT(xs != xs_self && xs->thread != NULL);
+	atomic_store(&xs->stopping, true);
+	xs_wake(xs);
+	plat_thread_join(xs->thread);
+	xs_free(xs);
+}
+
+int
+ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg)
+{
+	struct ult_xs *xs;
+	int            rc = xs_alloc(attr, &xs);
+
+	if (rc != 0)
+		return rc;
+	rc = ult_create(xs, ULT_POOL_GENERIC, fn, arg, 0, NULL);
+	if (rc == 0) {
+		atomic_store(&xs->stopping, true);
+		xs_main(xs);
+	}
+	xs_free(xs);
+	return rc;
+}
