@@ -41,3 +41,23 @@ struct dc_cont {
 struct dc_cont *dc_hdl2cont(struct client *cl, daos_handle_t coh);
 void dc_cont_addref(struct dc_cont *cont);
 void dc_cont_put(struct dc_cont *cont);
+
+extern const struct dc_module dc_cont_module;
+
+/* ---- operations: task functions, arguments as in <daos_task.h> ---- */
+
+int dc_pool_list_cont(tse_task_t *task); /**< of the container module: it knows the containers */
+int dc_cont_create(tse_task_t *task);
+int dc_cont_destroy(tse_task_t *task);
+int dc_cont_open(tse_task_t *task);
+int dc_cont_close(tse_task_t *task);
+int dc_cont_query(tse_task_t *task);
+int dc_cont_set_prop(tse_task_t *task); /**< ACL, owner and group, too, where the handle may change them */
+int dc_cont_alloc_oids(tse_task_t *task);
+int dc_cont_list_attr(tse_task_t *task);
+int dc_cont_get_attr(tse_task_t *task);
+int dc_cont_set_attr(tse_task_t *task);
+int dc_cont_del_attr(tse_task_t *task);
+int dc_cont_create_snap(tse_task_t *task);
+int dc_cont_destroy_snap(tse_task_t *task);
+int dc_cont_list_snap(tse_task_t *task);
