@@ -17,6 +17,7 @@
 
 struct engine;
 struct d_tm;
+struct d_faults;
 
 enum dss_tag { DSS_TAG_SYS = 0, DSS_TAG_MON = 1, DSS_TAG_TGT0 = 2 };
 
@@ -45,6 +46,10 @@ const char  *dss_storage_path(struct engine *eng);   /**< directory of the engin
 const char  *dss_sys_name(struct engine *eng);
 void         dss_system_uuid(struct engine *eng, uuid_t uuid);
 void         dss_dev_space(struct engine *eng, uint64_t *scm_total, uint64_t *scm_free, uint64_t *nvme_total, uint64_t *nvme_free);
+uint32_t     dss_xs_nr(struct engine *eng);          /**< system, monitoring, targets, helpers */
+uint32_t     dss_instance_idx(struct engine *eng);
+/** Fault points of this engine, for d_fault_error(). */
+struct d_faults *dss_faults(struct engine *eng);
 /** Data that a module keeps for the whole engine, by module id; set in sm_init. */
 void *dss_module_data(struct engine *eng, enum crt_mod_id mod);
 void  dss_module_set_data(struct engine *eng, enum crt_mod_id mod, void *data);
@@ -115,6 +120,25 @@ struct dss_module {
 	void                      (*sm_req_attr)(crt_rpc_t *rpc, struct dss_req_attr *attr); /**< NULL: anonymous */
 };
 
+/* ---- pressure: updates wait while a target is short of space or memory, fetches go on ---- */
+
+enum dss_pressure { DSS_PRESSURE_NONE, DSS_PRESSURE_UPDATES };
+/** Asked by the scheduler of a target before it starts requests of @pool. On the scheduler: must not yield. */
+typedef enum dss_pressure (*dss_pressure_fn_t)(struct dss_xstream *dx, const uuid_t pool, void *arg);
+/** One asker an engine; set in sm_init. NULL: none. */
+void dss_pressure_set(struct engine *eng, dss_pressure_fn_t fn, void *arg);
+
+/** What the scheduler of an xstream did so far; read on that xstream. */
+struct dss_sched_stat {
+	uint64_t cycle_nr;     /**< scheduling cycles that had something queued */
+	uint64_t queued_nr;    /**< requests that went through a queue */
+	uint64_t direct_nr;    /**< requests that ran at once */
+	uint64_t throttled_nr; /**< times an update was passed over for pressure */
+	uint64_t wait_ns_sum, wait_ns_max; /**< in the queue */
+	uint32_t queue_len, queue_len_max, inflight_nr;
+};
+void dss_sched_stat(struct dss_xstream *dx, struct dss_sched_stat *stat);
+
 /* ---- making one; used by daos_engine, by tests and by simulation ---- */
 
 struct engine_bdev { struct bio_dev_attr attr; };
@@ -138,3 +162,16 @@ int  engine_start(const struct engine_attr *attr, struct engine **ret_eng) MUST_
 /** The rank is known: run the modules' sm_setup. Called by the mgmt module (SetUp) or a test; any thread. */
 int  engine_setup(struct engine *eng, d_rank_t rank) MUST_CHECK;
 void engine_stop(struct engine *eng);
+
+/** URI of tag 0. */
+int  engine_uri(struct engine *eng, char *buf, size_t buf_bytes) MUST_CHECK;
+/** Path of the engine's own dRPC socket; "" without one. */
+const char *engine_drpc_path(struct engine *eng);
+/** The same call as dss_drpc_upcall() from a plain thread: blocks. */
+int  engine_drpc_upcall_blocking(struct engine *eng, int32_t module, int32_t method, const void *body, size_t body_bytes,
+				 void **ret_body, size_t *ret_body_bytes) MUST_CHECK;
+
+/** Write fresh superblocks on all devices of @attr; refuses devices that are ours already unless @force. -DER_EXIST. */
+int  engine_format(const struct engine_attr *attr, const uuid_t system_uuid, bool force) MUST_CHECK;
+/** Make all devices of @attr unformatted again: their content is lost. Those that are not ours are left alone, with a note. */
+int  engine_erase(const struct engine_attr *attr) MUST_CHECK;

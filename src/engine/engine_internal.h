@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** What the files of this folder share. */
+#pragma once
+
+#include <stdatomic.h>
+#include "base/fault.h"
+#include "drpc/drpc.h"
+#include "engine/engine.h"
+#include "engine/engine_sched.h"
+
+#define ENGINE_MOD_MAX        256 /**< module ids are one byte of the opcode */
+#define ENGINE_TGT_MAX        1024
+#define ENGINE_HELPER_MAX     1024
+#define ENGINE_DRPC_TIMEOUT_S 60
+
+enum engine_state {
+	ENGINE_STARTING, /**< requests are refused with -DER_AGAIN */
+	ENGINE_RUNNING,
+	ENGINE_STOPPING, /**< requests are refused with -DER_SHUTDOWN */
+};
+
+/** An xstream. Its thread alone touches it once it runs; starter and stopper reach it by ULTs. */
+struct engine_xs {
+	struct dss_xstream   pub; /**< first: what dss_self() returns */
+	struct ult_poller    cart_poller;
+	struct ult_timer     cart_timer;
+	struct engine_sched  sched;
+	uint32_t             tags; /**< one DSS_HAS_*; 0 for a helper */
+	bool                 net_open, bio_open;
+	char                 name[16];
+};
+
+struct engine_module {
+	const struct dss_module *mod;
+	void                    *dl;   /**< dlopen handle; NULL: linked in */
+	bool                     inited, is_set_up;
+};
+
+/** Devices by role: target t uses devs[t % nr]. Borrowed from engine.devs. */
+struct engine_role { struct bio_dev **devs; uint32_t nr; };
+struct engine_dev { struct bio_dev *dev; uint32_t roles; };
+
+struct engine {
+	char                *name, *sys_name, *storage_path, *drpc_dir;
+	uint32_t             tgt_nr, helper_nr, xs_nr, instance_idx;
+	int                  first_core;
+	uint64_t             heap_bytes;
+	_Atomic int          state; /**< enum engine_state */
+	struct hlc           hlc;
+	struct d_faults      faults;
+	struct crt          *crt;
+	struct engine_dev   *devs;
+	uint32_t             dev_nr;
+	struct engine_role   wal, meta, data;
+	struct engine_xs   **xss;    /**< [xs_nr] */
+	struct engine_module mods[ENGINE_MOD_MAX]; /**< [mod_nr], in load order */
+	uint32_t             mod_nr;
+	const struct dss_module *mod_by_id[ENGINE_MOD_MAX];
+	void                *mod_data[ENGINE_MOD_MAX];
+	dss_pressure_fn_t    pressure_fn;
+	void                *pressure_arg;
+	struct drpc_listener *drpc;
+	struct ult_poller    drpc_poller;
+	char                 drpc_path[108];
+	uint32_t             drpc_busy_nr;  /**< calls being handled; of xstream 0 */
+	struct ult_eventual *drpc_idle;     /**< set when drpc_busy_nr falls to 0 */
+	bool                 is_set_up;
+};
+
+/* engine_device.c */
+int  engine_devs_open(struct engine *eng, const struct engine_attr *attr) MUST_CHECK;
+void engine_devs_close(struct engine *eng);
+void engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store);
+
+/* engine_module.c */
+int  engine_modules_load(struct engine *eng, const struct engine_attr *attr) MUST_CHECK;
+void engine_modules_unload(struct engine *eng);
+MAY_YIELD int  engine_modules_init(struct engine *eng) MUST_CHECK;
+MAY_YIELD void engine_modules_fini(struct engine *eng);
+MAY_YIELD int  engine_modules_setup(struct engine *eng) MUST_CHECK;
+MAY_YIELD void engine_modules_cleanup(struct engine *eng);
+
+/* engine_xs.c */
+int  engine_xs_start(struct engine *eng, uint32_t id, struct engine_xs **ret_exs) MUST_CHECK;
+void engine_xs_stop(struct engine_xs *exs);
+/** Run fn(arg) there in a ULT, wait. By ULTs and plain threads. */
+MAY_YIELD int  engine_xs_call(struct engine_xs *exs, int (*fn)(void *arg), void *arg) MUST_CHECK;
+int  engine_xs_tls_init(void *exs) MUST_CHECK;
+MAY_YIELD int  engine_xs_tls_fini(void *exs);
+MAY_YIELD int  engine_xs_close(void *exs);
+
+/* engine_drpc.c */
+int  engine_drpc_start(void *eng) MUST_CHECK;
+MAY_YIELD int  engine_drpc_stop(void *eng);
