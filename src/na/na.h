@@ -52,7 +52,7 @@ const char *na_provider(const struct na *na);
 struct na_msg {
 	char     *data; /**< [NA_MSG_BYTES_MAX] */
 	uint32_t  len;  /**< bytes of data that count */
-	uint64_t  cookie; /**< the sender's; handed to its send callback */
+	uint64_t  cookie; /**< the sender's, for its send_failed callback */
 	d_list_t  link; /**< of the owner of the message at the moment */
 };
 
@@ -60,13 +60,15 @@ struct na_ep_attr {
 	int   port; /**< 0: any */
 	/** Takes @msg: ends with na_msg_put(). */
 	void (*recv)(void *arg, struct na_msg *msg);
-	/** A message was sent (rc 0) or cannot be delivered. @msg is back in the pool afterwards. */
-	void (*sent)(void *arg, const struct na_msg *msg, na_addr_t to, int rc);
+	/** @msg could not be delivered; it is back in the pool afterwards. */
+	void (*send_failed)(void *arg, const struct na_msg *msg, na_addr_t to, int rc);
 	void *arg;
 };
 /** Errors: BUSY the port is in use | NOMEM | INVAL. */
 int  na_ep_open(struct na *na, const struct na_ep_attr *attr, struct na_ep **ret_ep) MUST_CHECK;
-/** Operations under way end without a callback. Messages that were received are returned before. */
+/** Operations under way end without a callback; afterwards none touches memory. Progress no more. */
+void na_ep_stop(struct na_ep *ep);
+/** Stops if need be. Messages that were received are returned before. */
 void na_ep_close(struct na_ep *ep);
 
 /** "ofi+tcp;ofi_rxm://127.0.0.1:31416". Errors: TRUNC. */
@@ -91,7 +93,7 @@ int  na_addr_insert_name(struct na_ep *ep, const void *name, size_t name_bytes,
 /** NULL: no memory. */
 struct na_msg *na_msg_get(struct na_ep *ep);
 void na_msg_put(struct na_ep *ep, struct na_msg *msg);
-/** Takes @msg, also when it fails; the sent callback runs once, later, in na_ep_progress(). */
+/** Takes @msg. A failure is told later, in na_ep_progress(). */
 void na_msg_send(struct na_ep *ep, na_addr_t to, struct na_msg *msg);
 
 /* ---- remote memory ---- */

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "na/na_class.h"
 
-static const struct na_class *const na_classes[] = {&na_self_class, &na_ofi_class};
+static const struct na_class *const na_classes[] = {&na_self_class};
 
 int
 na_open(const struct na_attr *attr, struct na **ret_na)
@@ -37,6 +37,12 @@ int
 na_ep_open(struct na *na, const struct na_ep_attr *attr, struct na_ep **ret_ep)
 {
 	return na->cls->ep_open(na, attr, ret_ep);
+}
+
+void
+na_ep_stop(struct na_ep *ep)
+{
+	ep->cls->ep_stop(ep);
 }
 
 void

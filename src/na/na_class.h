@@ -11,6 +11,7 @@ struct na_class {
 	void (*close)(struct na *na);
 
 	int  (*ep_open)(struct na *na, const struct na_ep_attr *attr, struct na_ep **ret_ep);
+	void (*ep_stop)(struct na_ep *ep);
 	void (*ep_close)(struct na_ep *ep);
 	int  (*ep_uri)(struct na_ep *ep, char *buf, size_t buf_bytes);
 	const void *(*ep_name)(struct na_ep *ep, size_t *ret_bytes);
