@@ -29,6 +29,7 @@ typedef uint32_t crt_opcode_t;
 /* ---- instance ---- */
 
 struct na_self_world; /* in-process network, na/na.h */
+struct hlc;
 
 struct crt_attr {
 	const char *provider;  /**< "ofi+tcp;ofi_rxm", "ofi+tcp", "ofi+shm", "self" (in one process) */
@@ -44,6 +45,9 @@ struct crt_attr {
 int  crt_init(const struct crt_attr *attr, struct crt **ret_crt) MUST_CHECK;
 /** All contexts are destroyed before. */
 void crt_fini(struct crt *crt);
+
+/** The clock that stamps this instance's messages; an engine takes its epochs from it. */
+struct hlc *crt_hlc(struct crt *crt);
 
 /* ---- contexts ---- */
 
@@ -72,6 +76,16 @@ int  crt_context_fd(crt_context_t ctx);
 bool crt_context_arm(crt_context_t ctx);
 /** Monotonic ns of the earliest timeout; UINT64_MAX: none. */
 uint64_t crt_context_next_timeout(crt_context_t ctx);
+
+/** What a context has seen since it was made. */
+struct crt_stats {
+	uint64_t req_sent, req_recv, reply_recv;
+	uint64_t timeouts;     /**< requests completed with -DER_TIMEDOUT */
+	uint64_t unreachable;  /**< with -DER_UNREACH */
+	uint64_t late_replies; /**< dropped: their request had ended */
+	uint64_t malformed;    /**< messages dropped, or answered with -DER_PROTO */
+};
+void crt_context_stats(crt_context_t ctx, struct crt_stats *ret_stats);
 
 /* ---- protocols ---- */
 

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * What the files of this folder share. README.md describes how they fit together.
+ *
+ * Locks, outermost first: crt.ctx_lock, crt_ctx.lock, crt.grp_lock. No callback of a user runs
+ * under any of them: what is to be called is queued as crt_work and run after unlocking.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <daos_errno.h>
+#include "base/arena.h"
+#include "base/binheap.h"
+#include "base/hash.h"
+#include "base/hlc.h"
+#include "cart/crt.h"
+#include "cart/crt_wire.h"
+#include "na/na.h"
+
+#define CRT_CTX_NR_MAX_DEFAULT  64
+#define CRT_EP_CREDITS_DEFAULT  64
+#define CRT_TIMEOUT_S_DEFAULT   60
+#define CRT_LOOKUP_TIMEOUT_S    10
+#define CRT_RPC_POOL_NR_MAX     256
+#define CRT_XFER_WINDOW         16
+#define CRT_XFER_CHUNK_BYTES    (1u << 20)
+#define CRT_EVENTS_PER_POLL     32
+#define CRT_SPIN_NS_MAX         50000
+#define CRT_SPIN_NS_MIN         500
+#define CRT_ID_NONE             0
+#define CRT_RPC_IO_BYTES        1024 /* input and output structs up to this need no allocation */
+
+/* ---- instance ---- */
+
+struct crt_proto_node {
+	const struct crt_proto *proto;
+	struct crt_proto_node  *next;
+};
+
+struct crt_group_ent {
+	d_rank_t rank;
+	char     uri[NA_URI_BYTES_MAX];
+};
+
+struct crt {
+	struct crt_attr  attr; /* pointers in it are not kept */
+	struct na       *na;
+	struct hlc       hlc;
+	uint32_t         incarnation;
+	_Atomic d_rank_t self;
+
+	pthread_mutex_t  ctx_lock;
+	struct crt_ctx **ctxs; /* [attr.ctx_nr_max] */
+	_Atomic(struct crt_proto_node *) protos[256]; /* by module; appended under ctx_lock */
+
+	pthread_mutex_t       grp_lock;
+	_Atomic uint32_t      grp_version;
+	_Atomic uint32_t      grp_gen; /* counts changes of membership: what contexts compare */
+	struct crt_group_ent *grp;     /* [grp_nr], by rank */
+	uint32_t              grp_nr;
+	char                (*uris)[NA_URI_BYTES_MAX]; /* of the own contexts, "": none */
+};
+
+/* ---- contexts ---- */
+
+/** Something to call once the context is unlocked. */
+struct crt_work {
+	d_list_t link;
+	void   (*fn)(struct crt_work *work);
+};
+
+struct crt_slot {
+	struct crt_rpc_priv *rpc; /* NULL: free */
+	uint32_t             gen;
+	uint32_t             next_free; /* index + 1 */
+};
+
+struct crt_ctx {
+	struct crt     *crt;
+	int             idx;
+	struct na_ep   *ep;
+	void           *data;
+	crt_rpc_task_t  task;
+	void           *task_arg;
+
+	pthread_mutex_t lock; /* everything below */
+	struct d_hash   peers;
+	uint32_t        grp_gen;
+	struct d_binheap timeouts;
+	struct crt_slot *slots;
+	uint32_t        slot_nr, slot_free; /* slot_free: index + 1 */
+	d_list_t        work;
+	d_list_t        rmas;     /* struct crt_rma under way */
+	d_list_t        rpc_pool;
+	uint32_t        rpc_pool_nr;
+	uint32_t        rpc_nr;   /* alive */
+	d_list_t        xfer_pool;
+
+	/* progress and waiting: crt_progress.c */
+	bool            progressing;
+	uint32_t        waiter_nr;
+	uint64_t        event_seq; /* counts polls that handled something */
+	pthread_cond_t  waiters;
+	int             epfd, wakefd, timerfd;
+	bool            sleeping, woken;
+	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
+	uint32_t        spin_ns;
+
+	bool             stopping;
+	struct crt_stats stats;
+};
+
+/* crt_context.c */
+void crt_work_add(struct crt_ctx *ctx, struct crt_work *work, void (*fn)(struct crt_work *));
+/** Call with the lock held; it is released around each call. Returns how many ran. */
+int  crt_work_run(struct crt_ctx *ctx);
+int  crt_slot_get(struct crt_ctx *ctx, struct crt_rpc_priv *rpc) MUST_CHECK;
+void crt_slot_put(struct crt_ctx *ctx, struct crt_rpc_priv *rpc);
+struct crt_rpc_priv *crt_slot_find(struct crt_ctx *ctx, uint64_t id);
+
+/* crt_progress.c */
+int  crt_wait_init(struct crt_ctx *ctx) MUST_CHECK;
+void crt_wait_fini(struct crt_ctx *ctx);
+/** Get a sleeping context going; under its lock. */
+void crt_wake(struct crt_ctx *ctx);
+
+/* ---- requests ---- */
+
+enum crt_rpc_state {
+	CRT_RPC_INIT,     /* created (client), or at its handler (server) */
+	CRT_RPC_QUEUED,   /* waits for the peer's address or for a credit */
+	CRT_RPC_SENT,     /* holds a credit */
+	CRT_RPC_FETCHING, /* a large body is being read; holds a credit when it is a client's */
+	CRT_RPC_REPLIED,  /* server: a large reply waits to be read */
+	CRT_RPC_DONE,
+};
+
+/** A body in memory of its own, reachable for the peer or filled from the peer. */
+struct crt_body {
+	char               *buf;
+	size_t              bytes;
+	struct na_mr       *mr;
+	struct na_mr_remote remote;
+};
+
+/** An RMA operation of a context. */
+struct crt_rma {
+	struct na_rma   na;
+	struct crt_ctx *ctx;
+	d_list_t        link; /* ctx->rmas */
+	void          (*done)(struct crt_rma *rma, int rc); /* under the lock */
+	void           *arg;
+};
+
+struct crt_rpc_priv {
+	struct crt_rpc              pub;
+	_Atomic uint32_t            refs;
+	enum crt_rpc_state          state;
+	bool                        server;
+	bool                        replied;
+	uint32_t                    flags; /* enum CRT_RPC_*, of the definition */
+	const struct crt_req_format *format;
+	crt_rpc_hdlr_t              handler;
+	struct crt_work             work;
+	d_list_t                    link; /* peer's queue or flight, ctx->rpc_pool */
+	struct d_binheap_node       heap;
+	uint64_t                    deadline_ns;
+	uint32_t                    timeout_s;
+	uint64_t                    id;      /* own slot */
+	uint64_t                    peer_id; /* server: the requester's id */
+	uint64_t                    hlc;
+	uint32_t                    incarnation; /* client: of the peer when this was sent; 0: not known */
+	struct crt_peer            *peer;    /* client */
+	na_addr_t                   addr;    /* of the other side */
+	crt_cb_t                    cb;
+	void                       *arg;
+	int                         rc;
+	struct na_msg              *msg;     /* received; decoded values point into it */
+	struct crt_body             out;     /* sent body that was too large */
+	struct crt_body             in;      /* received body that was too large */
+	struct crt_rma              rma;     /* fetches in */
+	struct d_arena              arena;
+	char io[CRT_RPC_IO_BYTES] __attribute__((aligned(16)));
+};
+
+static inline struct crt_rpc_priv *
+crt_priv(const crt_rpc_t *rpc)
+{
+	return CONTAINER_OF(rpc, struct crt_rpc_priv, pub);
+}
+
+/* crt_rpc.c */
+struct crt_rpc_priv *crt_rpc_alloc(struct crt_ctx *ctx, const struct crt_proto_rpc *def,
+				   crt_opcode_t opc);
+void crt_rpc_put_locked(struct crt_rpc_priv *rpc);
+/** Enter the heap; from now on the request expires. */
+int  crt_rpc_arm_timeout(struct crt_rpc_priv *rpc) MUST_CHECK;
+void crt_rpc_disarm(struct crt_rpc_priv *rpc);
+int  crt_timeouts_fire(struct crt_ctx *ctx);
+/** The only way a client's request ends. A second call does nothing. */
+void crt_req_complete(struct crt_rpc_priv *rpc, int rc);
+void crt_req_send_locked(struct crt_rpc_priv *rpc, crt_cb_t cb, void *arg);
+/** Encode and hand to the network; the request holds a credit of its peer. */
+void crt_req_transmit(struct crt_rpc_priv *rpc);
+
+/* crt_msg.c */
+void crt_hdr_init(struct crt_rpc_priv *rpc, enum crt_msg_kind kind, struct crt_hdr_wire *hdr);
+/** Put header, name and body into @msg; a large body into @body. 0 or the codec's error. */
+int  crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
+		    int (*proc)(struct crt_proc *, void *), void *data, struct na_msg *msg) MUST_CHECK;
+void crt_msg_seal(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, struct na_msg *msg);
+void crt_msg_recv(void *arg, struct na_msg *msg);
+void crt_msg_send_failed(void *arg, const struct na_msg *msg, na_addr_t to, int rc);
+/** Tell the other side that the large body was read. */
+void crt_msg_send_done(struct crt_rpc_priv *rpc, uint64_t rpc_id, uint64_t reply_id);
+int  crt_body_expose(struct crt_ctx *ctx, struct crt_body *body) MUST_CHECK;
+void crt_body_release(struct crt_ctx *ctx, struct crt_body *body);
+/** Read the body that @remote names into rpc->in; done(rpc, rc) runs under the lock. */
+int  crt_body_fetch(struct crt_rpc_priv *rpc, const struct crt_remote_wire *remote, size_t bytes,
+		    void (*done)(struct crt_rma *rma, int rc)) MUST_CHECK;
+void crt_rma_start(struct crt_ctx *ctx, struct crt_rma *rma);
+
+/* crt_server.c */
+void crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void *name,
+		     struct na_msg *msg);
+/** A large reply was read, or will never be. */
+void crt_server_reply_end(struct crt_rpc_priv *rpc);
+int  crt_reply_status(struct crt_rpc_priv *rpc, int status);
+
+/* crt_init.c */
+int  crt_proto_find(struct crt *crt, crt_opcode_t opc, const struct crt_proto_rpc **ret_def) MUST_CHECK;
+
+/* ---- peers: crt_peer.c ---- */
+
+struct crt_peer_key {
+	d_rank_t rank;
+	uint32_t tag;
+};
+
+struct crt_peer {
+	struct d_hash_node  node;
+	struct crt_peer_key key;
+	struct crt_ctx     *ctx;
+	na_addr_t           addr;
+	uint32_t            incarnation; /* of the process that answered last; 0: not known */
+	uint32_t            inflight_nr;
+	bool                resolving, kicking;
+	char                uri[NA_URI_BYTES_MAX]; /* tag 0: what addr was made from */
+	d_list_t            stale;  /* crt_peers_refresh()'s list */
+	d_list_t            queue;  /* struct crt_rpc_priv, QUEUED */
+	d_list_t            flight; /* SENT and FETCHING */
+};
+int  crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag, struct crt_peer **ret_peer) MUST_CHECK;
+/** Send what the credits allow, resolving the address first when it is not known. */
+void crt_peer_kick(struct crt_peer *peer);
+/** The address proved wrong: resolve it again next time. */
+void crt_peer_forget(struct crt_peer *peer);
+void crt_peer_abort(struct crt_peer *peer, int rc);
+void crt_peers_abort_rank(struct crt_ctx *ctx, d_rank_t rank, int rc);
+/** After the group changed: drop what is no longer true. */
+void crt_peers_refresh(struct crt_ctx *ctx);
+void crt_peers_fini(struct crt_ctx *ctx);
+
+/* crt_group.c */
+void crt_uri_self_set(struct crt *crt, int idx, const char *uri);
+int  crt_uri_self(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes) MUST_CHECK;
+
+/* crt_uri.c: the internal protocol */
+extern const struct crt_proto crt_internal_proto;
+int  crt_uri_lookup(struct crt_peer *peer) MUST_CHECK;
+
+/* ---- codec ---- */
+
+struct crt_proc {
+	enum crt_proc_op op;
+	char            *cur, *end; /* ENCODE, DECODE */
+	size_t           bytes;     /* MEASURE */
+	struct d_arena  *arena;     /* DECODE */
+};
+
+/* ---- bulk ---- */
+
+struct crt_bulk_seg {
+	struct na_mr_remote remote;
+	uint64_t            bytes;
+};
+struct crt_bulk {
+	struct crt_ctx      *ctx;  /* NULL: decoded from a message */
+	enum crt_bulk_perm   perm;
+	uint64_t             bytes;
+	uint32_t             seg_nr;
+	struct crt_bulk_seg *segs;
+	struct na_mr       **mrs;  /* own ones */
+};
+void crt_xfers_fini(struct crt_ctx *ctx);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Progress and waiting.
+ *
+ * One thread at a time progresses a context; the others that called crt_progress() wait for the
+ * next poll that handled something (event_seq), or take over when the first one leaves. The one
+ * that progresses spins for a while that adapts to how often spinning paid off, then blocks.
+ *
+ * What a sleeper blocks on is one epoll descriptor with three in it: the endpoint's, an eventfd for
+ * other threads that queue work (crt_wake), and a timerfd for the earliest timeout and for
+ * endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's scheduler that
+ * blocks on crt_context_fd() needs nothing else.
+ *
+ * Invariants:
+ * 1. sleeping is set by arming and cleared by the next poll; crt_wake() writes to the eventfd only
+ *    while it is set, and at most once.
+ * 2. timer_ns is what the timerfd is set to. It is set when arming, only to something earlier or
+ *    when it has expired: a wake-up too many is cheap, a system call each time is not.
+ */
+#define D_LOGFAC LOG_FAC_CART
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "cart/crt_internal.h"
+#include "platform/platform.h"
+
+static int
+epoll_add(int epfd, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static void
+fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+crt_wait_fini(struct crt_ctx *ctx)
+{
+	fd_close(ctx->epfd);
+	fd_close(ctx->wakefd);
+	fd_close(ctx->timerfd);
+	pthread_cond_destroy(&ctx->waiters);
+}
+
+int
+crt_wait_init(struct crt_ctx *ctx)
+{
+	pthread_condattr_t attr;
+	int                na_fd = na_ep_fd(ctx->ep);
+	bool               ok;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&ctx->waiters, &attr);
+	pthread_condattr_destroy(&attr);
+	ctx->timer_ns = UINT64_MAX;
+	ctx->epfd     = epoll_create1(EPOLL_CLOEXEC);
+	ctx->wakefd   = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ctx->timerfd  = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ok = ctx->epfd >= 0 && ctx->wakefd >= 0 && ctx->timerfd >= 0 &&
+	     epoll_add(ctx->epfd, ctx->wakefd) == 0 && epoll_add(ctx->epfd, ctx->timerfd) == 0 &&
+	     (na_fd < 0 || epoll_add(ctx->epfd, na_fd) == 0);
+	if (ok)
+		return 0;
+	D_ERROR("context %d cannot make its descriptors: errno %d; is the limit of open files "
+		"(ulimit -n) reached?\n", ctx->idx, errno);
+	crt_wait_fini(ctx);
+	return -DER_NOMEM;
+}
+
+void
+crt_wake(struct crt_ctx *ctx)
+{
+	static const uint64_t one = 1;
+
+	if (!ctx->sleeping || ctx->woken)
+		return;
+	ctx->woken = write(ctx->wakefd, &one, sizeof(one)) == sizeof(one);
+}
+
+static void
+sleep_end(struct crt_ctx *ctx)
+{
+	uint64_t v;
+
+	if (!ctx->sleeping)
+		return;
+	ctx->sleeping = false;
+	if (ctx->woken && read(ctx->wakefd, &v, sizeof(v)) == sizeof(v))
+		ctx->woken = false;
+	if (ctx->timer_ns != UINT64_MAX && plat_now_ns() >= ctx->timer_ns &&
+	    read(ctx->timerfd, &v, sizeof(v)) == sizeof(v))
+		ctx->timer_ns = UINT64_MAX;
+}
+
+/** See everything that is there, once. Returns the number of events. */
+static int
+ctx_poll(struct crt_ctx *ctx)
+{
+	int nr = 0;
+	int rc;
+
+	sleep_end(ctx);
+	if (UNLIKELY(ctx->grp_gen != ctx->crt->grp_gen))
+		crt_peers_refresh(ctx);
+	rc = na_ep_progress(ctx->ep, CRT_EVENTS_PER_POLL);
+	if (rc > 0)
+		nr += rc;
+	nr += crt_timeouts_fire(ctx);
+	nr += crt_work_run(ctx);
+	if (nr > 0) {
+		ctx->event_seq++;
+		if (ctx->waiter_nr > 0)
+			pthread_cond_broadcast(&ctx->waiters);
+	}
+	return nr;
+}
+
+static uint64_t
+next_timeout(struct crt_ctx *ctx)
+{
+	struct d_binheap_node *min = d_binheap_min(&ctx->timeouts);
+
+	return min == NULL ? UINT64_MAX : CONTAINER_OF(min, struct crt_rpc_priv, heap)->deadline_ns;
+}
+
+static void
+timer_set(struct crt_ctx *ctx)
+{
+	uint64_t          at     = next_timeout(ctx);
+	uint32_t          repoll = na_ep_repoll_us(ctx->ep);
+	struct itimerspec its    = {0};
+
+	if (repoll != UINT32_MAX)
+		at = MIN_OF(at, plat_now_ns() + repoll * NSEC_PER_USEC);
+	if (at >= ctx->timer_ns)
+		return; /* invariant 2 */
+	its.it_value.tv_sec  = at / NSEC_PER_SEC;
+	its.it_value.tv_nsec = at % NSEC_PER_SEC;
+	if (timerfd_settime(ctx->timerfd, TFD_TIMER_ABSTIME, &its, NULL) == 0)
+		ctx->timer_ns = at;
+}
+
+static bool
+ctx_arm(struct crt_ctx *ctx)
+{
+	if (!d_list_empty(&ctx->work) || ctx->grp_gen != ctx->crt->grp_gen)
+		return false;
+	if (!na_ep_arm(ctx->ep))
+		return false;
+	timer_set(ctx);
+	ctx->sleeping = true;
+	return true;
+}
+
+bool
+crt_context_arm(crt_context_t ctx)
+{
+	bool safe;
+
+	pthread_mutex_lock(&ctx->lock);
+	safe = ctx_arm(ctx);
+	pthread_mutex_unlock(&ctx->lock);
+	return safe;
+}
+
+int
+crt_context_fd(crt_context_t ctx)
+{
+	return ctx->epfd;
+}
+
+uint64_t
+crt_context_next_timeout(crt_context_t ctx)
+{
+	uint64_t at;
+
+	pthread_mutex_lock(&ctx->lock);
+	at = next_timeout(ctx);
+	pthread_mutex_unlock(&ctx->lock);
+	return at;
+}
+
+/* ---- progress by threads ---- */
+
+static void
+spin_adapt(struct crt_ctx *ctx, bool paid_off)
+{
+	if (paid_off)
+		ctx->spin_ns = MIN_OF(ctx->spin_ns * 2, CRT_SPIN_NS_MAX);
+	else
+		ctx->spin_ns = MAX_OF(ctx->spin_ns / 2, CRT_SPIN_NS_MIN);
+}
+
+/** Block until something is there or @deadline_ns. */
+static void
+ctx_block(struct crt_ctx *ctx, uint64_t now, uint64_t deadline_ns)
+{
+	struct epoll_event ev;
+	uint64_t           left_ms = UINT64_MAX;
+
+	if (deadline_ns != UINT64_MAX)
+		left_ms = (deadline_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+	pthread_mutex_unlock(&ctx->lock);
+	(void)epoll_wait(ctx->epfd, &ev, 1, left_ms > INT32_MAX ? -1 : (int)left_ms);
+	pthread_mutex_lock(&ctx->lock);
+}
+
+static int
+progress_until(struct crt_ctx *ctx, uint64_t deadline_ns)
+{
+	uint64_t start = plat_now_ns(), now;
+	bool     spun  = false;
+
+	for (;;) {
+		int nr = ctx_poll(ctx);
+
+		if (nr > 0 || deadline_ns == 0) {
+			if (nr > 0 && spun)
+				spin_adapt(ctx, true);
+			return nr;
+		}
+		now = plat_now_ns();
+		if (now >= deadline_ns)
+			return -DER_TIMEDOUT;
+		if (now - start < ctx->spin_ns) {
+			spun = true;
+			pthread_mutex_unlock(&ctx->lock); /* let others send */
+			__builtin_ia32_pause();
+			pthread_mutex_lock(&ctx->lock);
+			continue;
+		}
+		if (!ctx_arm(ctx))
+			continue;
+		spin_adapt(ctx, false);
+		spun = false;
+		ctx_block(ctx, now, deadline_ns);
+		start = plat_now_ns();
+	}
+}
+
+/** Another thread progresses: wait until it saw something or leaves. */
+static int
+wait_for_progress(struct crt_ctx *ctx, uint64_t deadline_ns, uint64_t seq)
+{
+	struct timespec ts = {.tv_sec  = deadline_ns / NSEC_PER_SEC,
+			      .tv_nsec = deadline_ns % NSEC_PER_SEC};
+	int             rc = 0;
+
+	ctx->waiter_nr++;
+	while (ctx->progressing && ctx->event_seq == seq && rc == 0) {
+		if (deadline_ns == UINT64_MAX)
+			rc = pthread_cond_wait(&ctx->waiters, &ctx->lock);
+		else
+			rc = pthread_cond_timedwait(&ctx->waiters, &ctx->lock, &ts);
+	}
+	ctx->waiter_nr--;
+	if (ctx->event_seq != seq)
+		return 1;
+	return rc == ETIMEDOUT ? -DER_TIMEDOUT : 0;
+}
+
+static uint64_t
+deadline_of(int64_t timeout_us)
+{
+	if (timeout_us == 0)
+		return 0;
+	return timeout_us < 0 ? UINT64_MAX : plat_now_ns() + timeout_us * NSEC_PER_USEC;
+}
+
+/** @param seq  event_seq when the caller last looked at what it waits for */
+static int
+progress(struct crt_ctx *ctx, uint64_t deadline_ns, uint64_t seq)
+{
+	int rc = 0;
+
+	while (ctx->progressing) {
+		if (deadline_ns == 0)
+			return 0;
+		rc = wait_for_progress(ctx, deadline_ns, seq);
+		if (rc != 0)
+			return rc;
+	}
+	if (ctx->event_seq != seq && deadline_ns != 0)
+		return 1;
+	ctx->progressing = true;
+	rc = progress_until(ctx, deadline_ns);
+	ctx->progressing = false;
+	if (ctx->waiter_nr > 0)
+		pthread_cond_broadcast(&ctx->waiters);
+	return rc;
+}
+
+int
+crt_progress(crt_context_t ctx, int64_t timeout_us)
+{
+	int rc;
+
+	pthread_mutex_lock(&ctx->lock);
+	rc = progress(ctx, deadline_of(timeout_us), ctx->event_seq);
+	pthread_mutex_unlock(&ctx->lock);
+	return rc;
+}
+
+static uint64_t
+event_seq_read(struct crt_ctx *ctx)
+{
+	uint64_t seq;
+
+	pthread_mutex_lock(&ctx->lock);
+	seq = ctx->event_seq;
+	pthread_mutex_unlock(&ctx->lock);
+	return seq;
+}
+
+int
+crt_progress_cond(crt_context_t ctx, int64_t timeout_us, int (*cond)(void *arg), void *arg)
+{
+	uint64_t deadline = deadline_of(timeout_us);
+
+	for (;;) {
+		uint64_t seq = event_seq_read(ctx); /* before looking: nothing is missed */
+		int      rc  = cond(arg);
+
+		if (rc != 0)
+			return rc;
+		pthread_mutex_lock(&ctx->lock);
+		rc = progress(ctx, deadline, seq);
+		pthread_mutex_unlock(&ctx->lock);
+		if (rc == -DER_TIMEDOUT || deadline == 0) {
+			rc = cond(arg);
+			return rc != 0 ? rc : -DER_TIMEDOUT;
+		}
+	}
+}
