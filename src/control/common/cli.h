@@ -12,6 +12,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <daos_version.h>
+
+#define CLI_TEXT(x)  CLI_TEXT_(x)
+#define CLI_TEXT_(x) #x
+/** "2.8.0", of all programs. */
+#define CLI_VERSION \
+	CLI_TEXT(DAOS_VERSION_MAJOR) "." CLI_TEXT(DAOS_VERSION_MINOR) "." CLI_TEXT(DAOS_VERSION_FIX)
+
 /** What scripts can rely on. */
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 

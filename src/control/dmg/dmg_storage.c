@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** dmg storage, dmg network. */
+#include <daos_errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "control/common/cli_text.h"
+#include "control/dmg/dmg.h"
+
+static const json_t *
+host_responses(const json_t *resp)
+{
+	return json_object_get(resp, "host_responses");
+}
+
+/** "wal,meta,data" of a JSON array of strings. */
+static char *
+join(const json_t *array, char *buf, size_t bytes)
+{
+	json_t *item;
+	size_t  i, len = 0;
+
+	buf[0] = '\0';
+	json_array_foreach(array, i, item)
+		len += snprintf(buf + MIN_OF(len, bytes), bytes - MIN_OF(len, bytes), "%s%s", i ? "," : "", json_string_value(item));
+	return buf;
+}
+
+/* ---- storage scan ---- */
+
+static void
+scan_short(const json_t *resp)
+{
+	struct text_table *t = text_table_new(4, (const char *[]){"Hosts", "SCM Total", "NVMe Total", "State"});
+	const char        *host;
+	json_t            *one, *dev;
+	size_t             i;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		uint64_t    bytes = 0, nr = 0;
+		const char *state = "-";
+		char        nvme[64], scm[64], size[32];
+
+		json_array_foreach(json_object_get(one, "bdevs"), i, dev) {
+			bytes += jint(dev, "size_bytes");
+			nr++;
+			if (i == 0 || strcmp(state, "ok") == 0)
+				state = jstr(dev, "state");
+		}
+		snprintf(nvme, sizeof(nvme), "%s (%llu device%s)", text_bytes(bytes, size, sizeof(size)), (unsigned long long)nr,
+			 nr == 1 ? "" : "s");
+		snprintf(scm, sizeof(scm), "%s (memory)",
+			 text_bytes(jint(json_object_get(one, "mem_info"), "available_bytes"), size, sizeof(size)));
+		text_table_row(t, (const char *[]){host, scm, nvme, state});
+	}
+	text_table_print(t, stdout);
+	text_table_free(t);
+}
+
+static void
+scan_verbose(const json_t *resp)
+{
+	static const char *const titles[] = {"Engine", "Tier", "Class", "Device", "Size", "Free", "Roles", "State"};
+	const char              *host;
+	json_t                  *one, *dev;
+	size_t                   i;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		struct text_table *t = text_table_new(ARRAY_NR(titles), titles);
+
+		printf("%s\n", host);
+		json_array_foreach(json_object_get(one, "bdevs"), i, dev) {
+			char eng[16], tier[16], size[32], free_text[32], roles[64];
+
+			snprintf(eng, sizeof(eng), "%u", (unsigned)jint(dev, "engine"));
+			snprintf(tier, sizeof(tier), "%u", (unsigned)jint(dev, "tier"));
+			text_table_row(t, (const char *[]){eng, tier, jstr(dev, "class"), jstr(dev, "path"),
+			    text_bytes(jint(dev, "size_bytes"), size, sizeof(size)),
+			    text_bytes(jint(dev, "free_bytes"), free_text, sizeof(free_text)),
+			    join(json_object_get(dev, "roles"), roles, sizeof(roles)), jstr(dev, "state")});
+		}
+		text_table_print(t, stdout);
+		text_table_free(t);
+	}
+}
+
+static int
+run_scan(struct cli *cli)
+{
+	json_t *req = json_pack("{s:b, s:b}", "verbose", cli_has(cli, "verbose"), "nvme_health", cli_has(cli, "nvme-health")), *resp;
+	int     rc = dmg_hosts(cli, "host/storage-scan", req, &resp);
+
+	if (rc != 0 || (rc = dmg_json_done(cli, resp)) >= 0)
+		return rc;
+	if (cli_has(cli, "verbose"))
+		scan_verbose(resp);
+	else
+		scan_short(resp);
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	return rc;
+}
+
+/* ---- storage format ---- */
+
+static int
+print_formatted(const json_t *resp)
+{
+	struct text_table *t = text_table_new(4, (const char *[]){"Host", "Engine", "Devices", "Format Result"});
+	const char        *host;
+	json_t            *one, *eng, *dev;
+	size_t             i, k;
+	int                failed = 0;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		json_array_foreach(json_object_get(one, "engines"), i, eng) {
+			char   idx[16], devs[1024] = "";
+			size_t len = 0;
+
+			failed += jint(eng, "status") != 0;
+			snprintf(idx, sizeof(idx), "%u", (unsigned)jint(eng, "idx"));
+			json_array_foreach(json_object_get(eng, "bdevs"), k, dev)
+				len += snprintf(devs + MIN_OF(len, sizeof(devs)), sizeof(devs) - MIN_OF(len, sizeof(devs)), "%s%s",
+						k ? "," : "", json_is_string(dev) ? json_string_value(dev) : jstr(dev, "path"));
+			text_table_row(t, (const char *[]){host, idx, devs, jint(eng, "status") ? jstr(eng, "error") : "CREATED"});
+		}
+	}
+	text_table_print(t, stdout);
+	text_table_free(t);
+	return failed;
+}
+
+static int
+count_failed(const json_t *resp)
+{
+	const char *host;
+	json_t     *one, *eng;
+	size_t      i;
+	int         failed = 0;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one)
+		json_array_foreach(json_object_get(one, "engines"), i, eng)
+			failed += jint(eng, "status") != 0;
+	return failed;
+}
+
+static int
+run_format(struct cli *cli)
+{
+	json_t *req = json_pack("{s:b, s:b}", "reformat", cli_has(cli, "force"), "replace", cli_has(cli, "replace")), *resp;
+	int     failed, rc = dmg_hosts(cli, "host/storage-format", req, &resp);
+
+	if (rc != 0)
+		return rc;
+	failed = count_failed(resp);
+	rc = dmg_json_done(cli, resp);
+	if (rc >= 0)
+		return failed ? CLI_FAILED : rc;
+	print_formatted(resp);
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	if (failed)
+		return cli_fail(cli, CLI_FAILED, -DER_MISC, "%d engine%s could not be formatted", failed, failed > 1 ? "s" : "");
+	return rc;
+}
+
+/* ---- network scan ---- */
+
+static int
+run_net_scan(struct cli *cli)
+{
+	json_t     *req = json_object(), *resp, *one, *dev;
+	const char *host;
+	size_t      i;
+	int         rc;
+
+	if (cli_has(cli, "provider"))
+		json_object_set_new(req, "provider", json_string(cli_get(cli, "provider")));
+	rc = dmg_hosts(cli, "host/network-scan", req, &resp);
+	if (rc != 0 || (rc = dmg_json_done(cli, resp)) >= 0)
+		return rc;
+	json_object_foreach(json_object_get(resp, "host_responses"), host, one) {
+		struct text_table *t = text_table_new(3, (const char *[]){"NUMA Socket", "Network Device", "Provider(s)"});
+
+		printf("%s\n", host);
+		json_array_foreach(json_object_get(one, "interfaces"), i, dev) {
+			char numa[16];
+
+			snprintf(numa, sizeof(numa), "%u", (unsigned)jint(dev, "numa_node"));
+			text_table_row(t, (const char *[]){numa, jstr(dev, "device"), jstr(dev, "provider")});
+		}
+		text_table_print(t, stdout);
+		text_table_free(t);
+	}
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	return rc;
+}
+
+static const struct cli_opt scan_opts[] = {{"verbose", 'v', CLI_FLAG, NULL, "a row for each device"},
+					   {"nvme-health", 'n', CLI_FLAG, NULL, "with health counters"},
+					   {0}};
+static const struct cli_opt format_opts[] = {{"force", 0, CLI_FLAG, NULL, "erase what is there"},
+					     {"replace", 0, CLI_FLAG, NULL, "take over the rank of a lost engine"},
+					     {"verbose", 'v', CLI_FLAG, NULL, "more detail"},
+					     {0}};
+static const struct cli_opt net_opts[] = {{"provider", 'p', CLI_VALUE, "NAME", "only this provider; \"all\" for every one"}, {0}};
+
+const struct cli_cmd dmg_storage_cmds[] = {
+    {"scan", NULL, "Storage of each host", .opts = scan_opts, .run = run_scan},
+    {"format", NULL, "Prepare configured storage and start the engines", .opts = format_opts, .run = run_format},
+    {0}};
+const struct cli_cmd dmg_network_cmds[] = {
+    {"scan", NULL, "Network interfaces and providers of each host", .opts = net_opts, .run = run_net_scan}, {0}};
