@@ -60,8 +60,10 @@ void client_destroy(struct client *cl);
 struct crt *client_crt(struct client *cl);
 struct hlc *client_hlc(struct client *cl);
 const char *client_sys_name(struct client *cl);
-/** Ranks of the management service, borrowed; asks the agent again first when @refresh. */
-int client_ms_ranks(struct client *cl, bool refresh, d_rank_list_t **ret_ranks) MUST_CHECK;
+/** Ranks of the management service: a copy, d_rank_list_free(). */
+int client_ms_ranks(struct client *cl, d_rank_list_t **ret_ranks) MUST_CHECK;
+/** A rank cannot be reached: ask the agent again where the ranks are, in the background. Never waits. */
+void client_refresh(struct client *cl);
 /** What the agent says, for daos_mgmt_get_sys_info(); freed with dc_sys_info_free(). */
 int client_sys_info(struct client *cl, struct daos_sys_info **ret_info) MUST_CHECK;
 void dc_sys_info_free(struct daos_sys_info *info);
@@ -120,6 +122,8 @@ void *dc_task_set_user_priv(tse_task_t *task, void *priv);
 void dc_task_free(tse_task_t *task);
 /** Make a completed task of daos_task_create() a new one. */
 int dc_task_reset(tse_task_t *task, tse_task_func_t func) MUST_CHECK;
+/** Its event was aborted: retry no more. */
+bool dc_task_is_aborted(tse_task_t *task);
 /** Whether it came from dc_task_create(). */
 bool dc_task_is_valid(tse_task_t *task);
 
@@ -207,12 +211,12 @@ struct dc_svc_call {
 	dc_rpc_done_t done;
 	void         *arg;
 };
-#define DC_SVC_TIMEOUT_S     60 /**< default of a whole call */
+#define DC_SVC_TIMEOUT_S     30 /**< default of a whole call */
 #define DC_SVC_TRY_TIMEOUT_S 10 /**< of one attempt */
 /**
  * Call a service with tag 0 of its leader: try the leader known, then each replica, with growing
  * pauses between rounds, until one answers for good or time is up. Requests have to be idempotent.
- * Ends @task in any case; the return value says the same as its result if that is known at once.
+ * Ends @task in any case, @done included; the return value is 0, or its result if memory is out.
  */
 int  dc_svc_call(tse_task_t *task, const struct dc_svc_call *call);
 bool dc_svc_retriable(int rc);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Client contexts: a CART context, a scheduler, timers, and the lock under which all of it runs.
+ *
+ * Any number of threads use a context. Who waits progresses it: polls and, when nothing comes for a
+ * while, blocks on CART's descriptor and on wakefd without holding the lock. One thread blocks
+ * there, the others wait for the condition variable. Short waits spin: waking a thread costs more
+ * than most round trips, and the time to spin adapts to whether it paid off.
+ *
+ * Invariants:
+ * 1. CART callbacks, task functions and timers of a context run with its lock held, so one at a
+ *    time. The lock is recursive since a task function may complete and start other tasks.
+ * 2. The lock is given up only in dc_ctx_wait(), which is refused when it is held more than once:
+ *    that would be a callback that waits.
+ * 3. Whoever changes something a waiter may wait for calls dc_ctx_notify() before it unlocks.
+ * 4. While `sleeping`, exactly one thread blocks on the descriptors; `notified` is set at most once
+ *    until it is back.
+ */
+#define D_LOGFAC LOG_FAC_CLIENT
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "dc/dc_internal.h"
+#include "tse/tse.h"
+
+/* ---- timers ---- */
+
+void
+dc_timer_arm(struct dc_ctx *dctx, struct dc_timer *timer, uint64_t delay_ns)
+{
+	struct dc_timer *pos;
+	d_list_t        *before = &dctx->timers;
+
+	dc_timer_cancel(dctx, timer);
+	timer->at_ns = plat_now_ns() + delay_ns;
+	d_list_for_each(pos, &dctx->timers, link) {
+		if (pos->at_ns > timer->at_ns) {
+			before = &pos->link;
+			break;
+		}
+	}
+	d_list_add_tail(&timer->link, before);
+	if (dctx->timers.next == &timer->link)
+		dc_ctx_notify(dctx);
+}
+
+void
+dc_timer_cancel(struct dc_ctx *dctx, struct dc_timer *timer)
+{
+	(void)dctx;
+	if (timer->at_ns == 0)
+		return;
+	d_list_del(&timer->link);
+	timer->at_ns = 0;
+}
+
+static void
+timers_fire(struct dc_ctx *dctx, uint64_t now)
+{
+	struct dc_timer *timer;
+
+	while ((timer = d_list_first(&dctx->timers, struct dc_timer, link)) != NULL &&
+	       timer->at_ns <= now) {
+		dc_timer_cancel(dctx, timer);
+		timer->fn(timer->arg);
+	}
+}
+
+/* ---- making and ending one ---- */
+
+static int
+dc_ctx_sync_init(struct dc_ctx *dctx)
+{
+	pthread_mutexattr_t mattr;
+	pthread_condattr_t  cattr;
+
+	dctx->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (dctx->wakefd < 0) {
+		D_ERROR("no descriptor for a client context: errno %d; is the limit of open files "
+			"(ulimit -n) reached?\n", errno);
+		return -DER_NOMEM;
+	}
+	pthread_mutexattr_init(&mattr);
+	pthread_mutexattr_settype(&mattr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&dctx->lock, &mattr);
+	pthread_mutexattr_destroy(&mattr);
+	pthread_condattr_init(&cattr);
+	pthread_condattr_setclock(&cattr, CLOCK_MONOTONIC);
+	pthread_cond_init(&dctx->waiters, &cattr);
+	pthread_condattr_destroy(&cattr);
+	d_list_init(&dctx->timers);
+	dctx->spin_ns = DC_SPIN_NS_MAX;
+	return 0;
+}
+
+static void
+dc_ctx_sync_fini(struct dc_ctx *dctx)
+{
+	pthread_cond_destroy(&dctx->waiters);
+	pthread_mutex_destroy(&dctx->lock);
+	close(dctx->wakefd);
+}
+
+int
+dc_ctx_create(struct client *cl, struct dc_ctx **ret_dctx)
+{
+	struct dc_ctx *dctx;
+	int            rc;
+
+	dctx = calloc(1, sizeof(*dctx));
+	if (dctx == NULL)
+		return -DER_NOMEM;
+	dctx->cl = cl;
+	rc       = dc_ctx_sync_init(dctx);
+	if (rc != 0)
+		goto out_free;
+	rc = crt_context_create(cl->crt, &dctx->crt);
+	if (rc != 0)
+		goto out_sync;
+	rc = tse_sched_init(&dctx->sched, NULL, dctx);
+	if (rc != 0)
+		goto out_crt;
+	*ret_dctx = dctx;
+	return 0;
+
+out_crt:
+	crt_context_destroy(dctx->crt);
+out_sync:
+	dc_ctx_sync_fini(dctx);
+out_free:
+	free(dctx);
+	return rc;
+}
+
+void
+dc_ctx_destroy(struct dc_ctx *dctx)
+{
+	if (dctx == NULL)
+		return;
+	dc_ctx_lock(dctx);
+	dctx->closing = true;
+	crt_context_destroy(dctx->crt); /* completes what is in flight */
+	timers_fire(dctx, UINT64_MAX);
+	tse_sched_complete(&dctx->sched, -DER_CANCELED, true);
+	tse_sched_fini(&dctx->sched);
+	dc_ctx_unlock(dctx);
+	dc_ctx_sync_fini(dctx);
+	free(dctx);
+}
+
+crt_context_t
+dc_ctx_crt(struct dc_ctx *dctx)
+{
+	return dctx->crt;
+}
+
+struct client *
+dc_ctx_client(struct dc_ctx *dctx)
+{
+	return dctx->cl;
+}
+
+tse_sched_t *
+dc_ctx_sched(struct dc_ctx *dctx)
+{
+	return &dctx->sched;
+}
+
+void
+dc_ctx_lock(struct dc_ctx *dctx)
+{
+	pthread_mutex_lock(&dctx->lock);
+	dctx->depth++;
+}
+
+void
+dc_ctx_unlock(struct dc_ctx *dctx)
+{
+	D_ASSERT(dctx->depth > 0);
+	dctx->depth--;
+	pthread_mutex_unlock(&dctx->lock);
+}
+
+void
+dc_ctx_notify(struct dc_ctx *dctx)
+{
+	static const uint64_t one = 1;
+
+	if (dctx->waiter_nr > 0)
+		pthread_cond_broadcast(&dctx->waiters);
+	if (dctx->sleeping && !dctx->notified)
+		dctx->notified = write(dctx->wakefd, &one, sizeof(one)) == sizeof(one);
+}
+
+/* ---- progress and waiting ---- */
+
+void
+dc_ctx_poll(struct dc_ctx *dctx)
+{
+	dctx->depth++; /* a callback that waits is caught (invariant 2) */
+	(void)crt_progress(dctx->crt, 0);
+	if (!d_list_empty(&dctx->timers))
+		timers_fire(dctx, plat_now_ns());
+	tse_sched_progress(&dctx->sched);
+	dctx->depth--;
+}
+
+/** When a thread that blocks has to look again even if nothing arrives. */
+static uint64_t
+next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
+{
+	struct dc_timer *timer = d_list_first(&dctx->timers, struct dc_timer, link);
+	uint64_t         at    = deadline_ns;
+	uint64_t         us    = tse_sched_next_us(&dctx->sched);
+
+	if (us != UINT64_MAX)
+		at = MIN_OF(at, plat_now_ns() + us * NSEC_PER_USEC);
+	return timer == NULL ? at : MIN_OF(at, timer->at_ns);
+}
+
+/** Block on the descriptors. The lock is given up meanwhile. */
+static void
+dc_ctx_sleep(struct dc_ctx *dctx, uint64_t deadline_ns)
+{
+	struct pollfd   fds[2] = {{.fd = crt_context_fd(dctx->crt), .events = POLLIN},
+				  {.fd = dctx->wakefd, .events = POLLIN}};
+	uint64_t        until  = next_wakeup(dctx, deadline_ns);
+	uint64_t        now    = plat_now_ns();
+	struct timespec left   = {0};
+	uint64_t        count;
+
+	if (until <= now || !crt_context_arm(dctx->crt))
+		return;
+	if (fds[0].fd < 0) /* nothing to wait for: look every millisecond */
+		until = MIN_OF(until, now + NSEC_PER_MSEC);
+	if (until != UINT64_MAX) {
+		left.tv_sec  = (until - now) / NSEC_PER_SEC;
+		left.tv_nsec = (until - now) % NSEC_PER_SEC;
+	}
+	dctx->sleeping = true;
+	dc_ctx_unlock(dctx);
+	(void)ppoll(fds, 2, until == UINT64_MAX ? NULL : &left, NULL);
+	dc_ctx_lock(dctx);
+	dctx->sleeping = false;
+	if (dctx->notified)
+		(void)!read(dctx->wakefd, &count, sizeof(count));
+	dctx->notified = false;
+}
+
+/** Another thread blocks on the descriptors: wait for it. */
+static void
+dc_ctx_follow(struct dc_ctx *dctx, uint64_t deadline_ns)
+{
+	struct timespec ts = {.tv_sec  = deadline_ns / NSEC_PER_SEC,
+			      .tv_nsec = deadline_ns % NSEC_PER_SEC};
+
+	dctx->waiter_nr++;
+	dctx->depth--;
+	if (deadline_ns == UINT64_MAX)
+		pthread_cond_wait(&dctx->waiters, &dctx->lock);
+	else
+		pthread_cond_timedwait(&dctx->waiters, &dctx->lock, &ts);
+	dctx->depth++;
+	dctx->waiter_nr--;
+}
+
+static void
+spin_adapt(struct dc_ctx *dctx, bool paid_off)
+{
+	/* now and then it is tried anew: what was slow may have become fast */
+	if (paid_off || ++dctx->wait_nr % 32 == 0)
+		dctx->spin_ns = DC_SPIN_NS_MAX;
+	else
+		dctx->spin_ns /= 2;
+}
+
+static int
+wait_locked(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), void *arg)
+{
+	uint64_t start   = plat_now_ns();
+	bool     blocked = false;
+	uint64_t now;
+
+	for (;;) {
+		dc_ctx_poll(dctx);
+		if (cond(arg)) {
+			spin_adapt(dctx, !blocked);
+			return 0;
+		}
+		now = plat_now_ns();
+		if (now >= deadline_ns)
+			return -DER_TIMEDOUT;
+		if (!blocked && now - start < dctx->spin_ns) {
+			dc_ctx_unlock(dctx); /* let others in */
+			sched_yield();
+			dc_ctx_lock(dctx);
+			continue;
+		}
+		blocked = true;
+		if (dctx->sleeping)
+			dc_ctx_follow(dctx, deadline_ns);
+		else
+			dc_ctx_sleep(dctx, deadline_ns);
+	}
+}
+
+int
+dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), void *arg)
+{
+	uint64_t deadline = UINT64_MAX;
+	int      rc;
+
+	if (timeout_us == 0)
+		deadline = 0;
+	else if (timeout_us > 0)
+		deadline = plat_now_ns() + (uint64_t)timeout_us * NSEC_PER_USEC;
+	dc_ctx_lock(dctx);
+	if (dctx->depth > 1) {
+		dc_ctx_unlock(dctx);
+		D_ERROR("a call that waits was made inside a callback; give it an event\n");
+		return -DER_BUSY;
+	}
+	rc = wait_locked(dctx, deadline, cond, arg);
+	/* one of the others has to block on the descriptors now */
+	if (dctx->waiter_nr > 0 && !dctx->sleeping)
+		pthread_cond_broadcast(&dctx->waiters);
+	dc_ctx_unlock(dctx);
+	return rc;
+}
+
+/* ---- which context ---- */
+
+struct dc_thread {
+	uint64_t client_id;
+	uint32_t idx;
+};
+static __thread struct dc_thread dc_thread; /* where this thread's waiting calls run */
+
+static int
+sync_ctx_get(struct client *cl, uint32_t idx, struct dc_ctx **ret_dctx)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&cl->lock);
+	if (cl->sync_ctxs[idx] == NULL)
+		rc = dc_ctx_create(cl, &cl->sync_ctxs[idx]);
+	if (rc != 0 && idx != 0 && cl->sync_ctxs[0] != NULL) {
+		rc  = 0; /* no more contexts to be had: share */
+		idx = 0;
+	}
+	if (rc == 0)
+		*ret_dctx = cl->sync_ctxs[idx];
+	pthread_mutex_unlock(&cl->lock);
+	return rc;
+}
+
+int
+dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx)
+{
+	if (dc_thread.client_id != cl->id) {
+		pthread_mutex_lock(&cl->lock);
+		dc_thread.idx       = cl->thread_nr++ % cl->sync_ctx_nr_max;
+		dc_thread.client_id = cl->id;
+		pthread_mutex_unlock(&cl->lock);
+	}
+	return sync_ctx_get(cl, dc_thread.idx, ret_dctx);
+}
+
+struct dc_ctx *
+dc_sched2dctx(tse_sched_t *sched)
+{
+	struct dc_ctx *dctx = sched->ds_udata;
+	struct client *cl;
+
+	/* one of ours, whose ds_udata is its context? only the address is compared */
+	if (dctx != NULL && sched == (tse_sched_t *)((char *)dctx + offsetof(struct dc_ctx, sched)))
+		return dctx;
+	cl = client_current();
+	if (cl == NULL || sync_ctx_get(cl, ((uintptr_t)sched >> 6) % cl->sync_ctx_nr_max, &dctx) != 0)
+		return NULL;
+	return dctx;
+}
