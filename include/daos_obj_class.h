@@ -298,7 +298,7 @@ struct daos_oclass_list {
 int
 daos_oclass_name2id(const char *name);
 
-/** Names of all classes, comma separated, into @str. Bytes it takes, NUL included; may exceed @size. */
+/** Names of all classes, comma separated, into @str. Their length | -DER_OVERFLOW @size is short */
 ssize_t
 daos_oclass_names_list(size_t size, char *str);
 

@@ -124,6 +124,8 @@ void dc_task_free(tse_task_t *task);
 int dc_task_reset(tse_task_t *task, tse_task_func_t func) MUST_CHECK;
 /** Its event was aborted: retry no more. */
 bool dc_task_is_aborted(tse_task_t *task);
+/** A task of the same context and scheduler as @parent: a part of a larger operation. */
+int dc_task_create_part(tse_task_func_t func, tse_task_t *parent, tse_task_t **ret_task) MUST_CHECK;
 /** Whether it came from dc_task_create(). */
 bool dc_task_is_valid(tse_task_t *task);
 

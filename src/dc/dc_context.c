@@ -143,8 +143,7 @@ dc_ctx_destroy(struct dc_ctx *dctx)
 	dctx->closing = true;
 	crt_context_destroy(dctx->crt); /* completes what is in flight */
 	timers_fire(dctx, UINT64_MAX);
-	tse_sched_complete(&dctx->sched, -DER_CANCELED, true);
-	tse_sched_fini(&dctx->sched);
+	tse_sched_complete(&dctx->sched, -DER_CANCELED, true); /* ends the scheduler, too */
 	dc_ctx_unlock(dctx);
 	dc_ctx_sync_fini(dctx);
 	free(dctx);
@@ -212,11 +211,8 @@ static uint64_t
 next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
 	struct dc_timer *timer = d_list_first(&dctx->timers, struct dc_timer, link);
-	uint64_t         at    = deadline_ns;
-	uint64_t         us    = tse_sched_next_us(&dctx->sched);
+	uint64_t         at    = MIN_OF(deadline_ns, tse_sched_next_wakeup(&dctx->sched));
 
-	if (us != UINT64_MAX)
-		at = MIN_OF(at, plat_now_ns() + us * NSEC_PER_USEC);
 	return timer == NULL ? at : MIN_OF(at, timer->at_ns);
 }
 

@@ -163,7 +163,8 @@ dc_eqs_close(struct client *cl)
 		dc_ctx_destroy(eq->dctx); /* completes what is in flight, into eq->done */
 		eq->dctx = NULL;
 		eq_unlink_events(&eq->done);
-		(void)d_hdl_delete(&cl->hdls, eq->hlink.cookie, DAOS_HTYPE_EQ);
+		if (d_hdl_delete(&cl->hdls, eq->hlink.cookie, DAOS_HTYPE_EQ) != 0)
+			D_WARN("an event queue is being destroyed by two threads\n");
 	}
 }
 

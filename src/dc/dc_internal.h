@@ -102,7 +102,7 @@ struct dc_task_rec {
 	bool              wait;    /* a waiting call */
 	bool              ended;
 	bool              aborted;
-	_Alignas(16) char args[DC_TASK_ARGS_BYTES_MAX];
+	_Alignas(8) char args[DC_TASK_ARGS_BYTES_MAX];
 };
 struct dc_task_rec *dc_task_rec(tse_task_t *task);
 /** Cancel what the task waits for, as far as it is known. Under its context's lock. */

@@ -110,28 +110,44 @@ dc_task_rec_init(tse_task_t *task, tse_task_func_t func, struct dc_ctx *dctx, da
 	return tse_task_register_comp_cb(task, dc_task_ended, NULL, 0);
 }
 
+static int
+dc_task_create_in(tse_task_func_t func, tse_sched_t *sched, const struct dc_task_rec *like,
+		  tse_task_t **ret_task)
+{
+	tse_task_t *task;
+	int         rc;
+
+	rc = tse_task_create(dc_task_body, sched, NULL, &task);
+	if (rc != 0)
+		return rc;
+	rc = dc_task_rec_init(task, func, like->dctx, like->ev, like->wait);
+	if (rc != 0)
+		tse_task_decref(task);
+	else
+		*ret_task = task;
+	return rc;
+}
+
 int
 dc_task_create(tse_task_func_t func, tse_sched_t *sched, daos_event_t *ev, tse_task_t **ret_task)
 {
-	struct dc_ctx *dctx = NULL;
-	tse_task_t    *task;
-	int            rc;
+	struct dc_task_rec like = {.ev = ev, .wait = sched == NULL && ev == NULL};
+	int                rc;
 
 	if (sched != NULL && ev != NULL)
 		return -DER_INVAL;
-	rc = dc_task_dctx_find(sched, ev, &dctx);
+	rc = dc_task_dctx_find(sched, ev, &like.dctx);
 	if (rc != 0)
 		return rc;
-	rc = tse_task_create(dc_task_body, sched == NULL ? &dctx->sched : sched, NULL, &task);
-	if (rc != 0)
-		return rc;
-	rc = dc_task_rec_init(task, func, dctx, ev, sched == NULL && ev == NULL);
-	if (rc != 0) {
-		tse_task_decref(task);
-		return rc;
-	}
-	*ret_task = task;
-	return 0;
+	return dc_task_create_in(func, sched == NULL ? &like.dctx->sched : sched, &like, ret_task);
+}
+
+int
+dc_task_create_part(tse_task_func_t func, tse_task_t *parent, tse_task_t **ret_task)
+{
+	struct dc_task_rec like = {.dctx = dc_task_rec(parent)->dctx};
+
+	return dc_task_create_in(func, tse_task2sched(parent), &like, ret_task);
 }
 
 void
