@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** dRPC methods about the engine itself: its rank, the group, its logs, its end. */
+#define D_LOGFAC LOG_FAC_MGMT
+#include <daos_errno.h>
+#include "base/log.h"
+#include "base/rank_list.h"
+#include "drpc/drpc.h"
+#include "drpc/mgmt.pb-c.h"
+#include "mgmt/mgmt_internal.h"
+#include "mgmt/mgmt_rpc.h"
+
+MAY_YIELD static void
+set_rank(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__SetRankReq *req = mgmt__set_rank_req__unpack(NULL, call->body_bytes, call->body);
+	d_rank_t          self = crt_rank_self(dss_crt(eng));
+	int               rc = 0;
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	if (self == CRT_NO_RANK)
+		crt_rank_self_set(dss_crt(eng), req->rank);
+	else if (self != req->rank)
+		rc = -DER_ALREADY;
+	D_NOTE("set rank %u: " DF_RC, req->rank, DP_RC(rc));
+	mgmt__set_rank_req__free_unpacked(req, NULL);
+	ds_mgmt_drpc_reply_status(call, rc);
+}
+
+MAY_YIELD static void
+set_up(struct engine *eng, struct dss_drpc_call *call)
+{
+	d_rank_t self = crt_rank_self(dss_crt(eng));
+	int      rc = self == CRT_NO_RANK ? -DER_UNINIT : engine_setup(eng, self);
+
+	ds_mgmt_drpc_reply_status(call, rc);
+}
+
+MAY_YIELD static void
+ping_rank(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__PingRankReq *req = mgmt__ping_rank_req__unpack(NULL, call->body_bytes, call->body);
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	ds_mgmt_drpc_reply_status(call, req->rank == crt_rank_self(dss_crt(eng)) ? 0 : -DER_INVAL);
+	mgmt__ping_rank_req__free_unpacked(req, NULL);
+}
+
+/** All metadata is durable when it was acknowledged: nothing is to be prepared but the log line. */
+MAY_YIELD static void
+prep_shutdown(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__PrepShutdownReq *req = mgmt__prep_shutdown_req__unpack(NULL, call->body_bytes, call->body);
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	D_NOTE("rank %u is about to be stopped", req->rank);
+	ds_mgmt_drpc_reply_status(call, req->rank == crt_rank_self(dss_crt(eng)) ? 0 : -DER_INVAL);
+	mgmt__prep_shutdown_req__free_unpacked(req, NULL);
+}
+
+/** "ERR,vos=DEBUG"; the old form's streams and subsystems arrive apart and are of no use without masks. */
+MAY_YIELD static void
+set_log_masks(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__SetLogMasksReq *req = mgmt__set_log_masks_req__unpack(NULL, call->body_bytes, call->body);
+	Mgmt__SetLogMasksResp resp = MGMT__SET_LOG_MASKS_RESP__INIT;
+	const char           *masks = "";
+	char                  now[512];
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	if (req->masks != NULL && req->masks[0] != '\0')
+		masks = req->masks;
+	else if (req->reset_masks && getenv("D_LOG_MASK") != NULL)
+		masks = getenv("D_LOG_MASK");
+	if (masks[0] != '\0')
+		resp.status = d_log_setmasks(masks);
+	d_log_getmasks(now, sizeof(now));
+	resp.masks = now;
+	D_NOTE("log masks '%s': " DF_RC, masks, DP_RC(resp.status));
+	mgmt__set_log_masks_req__free_unpacked(req, NULL);
+	ds_mgmt_drpc_reply(call, &resp);
+}
+
+/* ---- the group map ---- */
+
+struct map_cast {
+	uint32_t            version;
+	struct mgmt_members members;
+};
+
+static void
+map_fill(crt_rpc_t *rpc, void *arg)
+{
+	struct mgmt_tgt_map_update_in *in = rpc->cr_input;
+	const struct map_cast         *cast = arg;
+
+	in->version = cast->version;
+	in->members = cast->members;
+}
+
+/** A rank that can't be reached may be dead; it gets the map from its own server when it is back. */
+static int
+map_done(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg)
+{
+	if (rc == 0)
+		rc = ((struct mgmt_tgt_map_update_out *)rpc->cr_output)->rc;
+	if (rc != 0 && rc != -DER_GRPVER)
+		D_WARN("group map version %u did not reach rank %u: " DF_RC, ((struct map_cast *)arg)->version, rank,
+		       DP_RC(rc));
+	return 0;
+}
+
+MAY_YIELD static void
+map_distribute(struct map_cast *cast, d_rank_t self)
+{
+	d_rank_list_t *ranks = d_rank_list_alloc(cast->members.nr);
+	int            rc = -DER_NOMEM;
+
+	if (ranks != NULL) {
+		ranks->rl_nr = 0;
+		for (uint32_t i = 0; i < cast->members.nr; i++) {
+			if (cast->members.v[i].rank != self)
+				ranks->rl_ranks[ranks->rl_nr++] = cast->members.v[i].rank;
+		}
+		rc = dss_rpc_multicast(dss_self(), ranks, DSS_TAG_SYS, MGMT_OPC(MGMT_TGT_MAP_UPDATE), map_fill,
+				       map_done, cast);
+		d_rank_list_free(ranks);
+	}
+	if (rc != 0)
+		D_ERROR("group map version %u was not distributed: " DF_RC, cast->version, DP_RC(rc));
+}
+
+void
+mgmt_tgt_map_update_handler(crt_rpc_t *rpc)
+{
+	struct mgmt_tgt_map_update_in  *in = rpc->cr_input;
+	struct mgmt_tgt_map_update_out *out = rpc->cr_output;
+
+	out->rc = rpc->cr_ep.ep_rank == CRT_NO_RANK
+		      ? -DER_NO_PERM
+		      : crt_group_set(dss_crt(dss_engine()), in->version, in->members.nr, in->members.v);
+	crt_reply_send(rpc);
+}
+
+MAY_YIELD static int
+group_update(struct engine *eng, const Mgmt__GroupUpdateReq *req)
+{
+	struct map_cast    cast = {.version = req->map_version};
+	struct crt_member *v = calloc(req->n_members > 0 ? req->n_members : 1, sizeof(*v));
+	int                rc;
+
+	if (v == NULL)
+		return -DER_NOMEM;
+	for (size_t i = 0; i < req->n_members; i++) {
+		v[i].rank = req->members[i]->rank;
+		v[i].uri = req->members[i]->uri;
+	}
+	cast.members.nr = req->n_members;
+	cast.members.v = v;
+	rc = crt_group_set(dss_crt(eng), req->map_version, req->n_members, v);
+	if (rc == 0 && req->distribute)
+		map_distribute(&cast, crt_rank_self(dss_crt(eng)));
+	free(v);
+	return rc;
+}
+
+MAY_YIELD static void
+group_update_drpc(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__GroupUpdateReq *req = mgmt__group_update_req__unpack(NULL, call->body_bytes, call->body);
+	int                   rc;
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	rc = group_update(eng, req);
+	D_INFO("group map version %u, %zu members: " DF_RC, req->map_version, req->n_members, DP_RC(rc));
+	mgmt__group_update_req__free_unpacked(req, NULL);
+	ds_mgmt_drpc_reply_status(call, rc == -DER_GRPVER ? 0 : rc);
+}
+
+const struct ds_mgmt_drpc_method mgmt_drpc_system[] = {
+	{DRPC_METHOD_MGMT_SET_RANK, set_rank},
+	{DRPC_METHOD_MGMT_SET_UP, set_up},
+	{DRPC_METHOD_MGMT_PING_RANK, ping_rank},
+	{DRPC_METHOD_MGMT_PREP_SHUTDOWN, prep_shutdown},
+	{DRPC_METHOD_MGMT_SET_LOG_MASKS, set_log_masks},
+	{DRPC_METHOD_MGMT_GROUP_UPDATE, group_update_drpc},
+	{0, NULL},
+};
