@@ -29,14 +29,18 @@ struct bio_dev_attr {
 	const char   *path;       /**< file or block device; RAM: a name for messages */
 	uint64_t      size_bytes; /**< FILE, RAM: size to create; KDEV: 0 = all of it */
 	uint32_t      roles;      /**< BIO_ROLE_* this device serves */
+	struct bio_ram *ram;      /**< RAM: memory that outlives the device (bio_ram.h); NULL: fresh at open, gone at close */
 };
+struct bio_ram;
 /** Write a fresh superblock; refuses one that has ours unless @force. A file is created with its space reserved. */
 int  bio_dev_format(const struct bio_dev_attr *attr, const unsigned char system_uuid[16], bool force) MUST_CHECK;
 /** Errors: NONEXIST no such path | UNINIT not formatted | DF_INVAL damaged (both copies) | DF_INCOMPT other version | BUSY
  *  opened by another process (flock). The log line names the device and the remedy. */
 int  bio_dev_open(const struct bio_dev_attr *attr, struct bio_dev **ret_dev) MUST_CHECK;
 void bio_dev_close(struct bio_dev *dev);
-void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);
+void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);        /**< the device's own */
+void bio_dev_system_uuid(const struct bio_dev *dev, unsigned char uuid[16]); /**< given to bio_dev_format() */
+const char *bio_dev_name(const struct bio_dev *dev);                         /**< path, for messages */
 struct bio_dev_space { uint64_t total_bytes, free_bytes; };
 void bio_dev_space(struct bio_dev *dev, struct bio_dev_space *space);
 
@@ -60,6 +64,8 @@ void bio_ctx_destroy(struct bio_ctx *ctx);
 int  bio_blob_open(struct bio_ctx *ctx, struct bio_dev *dev, const struct bio_blob_id *id, struct bio_blob **ret_blob) MUST_CHECK;
 void bio_blob_close(struct bio_blob *blob);
 uint64_t bio_blob_bytes(const struct bio_blob *blob);
+const char *bio_blob_name(const struct bio_blob *blob); /**< device, role, pool and target, for messages */
+struct bio_ctx *bio_blob_ctx(const struct bio_blob *blob);
 
 /** Offsets and total lengths are multiples of BIO_BLOCK_BYTES, memory is block aligned (bio_buf_get).
  *  Out of range: -DER_INVAL. Device errors: -DER_IO / -DER_NVME_IO, logged with the device's name. */

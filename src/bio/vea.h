@@ -28,12 +28,15 @@ int  vea_reserve(struct vea *vea, uint32_t blk_nr, struct vea_hint *hint, d_list
 /** Make the listed reservations used, inside a transaction; the list's records are freed. */
 int  vea_publish(struct vea *vea, d_list_t *list) MUST_CHECK;
 void vea_cancel(struct vea *vea, d_list_t *list);
-/** Inside a transaction. The blocks can be reserved again only after vea_free_visible(), which the caller
- *  calls when the transaction is durable: a crash must not find reused blocks that are still referenced. */
+/** Inside a transaction. The blocks can be reserved again only after vea_free_visible(): a crash must not find
+ *  reused blocks that are still referenced. -DER_INVAL: some of them are not used. */
 int  vea_free(struct vea *vea, uint64_t blk_off, uint32_t blk_nr) MUST_CHECK;
-void vea_free_visible(struct vea *vea);
-/** The transaction aborted: undo the DRAM side of publishes and frees since the last commit. */
+/** The transaction aborted (its bytes are restored): undo the DRAM side of publishes and frees since the last commit. */
 void vea_abort(struct vea *vea);
-void vea_commit(struct vea *vea);
+/** The transaction committed. Returns the generation of its frees, to be given to vea_free_visible() when it is
+ *  durable (umem_tx_on_end() with rc 0). Call one of vea_abort, vea_commit after each transaction that used the VEA. */
+uint64_t vea_commit(struct vea *vea);
+/** All transactions up to generation @gen are durable: what they freed can be reserved again. */
+void vea_free_visible(struct vea *vea, uint64_t gen);
 struct vea_stat { uint64_t blk_nr, free_blk_nr, resrv_blk_nr, free_extent_nr, largest_free_blk_nr; };
 void vea_stat(const struct vea *vea, struct vea_stat *stat);

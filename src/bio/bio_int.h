@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** bio as its own files see it. */
+#pragma once
+
+#include <liburing.h>
+#include "base/list.h"
+#include "bio/bio.h"
+#include "bio/bio_df.h"
+#include "bio/bio_ram.h"
+#include "ult/ult.h"
+
+/* ---- devices ---- */
+
+struct bio_dev {
+	char               *name;
+	enum bio_kind       kind;
+	int                 fd;       /**< -1: RAM */
+	bool                direct;   /**< opened with O_DIRECT */
+	struct bio_ram     *ram;
+	bool                ram_owned;
+	unsigned char       uuid[16], system_uuid[16];
+	uint64_t            size_bytes;
+	uint32_t            cluster_nr;
+	pthread_mutex_t     change_lock; /**< one change of the table at a time; held over I/O, by helper threads */
+	pthread_mutex_t     table_lock;  /**< of what is below; never held over I/O */
+	struct bio_table_df *table;
+	uint32_t            table_copy;  /**< where the present table lies; the other one is written first */
+	uint32_t            open_nr;     /**< blobs open */
+};
+
+/** Blocking I/O on the device, for superblock and table. Memory and offsets are block aligned. */
+int bio_dev_pread(struct bio_dev *dev, uint64_t off, void *buf, size_t bytes) MUST_CHECK;
+int bio_dev_pwrite(struct bio_dev *dev, uint64_t off, const void *buf, size_t bytes) MUST_CHECK;
+int bio_dev_sync(struct bio_dev *dev) MUST_CHECK;
+/** errno of an I/O to a DER code: NOSPACE, NOMEM, else IO. */
+int bio_errno2der(int err);
+
+/** Superblock and blob table (bio_super.c, bio_table.c). */
+int  bio_super_read(struct bio_dev *dev) MUST_CHECK;
+int  bio_super_write(struct bio_dev *dev, uint32_t roles) MUST_CHECK;
+/** 0 none of ours | 1 ours. */
+int  bio_super_probe(struct bio_dev *dev, bool *ret_found) MUST_CHECK;
+int  bio_table_read(struct bio_dev *dev) MUST_CHECK;
+int  bio_table_format(struct bio_dev *dev) MUST_CHECK;
+/** Index of the blob's entry or -1; table_lock is held. */
+int  bio_table_find(const struct bio_table_df *table, const struct bio_blob_id *id);
+
+/* ---- I/O ---- */
+
+struct bio_blob {
+	struct bio_ctx     *ctx;
+	struct bio_dev     *dev;
+	char               *name;
+	uint64_t            bytes;
+	struct bio_entry_df entry;
+};
+
+enum bio_op { BIO_OP_READ, BIO_OP_WRITE, BIO_OP_FLUSH };
+
+/** A piece of a request that is contiguous on the device. */
+struct bio_seg {
+	struct bio_io *io;
+	struct iovec  *iov;
+	int            iov_nr;
+	uint64_t       dev_off;
+	uint64_t       left_bytes; /**< 0: done */
+};
+
+#define BIO_IO_IOV_NR 8
+#define BIO_IO_SEG_NR 2
+
+struct bio_io {
+	d_list_t       link; /**< on the context's free, backlog or done list */
+	struct bio_ctx *ctx;
+	struct bio_blob *blob;
+	enum bio_op    op;
+	bool           flush;    /**< a flush is still to be done */
+	uint32_t       pending;  /**< completions outstanding */
+	uint32_t       retry_nr;
+	int            rc;
+	bio_cb_t       cb;
+	void          *arg;
+	struct bio_seg *segs;
+	uint32_t       seg_nr;
+	struct iovec  *iov;
+	struct bio_seg seg_inline[BIO_IO_SEG_NR];
+	struct iovec   iov_inline[BIO_IO_IOV_NR + BIO_IO_SEG_NR];
+};
+
+struct bio_buf_class {
+	void *head; /**< free buffers, chained by their first word */
+};
+#define BIO_BUF_CLASS_NR 20 /**< 4 KiB << class */
+
+struct bio_ctx {
+	struct io_uring      ring;
+	bool                 has_ring;
+	uint32_t             unsubmitted;
+	uint32_t             in_flight;   /**< requests */
+	uint64_t             io_bytes_max; /**< one submission's limit; tests make it small */
+	struct ult_poller    poller;
+	d_list_t             free_ios;
+	d_list_t             backlog; /**< waiting for a submission entry */
+	d_list_t             done;    /**< RAM: to be completed by the poller */
+	struct bio_buf_class bufs[BIO_BUF_CLASS_NR];
+	size_t               buf_used, buf_cached, buf_limit;
+	d_list_t             buf_waiters;
+};
+
+/** Issue what is not done of the request, or complete it. */
+void bio_io_advance(struct bio_io *io);
+void bio_io_complete(struct bio_io *io);
+/** The ring. Errors of init: whatever io_uring_queue_init gave, as errno. */
+int  bio_uring_init(struct bio_ctx *ctx) MUST_CHECK;
+void bio_uring_fini(struct bio_ctx *ctx);
+/** Queue all that is left of the request; false: no room now. */
+bool bio_uring_issue(struct bio_io *io);
+int  bio_uring_poll(struct bio_ctx *ctx);
+bool bio_uring_arm(struct bio_ctx *ctx);
+/** Helper threads, where there is no ring. */
+void bio_thread_issue(struct bio_io *io);
+/** Account @bytes done of a segment. */
+void bio_seg_consume(struct bio_seg *seg, uint64_t bytes);
+
+void bio_buf_init(struct bio_ctx *ctx);
+void bio_buf_fini(struct bio_ctx *ctx);
+
+/** For tests: no ring, helper threads only. */
+int  bio_ctx_create_threaded(struct bio_ctx **ret_ctx) MUST_CHECK;
+/** For tests: no submission transfers more than @bytes, so that every longer one comes back short. */
+void bio_ctx_limit_io(struct bio_ctx *ctx, uint64_t bytes);
