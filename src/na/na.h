@@ -124,7 +124,7 @@ struct na_rma {
 	d_list_t         link;
 	int              rc;
 	uint64_t         queued_ns;
-	void            *prov[8] __attribute__((aligned(16)));
+	void            *prov[10] __attribute__((aligned(16)));
 };
 /** @rma and its local memory are borrowed until done() runs. */
 void na_rma_start(struct na_ep *ep, struct na_rma *rma);

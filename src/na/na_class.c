@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "na/na_class.h"
 
-static const struct na_class *const na_classes[] = {&na_self_class};
+static const struct na_class *const na_classes[] = {&na_self_class, &na_ofi_class};
 
 int
 na_open(const struct na_attr *attr, struct na **ret_na)
