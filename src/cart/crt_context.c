@@ -111,8 +111,8 @@ crt_work_run(struct crt_ctx *ctx)
 static bool
 deadline_less(const struct d_binheap_node *a, const struct d_binheap_node *b)
 {
-	return CONTAINER_OF(a, struct crt_rpc_priv, heap)->deadline_ns <
-	       CONTAINER_OF(b, struct crt_rpc_priv, heap)->deadline_ns;
+	return CONTAINER_OF(a, struct crt_rpc_priv, heap)->wake_ns <
+	       CONTAINER_OF(b, struct crt_rpc_priv, heap)->wake_ns;
 }
 
 static bool

@@ -22,6 +22,9 @@
 #define CRT_EP_CREDITS_DEFAULT  64
 #define CRT_TIMEOUT_S_DEFAULT   60
 #define CRT_LOOKUP_TIMEOUT_S    10
+#define CRT_PING_TIMEOUT_S      10
+#define CRT_CHECK_NS_MIN        (500 * 1000000ULL)  /* a request unanswered so long checks on its peer */
+#define CRT_CHECK_NS_MAX        (4000 * 1000000ULL) /* and again, less and less often */
 #define CRT_RPC_POOL_NR_MAX     256
 #define CRT_XFER_WINDOW         16
 #define CRT_XFER_CHUNK_BYTES    (1u << 20)
@@ -165,7 +168,9 @@ struct crt_rpc_priv {
 	struct crt_work             work;
 	d_list_t                    link; /* peer's queue or flight, ctx->rpc_pool */
 	struct d_binheap_node       heap;
-	uint64_t                    deadline_ns;
+	uint64_t                    wake_ns;     /* key in the heap: check on the peer, or expire */
+	uint64_t                    deadline_ns; /* expires */
+	uint64_t                    check_ns;    /* next interval between checks; 0: none */
 	uint32_t                    timeout_s;
 	uint64_t                    id;      /* own slot */
 	uint64_t                    peer_id; /* server: the requester's id */
@@ -194,12 +199,14 @@ crt_priv(const crt_rpc_t *rpc)
 struct crt_rpc_priv *crt_rpc_alloc(struct crt_ctx *ctx, const struct crt_proto_rpc *def,
 				   crt_opcode_t opc);
 void crt_rpc_put_locked(struct crt_rpc_priv *rpc);
-/** Enter the heap; from now on the request expires. */
-int  crt_rpc_arm_timeout(struct crt_rpc_priv *rpc) MUST_CHECK;
+/** Enter the heap; from now on the request expires. @check: and checks on its peer meanwhile. */
+int  crt_rpc_arm_timeout(struct crt_rpc_priv *rpc, uint64_t check_ns) MUST_CHECK;
 void crt_rpc_disarm(struct crt_rpc_priv *rpc);
 int  crt_timeouts_fire(struct crt_ctx *ctx);
 /** The only way a client's request ends. A second call does nothing. */
 void crt_req_complete(struct crt_rpc_priv *rpc, int rc);
+/** Past the queue and the credits. */
+void crt_req_send_urgent(struct crt_rpc_priv *rpc, struct crt_peer *peer, crt_cb_t cb, void *arg);
 void crt_req_send_locked(struct crt_rpc_priv *rpc, crt_cb_t cb, void *arg);
 /** Encode and hand to the network; the request holds a credit of its peer. */
 void crt_req_transmit(struct crt_rpc_priv *rpc);
@@ -245,7 +252,8 @@ struct crt_peer {
 	na_addr_t           addr;
 	uint32_t            incarnation; /* of the process that answered last; 0: not known */
 	uint32_t            inflight_nr;
-	bool                resolving, kicking;
+	bool                resolving, kicking, pinging;
+	uint64_t            heard_ns; /* last reply */
 	char                uri[NA_URI_BYTES_MAX]; /* tag 0: what addr was made from */
 	d_list_t            stale;  /* crt_peers_refresh()'s list */
 	d_list_t            queue;  /* struct crt_rpc_priv, QUEUED */
@@ -269,6 +277,8 @@ int  crt_uri_self(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes) MU
 /* crt_uri.c: the internal protocol */
 extern const struct crt_proto crt_internal_proto;
 int  crt_uri_lookup(struct crt_peer *peer) MUST_CHECK;
+/** Is the process that has our requests still there? If not, they end with -DER_UNREACH. */
+void crt_ping(struct crt_peer *peer);
 
 /* ---- codec ---- */
 

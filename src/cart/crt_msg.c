@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "platform/platform.h"
 
 /* ---- bodies too large for a message ---- */
 
@@ -308,6 +309,7 @@ reply_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, struct na_msg *m
 	rpc->msg     = msg;
 	rpc->hlc     = hdr->hlc;
 	rpc->peer_id = hdr->reply_id;
+	rpc->peer->heard_ns = plat_now_ns();
 	if (rpc->peer->incarnation != hdr->incarnation) {
 		rpc->incarnation = hdr->incarnation;
 		peer_restarted(rpc->peer, hdr->incarnation);

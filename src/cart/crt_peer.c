@@ -4,7 +4,7 @@
  * and those that wait for the address or for a credit. A peer record lives as long as its context.
  *
  * Invariants:
- * 1. inflight_nr is the length of flight, at most attr.ep_credits.
+ * 1. inflight_nr is the length of flight, at most attr.ep_credits and one ping.
  * 2. A request is QUEUED iff it is on its peer's queue; SENT or FETCHING iff on its flight.
  * 3. The queue is empty, or the address is being resolved, or all credits are out.
  */

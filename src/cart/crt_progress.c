@@ -130,7 +130,7 @@ next_timeout(struct crt_ctx *ctx)
 {
 	struct d_binheap_node *min = d_binheap_min(&ctx->timeouts);
 
-	return min == NULL ? UINT64_MAX : CONTAINER_OF(min, struct crt_rpc_priv, heap)->deadline_ns;
+	return min == NULL ? UINT64_MAX : CONTAINER_OF(min, struct crt_rpc_priv, heap)->wake_ns;
 }
 
 static void

@@ -146,12 +146,17 @@ crt_req_hlc(const crt_rpc_t *rpc)
 /* ---- timeouts ---- */
 
 int
-crt_rpc_arm_timeout(struct crt_rpc_priv *rpc)
+crt_rpc_arm_timeout(struct crt_rpc_priv *rpc, uint64_t check_ns)
 {
 	struct crt_ctx *ctx = rpc->pub.cr_ctx;
+	uint64_t        now = plat_now_ns();
 	int             rc;
 
-	rpc->deadline_ns = plat_now_ns() + rpc->timeout_s * NSEC_PER_SEC;
+	rpc->deadline_ns = now + rpc->timeout_s * NSEC_PER_SEC;
+	rpc->check_ns    = check_ns;
+	rpc->wake_ns     = rpc->deadline_ns;
+	if (check_ns != 0)
+		rpc->wake_ns = MIN_OF(rpc->wake_ns, now + check_ns);
 	rc = d_binheap_insert(&ctx->timeouts, &rpc->heap);
 	if (rc == 0 && ctx->sleeping && d_binheap_min(&ctx->timeouts) == &rpc->heap)
 		crt_wake(ctx); /* the sleeper counts on a later one */
@@ -163,6 +168,28 @@ crt_rpc_disarm(struct crt_rpc_priv *rpc)
 {
 	if (d_binheap_node_in(&rpc->heap))
 		d_binheap_remove(&rpc->pub.cr_ctx->timeouts, &rpc->heap);
+}
+
+static void
+rpc_expire(struct crt_rpc_priv *rpc)
+{
+	if (rpc->server)
+		crt_server_reply_end(rpc);
+	else
+		crt_req_complete(rpc, -DER_TIMEDOUT);
+}
+
+/** Not expired yet, but unanswered for a while: see whether the peer is there. */
+static void
+rpc_check(struct crt_rpc_priv *rpc, uint64_t now)
+{
+	struct crt_peer *peer = rpc->peer;
+
+	rpc->wake_ns  = MIN_OF(rpc->deadline_ns, now + rpc->check_ns);
+	rpc->check_ns = MIN_OF(rpc->check_ns * 2, CRT_CHECK_NS_MAX);
+	d_binheap_update(&rpc->pub.cr_ctx->timeouts, &rpc->heap);
+	if (rpc->state == CRT_RPC_SENT && now - peer->heard_ns >= CRT_CHECK_NS_MIN)
+		crt_ping(peer);
 }
 
 int
@@ -178,13 +205,13 @@ crt_timeouts_fire(struct crt_ctx *ctx)
 	for (; min != NULL; min = d_binheap_min(&ctx->timeouts)) {
 		struct crt_rpc_priv *rpc = CONTAINER_OF(min, struct crt_rpc_priv, heap);
 
-		if (rpc->deadline_ns > now)
+		if (rpc->wake_ns > now)
 			break;
 		nr++;
-		if (rpc->server)
-			crt_server_reply_end(rpc);
+		if (rpc->deadline_ns <= now)
+			rpc_expire(rpc);
 		else
-			crt_req_complete(rpc, -DER_TIMEDOUT);
+			rpc_check(rpc, now);
 	}
 	return nr;
 }
@@ -272,7 +299,7 @@ req_start(struct crt_rpc_priv *rpc)
 	int             rc  = ctx->stopping ? -DER_CANCELED : crt_slot_get(ctx, rpc);
 
 	if (rc == 0)
-		rc = crt_rpc_arm_timeout(rpc);
+		rc = crt_rpc_arm_timeout(rpc, CRT_CHECK_NS_MIN);
 	if (rc == 0)
 		rc = crt_peer_get(ctx, rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, &rpc->peer);
 	if (rc != 0)
@@ -294,6 +321,27 @@ crt_req_send_locked(struct crt_rpc_priv *rpc, crt_cb_t cb, void *arg)
 	rc       = req_start(rpc);
 	if (rc != 0)
 		crt_req_complete(rpc, rc);
+}
+
+void
+crt_req_send_urgent(struct crt_rpc_priv *rpc, struct crt_peer *peer, crt_cb_t cb, void *arg)
+{
+	struct crt_ctx *ctx = rpc->pub.cr_ctx;
+	int             rc  = crt_slot_get(ctx, rpc);
+
+	rpc->cb   = cb;
+	rpc->arg  = arg;
+	rpc->peer = peer;
+	if (rc == 0)
+		rc = crt_rpc_arm_timeout(rpc, 0);
+	if (rc != 0) {
+		crt_req_complete(rpc, rc);
+		return;
+	}
+	rpc->state = CRT_RPC_SENT;
+	peer->inflight_nr++;
+	d_list_add_tail(&rpc->link, &peer->flight);
+	crt_req_transmit(rpc);
 }
 
 int

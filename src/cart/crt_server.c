@@ -48,7 +48,7 @@ reply_hold(struct crt_rpc_priv *rpc)
 	int rc;
 
 	rpc->timeout_s = rpc->pub.cr_ctx->crt->attr.timeout_s;
-	rc             = crt_rpc_arm_timeout(rpc);
+	rc             = crt_rpc_arm_timeout(rpc, 0);
 	if (rc != 0)
 		return rc;
 	rpc->refs++;

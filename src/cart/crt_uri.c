@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * The internal protocol: which URI has a tag of a rank? Asked at tag 0, whose URI the group has.
- * Its handler runs at once, never through the hook, so it is answered however busy the ULTs are.
+ * The internal protocol. Its handlers run at once, never through the hook, so it is answered however
+ * busy the ULTs are.
+ *
+ * URI: which URI has a tag of a rank? Asked at tag 0, whose URI the group has.
+ * PING: sent to a peer that has left requests unanswered for a while. That it cannot be delivered,
+ * or that another incarnation answers, means that those will never be answered. No answer means
+ * nothing: the peer may be busy.
  */
 #define D_LOGFAC LOG_FAC_CART
 #include <string.h>
@@ -13,7 +18,12 @@
 CRT_RPC_DECLARE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
 CRT_RPC_DEFINE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
 
+#define CRT_PING_FIELDS(F)
+CRT_RPC_DECLARE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
+CRT_RPC_DEFINE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
+
 #define CRT_INTERNAL_VERSION 1
+#define CRT_OPC_PING CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, 1)
 #define CRT_OPC_URI CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, 0)
 
 static void
@@ -29,8 +39,15 @@ uri_handler(crt_rpc_t *rpc)
 	crt_reply_send(rpc); /* a failure is the client's timeout; cart has logged it */
 }
 
+static void
+ping_handler(crt_rpc_t *rpc)
+{
+	crt_reply_send(rpc);
+}
+
 static const struct crt_proto_rpc internal_rpcs[] = {
 	{.format = &crt_uri_format, .handler = uri_handler},
+	{.format = &crt_ping_format, .handler = ping_handler},
 };
 const struct crt_proto crt_internal_proto = {
 	.name    = "crt_internal",
@@ -88,4 +105,32 @@ crt_uri_lookup(struct crt_peer *peer)
 	rpc->timeout_s = CRT_LOOKUP_TIMEOUT_S;
 	crt_req_send_locked(rpc, lookup_done, peer);
 	return 0;
+}
+
+static void
+ping_done(const struct crt_cb_info *info)
+{
+	struct crt_peer *peer = info->cci_arg;
+
+	pthread_mutex_lock(&peer->ctx->lock);
+	peer->pinging = false;
+	if (info->cci_rc == -DER_UNREACH)
+		crt_peer_abort(peer, -DER_UNREACH);
+	pthread_mutex_unlock(&peer->ctx->lock);
+}
+
+void
+crt_ping(struct crt_peer *peer)
+{
+	struct crt_rpc_priv *rpc;
+
+	if (peer->pinging || peer->addr == NA_ADDR_NONE)
+		return;
+	rpc = crt_rpc_alloc(peer->ctx, &internal_rpcs[1], CRT_OPC_PING);
+	if (rpc == NULL)
+		return; /* the next check tries again */
+	peer->pinging  = true;
+	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = peer->key.rank, .ep_tag = peer->key.tag};
+	rpc->timeout_s = CRT_PING_TIMEOUT_S;
+	crt_req_send_urgent(rpc, peer, ping_done, peer);
 }

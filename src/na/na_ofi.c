@@ -194,7 +194,10 @@ ofi_open(const struct na_attr *attr, struct na **ret_na)
 		rc = info_get(n, attr, prov);
 	if (rc == 0) {
 		n->info->domain_attr->threading = FI_THREAD_DOMAIN;
-		n->fd_ok = strcmp(prov, "shm") != 0;
+		n->shm   = strcmp(prov, "shm") == 0;
+		n->fd_ok = !n->shm;
+		if (n->shm)
+			ofi_shm_sweep();
 		rc = ofi_rc(fi_fabric(n->info->fabric_attr, &n->fabric, NULL));
 	}
 	if (rc != 0) {

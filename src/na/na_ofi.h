@@ -26,6 +26,7 @@ struct ofi_na {
 	struct fi_info    *info; /* the template: each endpoint has its own port in a copy */
 	struct fid_fabric *fabric;
 	enum ofi_uri_form  form;
+	bool               shm;
 	bool               fd_ok;  /* the provider has wait descriptors */
 	bool               probe;  /* refused connections are silent: ask by TCP */
 	char               ip[64]; /* OFI_URI_IP: where endpoints listen */
@@ -50,6 +51,8 @@ struct ofi_addr {
 	d_list_t           link; /* ofi_ep.blocked iff msgs or rmas has something */
 	uint64_t           blocked_ns, probe_ns;
 	uint32_t           probe_nr;
+	pid_t              pid;      /* shm: of the peer */
+	uint64_t           alive_ns; /* shm: last seen alive */
 };
 
 struct ofi_msg {
@@ -114,6 +117,13 @@ int  ofi_name_to_uri(const struct ofi_na *n, const char *name, size_t bytes, cha
 		     size_t buf_bytes) MUST_CHECK;
 /** Does nobody listen at this address? Only a refusal counts; takes no time. */
 bool ofi_addr_refuses(const struct ofi_addr *a);
+
+/* na_ofi_shm.c */
+/** Remove what processes that are no more left in /dev/shm. */
+void ofi_shm_sweep(void);
+void ofi_shm_addr_init(struct ofi_addr *a);
+/** Sending to a peer that is no more succeeds, or is fatal when it was in this process: look first. */
+bool ofi_shm_gone(struct ofi_addr *a);
 
 /* na_ofi_msg.c */
 struct na_msg *ofi_msg_get(struct na_ep *ep);

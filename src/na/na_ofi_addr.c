@@ -150,6 +150,8 @@ addr_add(struct ofi_ep *e, const void *name, size_t bytes, struct ofi_addr **ret
 	d_list_init(&a->msgs);
 	d_list_init(&a->rmas);
 	d_list_init(&a->link);
+	if (e->na->shm)
+		ofi_shm_addr_init(a);
 	if (fi_av_insert(e->av, a->name, 1, &a->fi, 0, NULL) != 1) {
 		free(a);
 		return -DER_INVAL;

@@ -102,6 +102,8 @@ msg_post(struct ofi_ep *e, struct ofi_addr *a, struct na_msg *m)
 	struct ofi_msg *om = CONTAINER_OF(m, struct ofi_msg, msg);
 	ssize_t         rc;
 
+	if (e->na->shm && ofi_shm_gone(a))
+		return -FI_ENOTCONN;
 	if (m->len <= e->info->tx_attr->inject_size) {
 		rc = fi_inject(e->fid, m->data, m->len, a->fi);
 		if (rc == 0)

@@ -83,6 +83,8 @@ ofi_rma_post(struct ofi_ep *e, struct ofi_addr *a, struct na_rma *rma)
 {
 	struct ofi_op *op = (struct ofi_op *)rma->prov;
 
+	if (e->na->shm && ofi_shm_gone(a))
+		return -FI_ENOTCONN;
 	op->kind = OFI_OP_RMA;
 	if (rma->kind == NA_RMA_READ)
 		return fi_read(e->fid, rma->local, rma->bytes, NULL, a->fi, rma->remote, rma->key,

@@ -237,7 +237,7 @@ timeout_then_late_reply(void **state)
 	assert_int_equal(crt_req_set_timeout(c.rpc, 1), 0);
 	begin = plat_now_ns();
 	t_call_send(&c);
-	assert_true(crt_context_next_timeout(w.cli.ctx[0]) >= begin + NSEC_PER_SEC);
+	assert_true(crt_context_next_timeout(w.cli.ctx[0]) <= plat_now_ns() + NSEC_PER_SEC);
 	t_pump_until(&w, &c.done);
 	assert_int_equal(c.rc, -DER_TIMEDOUT);
 	assert_true(plat_now_ns() - begin >= NSEC_PER_SEC);
