@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <string.h>
+#include <cmocka.h>
+#include <daos_errno.h>
+#include "platform/platform.h"
+
+static void
+test_clocks(void **state)
+{
+	uint64_t last_ns = plat_now_ns();
+
+	for (int i = 0; i < 10000; i++) {
+		uint64_t now_ns = plat_now_ns();
+
+		assert_true(now_ns >= last_ns);
+		last_ns = now_ns;
+	}
+	assert_true(plat_realtime_ns() > 1600000000ULL * NSEC_PER_SEC);
+}
+
+static void
+test_random(void **state)
+{
+	uint8_t  bytes[1000] = {0};
+	unsigned zero_nr = 0;
+
+	assert_true(plat_random() != plat_random());
+	plat_random_bytes(bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		zero_nr += bytes[i] == 0;
+	assert_true(zero_nr < 50);
+}
+
+static void
+test_uuid(void **state)
+{
+	unsigned char a[16], b[16];
+
+	plat_uuid_generate(a);
+	plat_uuid_generate(b);
+	assert_memory_not_equal(a, b, 16);
+	assert_int_equal(a[6] >> 4, 4);
+	assert_int_equal(a[8] >> 6, 2);
+}
+
+struct seen {
+	bool ran;
+	bool term_blocked;
+	bool segv_blocked;
+	int  bind_rc;
+};
+
+static void
+thread_main(void *arg)
+{
+	struct seen *seen = arg;
+	sigset_t     set;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &set);
+	seen->term_blocked = sigismember(&set, SIGTERM);
+	seen->segv_blocked = sigismember(&set, SIGSEGV);
+	seen->bind_rc = plat_thread_bind(1000000);
+	seen->ran = true;
+}
+
+static void
+test_thread(void **state)
+{
+	struct plat_thread *thread;
+	struct seen         seen = {0};
+	sigset_t            set;
+
+	assert_int_equal(plat_thread_create("a name that is too long", thread_main, &seen, &thread), 0);
+	plat_thread_join(thread);
+	assert_true(seen.ran && seen.term_blocked && !seen.segv_blocked);
+	assert_int_equal(seen.bind_rc, -DER_INVAL);
+	pthread_sigmask(SIG_SETMASK, NULL, &set);
+	assert_false(sigismember(&set, SIGTERM)); /* the creator's mask is as before */
+	assert_true(plat_core_nr() >= 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_uuid),
+		cmocka_unit_test(test_thread),
+	};
+
+	return cmocka_run_group_tests_name("platform", tests, NULL, NULL);
+}
