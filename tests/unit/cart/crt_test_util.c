@@ -39,6 +39,7 @@ bulk_done(void *arg, int rc)
 	crt_rpc_t         *rpc = arg;
 	struct t_bulk_out *out = rpc->cr_output;
 
+	((struct t_srv *)crt_context_data(rpc->cr_ctx))->bulk_done_nr++;
 	out->rc = rc;
 	assert_int_equal(crt_reply_send(rpc), 0);
 	crt_req_decref(rpc);
@@ -58,6 +59,7 @@ h_bulk(crt_rpc_t *rpc)
 				    .bd_local_off  = in->local_off,
 				    .bd_len        = in->len};
 
+	srv->bulk_nr++;
 	out->bulk_len = crt_bulk_len(in->bulk);
 	crt_req_addref(rpc);
 	out->start_rc = crt_bulk_transfer(&d, bulk_done, rpc);

@@ -30,6 +30,8 @@ struct t_srv {
 	uint32_t      oneway_nr;
 	uint64_t      oneway_bytes;
 	uint32_t      echo_nr;
+	uint32_t      bulk_nr;      /**< transfers asked for */
+	volatile int  bulk_done_nr; /**< ended */
 	d_sg_list_t  *local;  /**< of bulk transfers */
 };
 
