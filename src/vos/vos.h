@@ -10,6 +10,7 @@
 
 #include <daos_obj.h>
 #include <daos_prop.h>
+#include "base/list.h"
 #include "base/unit_oid.h"
 #include "bio/bio.h"
 
@@ -20,7 +21,10 @@ struct vos_store {            /**< where a target keeps its pools; the engine fi
 	struct bio_ctx *ctx;
 	struct bio_dev *wal, *meta, *data; /**< wal and meta NULL: volatile heap; data NULL: no extents, all values in the heap */
 	uint32_t        tgt;
+	d_list_t        ram_pools; /**< internal: volatile pools, kept from create to destroy; zeroed by the engine */
 };
+/** Give up the volatile pools of a store; all pools are closed. */
+MAY_YIELD void vos_store_fini(struct vos_store *store);
 struct vos_pool_size { uint64_t meta_bytes, wal_bytes, data_bytes; }; /**< wal 0: chosen from meta */
 
 /* ---- pools ---- */
@@ -46,6 +50,8 @@ int  vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **r
 void vos_cont_close(struct vos_cont *cont);
 struct vos_cont_info { uint64_t obj_nr, used_bytes; daos_epoch_t hae /**< highest aggregated epoch */; };
 void vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info);
+/** Until all that was committed so far is durable: an answer then shows nothing a crash could take back. */
+MAY_YIELD int vos_cont_wait_durable(struct vos_cont *cont) MUST_CHECK;
 
 /* ---- update and fetch ---- */
 struct vos_io;
@@ -54,8 +60,10 @@ struct vos_io;
 /**
  * Reserve space for an update and say where its bytes must land.
  * @param iods  [nr] borrowed until vos_update_end(); iod_size 0 = punch of that akey's value or extents
- * @param epoch above what was written there before for the same extent, or equal (same transaction)
- * Errors: NOSPACE nothing stays reserved | INVAL | EXIST, NONEXIST conditional | REC2BIG
+ * @param epoch any order is right, ascending is fast; of one epoch the last write counts
+ * @param dkey  borrowed until vos_update_end(), as @iods are
+ * Errors: NOSPACE nothing stays reserved | INVAL | EXIST, NONEXIST conditional | REC2BIG | KEY2BIG | EP_OLD at or before
+ * what is aggregated (or being aggregated)
  */
 MAY_YIELD int vos_update_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
 			       unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io) MUST_CHECK;
@@ -96,17 +104,21 @@ struct vos_iter_entry {
 	uint64_t        rsize;      /**< record size */
 	bool            is_array;   /**< AKEY */
 };
-/** Return 0 to go on, > 0 to stop (the anchor then continues AFTER this entry), < 0 to fail. May not yield. */
+/** Return 0 to go on, > 0 to stop (vos_iterate() returns 0, the anchor continues AFTER this entry), < 0 to fail
+ *  (vos_iterate() returns that, the anchor continues AT this entry). May not yield, nor change anything. */
 typedef int (*vos_iter_cb_t)(const struct vos_iter_entry *ent, void *arg);
 /** From @anchor (zeroed: the start) on; at the end the anchor is EOF (daos_anchor_is_eof). Survives changes in between. Yields between slices of entries. */
 MAY_YIELD int vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_anchor_t *anchor, vos_iter_cb_t cb, void *arg) MUST_CHECK;
 
-/** DAOS_GET_DKEY/AKEY/RECX | DAOS_GET_MAX/MIN, on integer keys as in daos_obj_query_key(). Key memory is the caller's (8 bytes). -DER_NONEXIST. */
+/** DAOS_GET_DKEY/AKEY/RECX | DAOS_GET_MAX/MIN, on integer keys as in daos_obj_query_key(). Key memory is the caller's (8 bytes).
+ *  @ret_cell_size: record size of the extents found; @ret_max_write: newest change of the object; both may be NULL. -DER_NONEXIST. */
 MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, daos_epoch_t epoch, daos_key_t *dkey, daos_key_t *akey,
 				daos_recx_t *recx, daos_size_t *ret_cell_size, daos_epoch_t *ret_max_write) MUST_CHECK;
 
 /* ---- space that nobody can see any more ---- */
-/** Merge and reclaim in (hae, epoch], in slices that yield; @stop is asked between slices. */
+/** Merge and reclaim in (hae, epoch], in slices that yield; @stop (may be NULL) is asked between slices. Returns 0
+ *  when stopped, too: the container's hae tells. Writes at or before @epoch are refused from its start on, so it must
+ *  be older than what may still be under way. BUSY: already running. */
 MAY_YIELD int vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg) MUST_CHECK;
 /** Free what destroyed containers and aggregated punches left, at most @credits items. Returns the number left to do (0: none), or an error. */
 MAY_YIELD int vos_gc(struct vos_pool *pool, unsigned credits) MUST_CHECK;

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Aggregation up to epoch E of a container: whatever only readers before E could see goes.
+ *
+ *   - An object or key under whose newest punch <= E nothing newer lies is unlinked as a whole and
+ *     queued for vos_gc(), if no later punch has to be kept.
+ *   - In an akey that stays, older values and dead, hidden and punched pieces are freed.
+ *   - A punch <= E has done its work once all below is clean, and is dropped. What is empty then goes.
+ *   - What did not change since the last aggregation is skipped.
+ *
+ * One walk over the trees with a budget: when it is used up, the transaction is committed, others
+ * run, and the walk goes on by key. So it keeps no pointer across a tick. Before it starts, the
+ * container's floor is raised to E: a write at or before it would find its punches and successors
+ * gone. The floor is durable, since a walk may end half way.
+ */
+#define D_LOGFAC LOG_FAC_VOS
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "vos/vos_internal.h"
+
+#define SLICE_CREDITS 128u
+#define ITEM_CREDITS  1u
+
+/** A key the walk stands on, copied. */
+struct agg_key {
+	char                *buf;
+	size_t               cap;
+	struct vos_key_probe probe;
+	bool                 set;
+};
+
+struct agg {
+	struct vos_cont *cont;
+	struct vos_pool *pool;
+	daos_epoch_t     epoch;
+	daos_epoch_t     since; /**< the last time up to here */
+	bool           (*stop)(void *arg);
+	void            *stop_arg;
+	uint32_t         credits;
+	bool             stopped;
+	daos_unit_oid_t  oid;
+	struct agg_key   dkey;
+	struct agg_key   akey;
+};
+
+/** Spend credits; when they are used up, commit and let others run. After it, look up again. */
+MAY_YIELD static int
+agg_tick(struct agg *agg)
+{
+	int rc;
+
+	if (agg->credits > ITEM_CREDITS) {
+		agg->credits -= ITEM_CREDITS;
+		return 0;
+	}
+	rc = vos_tx_end(agg->pool, agg->cont->df, 0);
+	ult_yield();
+	if (rc == 0 && agg->stop != NULL && agg->stop(agg->stop_arg))
+		agg->stopped = true;
+	agg->credits = SLICE_CREDITS;
+	vos_tx_begin(agg->pool);
+	return rc;
+}
+
+static int
+agg_key_set(struct agg_key *k, const struct vos_key_df *key)
+{
+	if (k->cap < key->key_bytes) {
+		char *buf = realloc(k->buf, key->key_bytes);
+
+		if (buf == NULL)
+			return -DER_NOMEM;
+		k->buf = buf;
+		k->cap = key->key_bytes;
+	}
+	memcpy(k->buf, vos_key_bytes(key), key->key_bytes);
+	vos_key_probe_of(key, &k->probe);
+	k->probe.buf = k->buf;
+	k->set       = true;
+	return 0;
+}
+
+/** The first key of @df behind @k, which then names it. */
+static int
+agg_key_next(struct agg *agg, struct vos_btree_df *df, struct agg_key *k, struct vos_key_df **ret_key)
+{
+	struct vos_btree   tree = vos_key_tree(agg->pool, df);
+	struct vos_key_df *key;
+
+	key = vos_key_of(agg->pool, vos_btree_probe(&tree, k->set ? VOS_BTREE_GT : VOS_BTREE_FIRST,
+						    &k->probe, NULL));
+	*ret_key = key;
+	return key == NULL ? 0 : agg_key_set(k, key);
+}
+
+/** The records on the way to where the walk stands; those not there are NULL. */
+struct agg_path {
+	struct vos_obj_df *obj;
+	struct vos_key_df *dkey;
+	struct vos_key_df *akey;
+	struct vos_ver     punch; /**< the newest at or before E, of all of them */
+};
+
+static struct agg_path
+agg_find(struct agg *agg, bool dkey, bool akey)
+{
+	struct umem    *u = agg->pool->umem;
+	struct agg_path p = { .obj = vos_obj_find(agg->pool, agg->cont->df, &agg->oid) };
+
+	if (p.obj == NULL)
+		return p;
+	p.punch = vos_inc_punch_at(u, &p.obj->inc, agg->epoch);
+	if (dkey)
+		p.dkey = vos_key_find(agg->pool, &p.obj->dkeys, &agg->dkey.probe);
+	if (p.dkey == NULL)
+		return p;
+	p.punch = vos_ver_max(p.punch, vos_inc_punch_at(u, &p.dkey->inc, agg->epoch));
+	if (akey)
+		p.akey = vos_key_find(agg->pool, &p.dkey->akeys, &agg->akey.probe);
+	if (p.akey != NULL)
+		p.punch = vos_ver_max(p.punch, vos_inc_punch_at(u, &p.akey->inc, agg->epoch));
+	return p;
+}
+
+/** Did nothing change since the last time? */
+static bool
+inc_is_old(struct agg *agg, const struct vos_inc_df *inc)
+{
+	return inc->change_epoch <= agg->since &&
+	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->since;
+}
+
+/** Is all below hidden at E, and no later punch to be kept? */
+static bool
+inc_is_dead(struct agg *agg, const struct vos_inc_df *inc, struct vos_ver punch)
+{
+	return !vos_ver_after(vos_inc_change(inc), punch) &&
+	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->epoch;
+}
+
+static int
+key_remove(struct agg *agg, struct vos_btree_df *df, struct vos_key_df *key, bool empty)
+{
+	int rc;
+
+	rc = vos_key_unlink(agg->pool, df, key);
+	if (rc != 0)
+		return rc;
+	if (empty)
+		return vos_key_free(agg->pool, key);
+	return vos_gc_add(agg->pool, VOS_GC_KEY, key, agg->cont->df);
+}
+
+/** One slice of values; *ret_done when none is left to look at. */
+static int
+akey_slice(struct agg *agg, const struct agg_path *p, struct vos_evt_pos *pos, bool *ret_done)
+{
+	struct vos_view view = { agg->epoch, p->punch };
+	struct vos_evt  evt  = vos_akey_evt(agg->pool, p->akey);
+	int             rc   = 0;
+
+	*ret_done = true;
+	if (p->akey->type == VOS_AKEY_SINGLE) {
+		rc        = vos_sv_reclaim(agg->pool, p->akey, &view, &agg->credits);
+		*ret_done = agg->credits > 0;
+	} else if (p->akey->type == VOS_AKEY_ARRAY) {
+		rc        = vos_evt_reclaim(&evt, &view, pos, &agg->credits);
+		*ret_done = pos->phase == VOS_EVT_DONE;
+	}
+	return rc;
+}
+
+MAY_YIELD static int
+agg_akey(struct agg *agg)
+{
+	struct vos_evt_pos pos  = { 0 };
+	bool               done = false;
+	struct agg_path    p;
+	int                rc = 0;
+
+	while (rc == 0 && !done && !agg->stopped) {
+		p = agg_find(agg, true, true);
+		if (p.akey == NULL)
+			return 0;
+		if (pos.phase == VOS_EVT_HIST && pos.level == 0 && pos.lo == 0 && pos.epoch == 0 &&
+		    inc_is_dead(agg, &p.akey->inc, p.punch))
+			return key_remove(agg, &p.dkey->akeys, p.akey, false);
+		rc = akey_slice(agg, &p, &pos, &done);
+		if (rc == 0 && !done)
+			rc = agg_tick(agg);
+	}
+	if (rc != 0 || agg->stopped)
+		return rc;
+	p = agg_find(agg, true, true);
+	if (p.akey == NULL)
+		return 0;
+	rc = vos_inc_trim(agg->pool->umem, &p.akey->inc, agg->epoch);
+	if (rc == 0 && vos_akey_is_empty(p.akey) && p.akey->inc.punch_nr == 0)
+		rc = key_remove(agg, &p.dkey->akeys, p.akey, true);
+	return rc;
+}
+
+MAY_YIELD static int
+agg_dkey(struct agg *agg)
+{
+	struct agg_path    p = agg_find(agg, true, false);
+	struct vos_key_df *akey;
+	int                rc = 0;
+
+	if (p.dkey != NULL && inc_is_dead(agg, &p.dkey->inc, p.punch))
+		return key_remove(agg, &p.obj->dkeys, p.dkey, false);
+	for (agg->akey.set = false; rc == 0 && !agg->stopped;) {
+		p = agg_find(agg, true, false);
+		if (p.dkey == NULL)
+			return 0;
+		rc = agg_key_next(agg, &p.dkey->akeys, &agg->akey, &akey);
+		if (rc != 0 || akey == NULL)
+			break;
+		/* A punch further up that is new affects what did not change itself. */
+		if (!inc_is_old(agg, &akey->inc) || p.punch.epoch > agg->since)
+			rc = agg_akey(agg);
+		if (rc == 0)
+			rc = agg_tick(agg);
+	}
+	if (rc != 0 || agg->stopped)
+		return rc;
+	p  = agg_find(agg, true, false);
+	if (p.dkey == NULL)
+		return 0;
+	rc = vos_inc_trim(agg->pool->umem, &p.dkey->inc, agg->epoch);
+	if (rc == 0 && p.dkey->akeys.nr == 0 && p.dkey->inc.punch_nr == 0)
+		rc = key_remove(agg, &p.obj->dkeys, p.dkey, true);
+	return rc;
+}
+
+static int
+obj_remove(struct agg *agg, struct vos_obj_df *obj, bool empty)
+{
+	int rc;
+
+	rc = vos_obj_unlink(agg->pool, agg->cont->df, obj);
+	if (rc != 0)
+		return rc;
+	if (empty)
+		return vos_obj_free(agg->pool, obj);
+	return vos_gc_add(agg->pool, VOS_GC_OBJ, obj, agg->cont->df);
+}
+
+MAY_YIELD static int
+agg_obj(struct agg *agg)
+{
+	struct agg_path    p = agg_find(agg, false, false);
+	struct vos_key_df *dkey;
+	int                rc = 0;
+
+	if (p.obj != NULL && inc_is_dead(agg, &p.obj->inc, p.punch))
+		return obj_remove(agg, p.obj, false);
+	for (agg->dkey.set = false; rc == 0 && !agg->stopped;) {
+		p = agg_find(agg, false, false);
+		if (p.obj == NULL)
+			return 0;
+		rc = agg_key_next(agg, &p.obj->dkeys, &agg->dkey, &dkey);
+		if (rc != 0 || dkey == NULL)
+			break;
+		if (!inc_is_old(agg, &dkey->inc) || p.punch.epoch > agg->since)
+			rc = agg_dkey(agg);
+		if (rc == 0)
+			rc = agg_tick(agg);
+	}
+	if (rc != 0 || agg->stopped)
+		return rc;
+	p = agg_find(agg, false, false);
+	if (p.obj == NULL)
+		return 0;
+	rc = vos_inc_trim(agg->pool->umem, &p.obj->inc, agg->epoch);
+	if (rc == 0 && p.obj->dkeys.nr == 0 && p.obj->inc.punch_nr == 0)
+		rc = obj_remove(agg, p.obj, true);
+	return rc;
+}
+
+MAY_YIELD static int
+agg_objs(struct agg *agg)
+{
+	struct vos_btree       tree = vos_obj_tree(agg->pool, agg->cont->df);
+	enum vos_btree_op      op   = VOS_BTREE_FIRST;
+	struct vos_obj_ent_df *ent;
+	int                    rc = 0;
+
+	while (rc == 0 && !agg->stopped) {
+		ent = vos_btree_probe(&tree, op, &agg->oid, NULL);
+		if (ent == NULL)
+			break;
+		agg->oid = ent->oid;
+		op       = VOS_BTREE_GT;
+		if (!inc_is_old(agg, &((struct vos_obj_df *)umem_ptr(agg->pool->umem, ent->obj))->inc))
+			rc = agg_obj(agg);
+		if (rc == 0)
+			rc = agg_tick(agg);
+	}
+	return rc;
+}
+
+static int
+cont_set_epochs(struct vos_cont *cont, daos_epoch_t hae, daos_epoch_t floor)
+{
+	int rc;
+
+	rc = umem_tx_add(cont->pool->umem, &cont->df->hae, 2 * sizeof(uint64_t));
+	if (rc == 0) {
+		cont->df->hae   = hae;
+		cont->df->floor = MAX_OF(cont->df->floor, floor);
+	}
+	return rc;
+}
+_Static_assert(offsetof(struct vos_cont_df, floor) == offsetof(struct vos_cont_df, hae) + 8, "neighbours");
+
+MAY_YIELD int
+vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg)
+{
+	struct agg agg = { .cont = cont, .pool = cont->pool, .epoch = epoch, .since = cont->df->hae,
+		.stop = stop, .stop_arg = arg, .credits = SLICE_CREDITS };
+	int        rc;
+
+	if (cont->aggregating)
+		return -DER_BUSY;
+	if (epoch == 0 || epoch == DAOS_EPOCH_MAX)
+		return -DER_INVAL;
+	if (epoch <= cont->df->hae)
+		return 0;
+	vos_cont_get(cont);
+	cont->aggregating = true;
+	vos_tx_begin(cont->pool);
+	rc = cont_set_epochs(cont, cont->df->hae, epoch);
+	if (rc == 0)
+		rc = agg_objs(&agg);
+	if (rc == 0 && !agg.stopped)
+		rc = cont_set_epochs(cont, epoch, epoch);
+	rc = vos_tx_end(cont->pool, cont->df, rc);
+	free(agg.dkey.buf);
+	free(agg.akey.buf);
+	cont->aggregating = false;
+	vos_cont_close(cont);
+	return rc;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** Containers. An operation under way holds its container open, so it never has to look it up again. */
+#define D_LOGFAC LOG_FAC_VOS
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "vos/vos_internal.h"
+
+static struct vos_cont_df *
+cont_find(struct vos_pool *pool, const uuid_t uuid)
+{
+	struct vos_btree        tree = vos_cont_tree(pool);
+	struct vos_cont_ent_df *ent  = vos_btree_find(&tree, uuid);
+
+	return ent == NULL ? NULL : umem_ptr(pool->umem, ent->cont);
+}
+
+static struct vos_cont *
+cont_open_find(struct vos_pool *pool, const struct vos_cont_df *df)
+{
+	struct vos_cont *cont;
+
+	d_list_for_each(cont, &pool->conts, link)
+		if (cont->df == df)
+			return cont;
+	return NULL;
+}
+
+static int
+cont_make(struct vos_pool *pool, const uuid_t uuid)
+{
+	struct vos_btree       tree = vos_cont_tree(pool);
+	struct vos_cont_ent_df ent;
+	struct vos_cont_df    *df;
+	int                    rc;
+
+	uuid_copy(ent.uuid, uuid);
+	rc = umem_alloc(pool->umem, sizeof(*df), &ent.cont);
+	if (rc != 0)
+		return rc;
+	df = umem_ptr(pool->umem, ent.cont);
+	uuid_copy(df->uuid, uuid);
+	return vos_btree_insert(&tree, uuid, &ent);
+}
+
+MAY_YIELD int
+vos_cont_create(struct vos_pool *pool, const uuid_t uuid)
+{
+	if (cont_find(pool, uuid) != NULL)
+		return -DER_EXIST;
+	vos_tx_begin(pool);
+	return vos_tx_end(pool, NULL, cont_make(pool, uuid));
+}
+
+MAY_YIELD int
+vos_cont_destroy(struct vos_pool *pool, const uuid_t uuid)
+{
+	struct vos_btree    tree = vos_cont_tree(pool);
+	struct vos_cont_df *df   = cont_find(pool, uuid);
+	int                 rc;
+
+	if (df == NULL)
+		return -DER_NONEXIST;
+	if (cont_open_find(pool, df) != NULL)
+		return -DER_BUSY;
+	vos_tx_begin(pool);
+	rc = vos_btree_delete(&tree, uuid);
+	if (rc == 0)
+		rc = vos_gc_add(pool, VOS_GC_CONT, df, df);
+	return vos_tx_end(pool, NULL, rc);
+}
+
+int
+vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_cont)
+{
+	struct vos_cont_df *df = cont_find(pool, uuid);
+	struct vos_cont    *cont;
+
+	if (df == NULL)
+		return -DER_NONEXIST;
+	cont = cont_open_find(pool, df);
+	if (cont == NULL) {
+		cont = calloc(1, sizeof(*cont));
+		if (cont == NULL)
+			return -DER_NOMEM;
+		cont->pool = pool;
+		cont->df   = df;
+		d_list_add_tail(&cont->link, &pool->conts);
+	}
+	cont->refs++;
+	*ret_cont = cont;
+	return 0;
+}
+
+void
+vos_cont_get(struct vos_cont *cont)
+{
+	cont->refs++;
+}
+
+void
+vos_cont_close(struct vos_cont *cont)
+{
+	if (cont == NULL)
+		return;
+	D_ASSERT(cont->refs > 0);
+	if (--cont->refs > 0)
+		return;
+	d_list_del(&cont->link);
+	free(cont);
+}
+
+void
+vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info)
+{
+	*info = (struct vos_cont_info){ .obj_nr = cont->df->objs.nr,
+		.used_bytes = cont->df->used_bytes, .hae = cont->df->hae };
+}
+
+MAY_YIELD int
+vos_cont_wait_durable(struct vos_cont *cont)
+{
+	return umem_wait_durable(cont->pool->umem, umem_last_seq(cont->pool->umem));
+}

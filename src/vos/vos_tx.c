@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The transaction around every change, and when freed blocks may be used again.
+ *
+ * A transaction begins, changes and commits without a yield; only then it waits to be durable. So
+ * whoever looked something up may rely on it until it yields, and must look again afterwards.
+ *
+ * A block freed by a transaction may be written again when (1) the transaction is durable, or a
+ * crash would bring back a reference to overwritten bytes, and (2) no reader who looked before it
+ * committed is still reading. Transactions carry generations (vea_commit), which become durable in
+ * order; a reader notes the newest one committed when it looked. So all generations up to
+ *     min(newest durable, the oldest reader's)
+ * may be used again, and are, whenever a transaction becomes durable or a reader ends.
+ */
+#define D_LOGFAC LOG_FAC_VOS
+
+#include "base/log.h"
+#include "vos/vos_internal.h"
+
+void
+vos_tx_begin(struct vos_pool *pool)
+{
+	umem_tx_begin(pool->umem);
+	pool->space.tx_bytes  = 0;
+	pool->space.tx_blk_nr = 0;
+}
+
+int
+vos_tx_ver(struct vos_cont *cont, daos_epoch_t epoch, struct vos_ver *ret_ver)
+{
+	int rc;
+
+	rc = umem_tx_add(cont->pool->umem, &cont->df->op_seq, sizeof(cont->df->op_seq));
+	if (rc != 0)
+		return rc;
+	*ret_ver = (struct vos_ver){ epoch, ++cont->df->op_seq };
+	return 0;
+}
+
+static void
+space_settle(struct vos_pool *pool)
+{
+	struct vos_reader *oldest = d_list_first(&pool->readers, struct vos_reader, link);
+	uint64_t           gen    = pool->durable_gen;
+
+	if (oldest != NULL)
+		gen = MIN_OF(gen, oldest->gen);
+	if (gen <= pool->visible_gen)
+		return;
+	pool->visible_gen = gen;
+	if (pool->space.vea != NULL)
+		vea_free_visible(pool->space.vea, gen);
+}
+
+static int
+tx_book(struct vos_pool *pool, struct vos_cont_df *cont)
+{
+	int rc;
+
+	if (cont == NULL || pool->space.tx_bytes == 0)
+		return 0;
+	rc = umem_tx_add(pool->umem, &cont->used_bytes, sizeof(cont->used_bytes));
+	if (rc == 0)
+		cont->used_bytes += pool->space.tx_bytes;
+	return rc;
+}
+
+MAY_YIELD int
+vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
+{
+	uint64_t gen = 0;
+	uint64_t seq;
+
+	if (rc == 0)
+		rc = pool->err != 0 ? pool->err : tx_book(pool, cont);
+	if (rc != 0) {
+		umem_tx_abort(pool->umem);
+		if (pool->space.vea != NULL)
+			vea_abort(pool->space.vea);
+		return rc;
+	}
+	if (pool->space.vea != NULL)
+		gen = pool->committed_gen = vea_commit(pool->space.vea);
+	rc = umem_tx_commit_async(pool->umem, &seq);
+	if (rc == 0)
+		rc = umem_wait_durable(pool->umem, seq);
+	if (rc != 0) {
+		/* The allocator's DRAM side is ahead of the heap: freed blocks stay unused for good. */
+		D_ERROR("pool " DF_UUID ": commit failed, " DF_RC "; the pool is read-only until it is "
+			"opened again, check the device of its log\n", DP_UUID(pool->uuid), DP_RC(rc));
+		pool->err = rc;
+		return rc;
+	}
+	if (pool->err == 0) {
+		pool->durable_gen = MAX_OF(pool->durable_gen, gen);
+		space_settle(pool);
+	}
+	return 0;
+}
+
+void
+vos_read_get(struct vos_pool *pool, struct vos_reader *reader)
+{
+	reader->gen = pool->committed_gen;
+	d_list_add_tail(&reader->link, &pool->readers);
+}
+
+void
+vos_read_put(struct vos_pool *pool, struct vos_reader *reader)
+{
+	d_list_del(&reader->link);
+	space_settle(pool);
+	ult_cond_broadcast(&pool->reader_gone);
+}
+
+MAY_YIELD bool
+vos_space_drain(struct vos_pool *pool)
+{
+	uint64_t           gen = pool->committed_gen;
+	struct vos_reader *oldest;
+
+	if (pool->visible_gen >= gen || pool->err != 0)
+		return false;
+	if (umem_wait_durable(pool->umem, umem_last_seq(pool->umem)) != 0)
+		return false;
+	pool->durable_gen = MAX_OF(pool->durable_gen, gen);
+	ult_mutex_lock(&pool->lock);
+	while ((oldest = d_list_first(&pool->readers, struct vos_reader, link)) != NULL &&
+	       oldest->gen < gen)
+		ult_cond_wait(&pool->reader_gone, &pool->lock);
+	ult_mutex_unlock(&pool->lock);
+	space_settle(pool);
+	return true;
+}
+
+int
+vos_space_admit(struct vos_pool *pool, uint64_t heap_bytes, uint64_t blk_nr)
+{
+	struct umem_stat heap;
+	struct vea_stat  vea;
+
+	umem_stat(pool->umem, &heap);
+	if (heap.free_bytes < heap_bytes + heap.heap_bytes / 100 * pool->reserve_pct)
+		return -DER_NOSPACE;
+	if (blk_nr == 0)
+		return 0;
+	vea_stat(pool->space.vea, &vea);
+	if (vea.free_blk_nr < blk_nr + vea.blk_nr * pool->reserve_pct / 100)
+		return -DER_NOSPACE;
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Single values: the newest lies in the akey's record, older ones in a tree by epoch.
+ * And what an akey admits: one type, and one record size among what is visible.
+ */
+#define D_LOGFAC LOG_FAC_VOS
+
+#include "base/log.h"
+#include "vos/vos_internal.h"
+
+const struct vos_sv_df *
+vos_sv_find(const struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view)
+{
+	struct vos_btree        tree = vos_sv_tree(pool, &akey->sv);
+	const struct vos_sv_df *sv   = &akey->sv.cur;
+
+	if (sv->epoch > view->epoch)
+		sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
+	if (sv == NULL || sv->epoch == 0 || vos_media_is(sv->flags, VOS_MEDIA_HOLE))
+		return NULL;
+	return vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch) ? sv : NULL;
+}
+
+static int
+sv_free(struct vos_pool *pool, const struct vos_sv_df *sv)
+{
+	pool->space.tx_bytes -= sv->bytes;
+	if (vos_media_is(sv->flags, VOS_MEDIA_HEAP))
+		return vos_heap_unref(&pool->space, sv->addr);
+	if (vos_media_is(sv->flags, VOS_MEDIA_DATA))
+		return vos_blocks_free(&pool->space, sv->addr / BIO_BLOCK_BYTES,
+				       align_up(sv->bytes, BIO_BLOCK_BYTES) / BIO_BLOCK_BYTES);
+	return 0;
+}
+
+static int
+sv_hist_insert(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv)
+{
+	struct vos_btree  tree = vos_sv_tree(pool, &akey->sv);
+	struct vos_sv_df *same = vos_btree_find(&tree, &sv->epoch);
+	struct vos_sv_df  old;
+	int               rc;
+
+	if (same == NULL)
+		return vos_btree_insert(&tree, &sv->epoch, sv);
+	old = *same;
+	rc  = vos_btree_touch(&tree, same);
+	if (rc != 0)
+		return rc;
+	*same = *sv;
+	return sv_free(pool, &old);
+}
+
+int
+vos_sv_insert(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv)
+{
+	struct vos_sv_df old = akey->sv.cur;
+	int              rc;
+
+	pool->space.tx_bytes += sv->bytes;
+	if (sv->epoch < old.epoch)
+		return sv_hist_insert(pool, akey, sv);
+	rc = umem_tx_add(pool->umem, &akey->sv.cur, sizeof(akey->sv.cur));
+	if (rc != 0)
+		return rc;
+	akey->sv.cur = *sv;
+	if (old.epoch == 0)
+		return 0;
+	return old.epoch == sv->epoch ? sv_free(pool, &old) : sv_hist_insert(pool, akey, &old);
+}
+
+static int
+sv_hist_delete(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv)
+{
+	struct vos_btree tree = vos_sv_tree(pool, &akey->sv);
+	struct vos_sv_df old  = *sv;
+	int              rc;
+
+	rc = vos_btree_delete(&tree, &old.epoch);
+	return rc != 0 ? rc : sv_free(pool, &old);
+}
+
+static int
+sv_cur_delete(struct vos_pool *pool, struct vos_key_df *akey)
+{
+	struct vos_sv_df old = akey->sv.cur;
+	int              rc;
+
+	rc = umem_tx_add(pool->umem, &akey->sv.cur, sizeof(akey->sv.cur));
+	if (rc != 0)
+		return rc;
+	akey->sv.cur = (struct vos_sv_df){ 0 };
+	return sv_free(pool, &old);
+}
+
+/** Is @sv nothing to a reader who finds it as the newest? */
+static bool
+sv_is_gone(const struct vos_sv_df *sv, const struct vos_view *view)
+{
+	return vos_media_is(sv->flags, VOS_MEDIA_HOLE) ||
+	       !vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch);
+}
+
+int
+vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view,
+	       uint32_t *credits)
+{
+	struct vos_btree  tree = vos_sv_tree(pool, &akey->sv);
+	struct vos_sv_df *cur  = &akey->sv.cur;
+	uint64_t          keep = 0; /* epoch of the value the reader finds, if it is in hist */
+	struct vos_sv_df *sv;
+	int               rc;
+
+	if (cur->epoch > view->epoch) {
+		sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
+		if (sv != NULL && !sv_is_gone(sv, view))
+			keep = sv->epoch;
+	}
+	for (; *credits > 0; (*credits)--) {
+		if (keep != 0)
+			sv = vos_btree_probe(&tree, VOS_BTREE_LT, &keep, NULL);
+		else
+			sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
+		if (sv == NULL)
+			break;
+		rc = sv_hist_delete(pool, akey, sv);
+		if (rc != 0)
+			return rc;
+	}
+	if (*credits > 0 && cur->epoch != 0 && cur->epoch <= view->epoch && sv_is_gone(cur, view))
+		return sv_cur_delete(pool, akey);
+	return 0;
+}
+
+int
+vos_sv_drain(struct vos_pool *pool, struct vos_key_df *akey, uint32_t *credits)
+{
+	struct vos_btree tree = vos_sv_tree(pool, &akey->sv);
+	int              rc   = 0;
+
+	for (; *credits > 0 && rc == 0 && !vos_akey_is_empty(akey); (*credits)--) {
+		struct vos_sv_df *sv = vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL);
+
+		rc = sv != NULL ? sv_hist_delete(pool, akey, sv) : sv_cur_delete(pool, akey);
+	}
+	return rc;
+}
+
+bool
+vos_akey_is_empty(const struct vos_key_df *akey)
+{
+	switch (akey->type) {
+	case VOS_AKEY_SINGLE:
+		return akey->sv.cur.epoch == 0 && akey->sv.hist.nr == 0;
+	case VOS_AKEY_ARRAY:
+		return vos_evt_is_empty(&akey->evt);
+	default:
+		return true;
+	}
+}
+
+/** Has the array, as the newest reader sees it, records of another size? */
+static int
+rsize_differs(struct vos_pool *pool, struct vos_key_df *akey, struct vos_ver punch, bool *ret_differs)
+{
+	struct vos_evt      evt  = vos_akey_evt(pool, akey);
+	struct vos_view     view = { DAOS_EPOCH_MAX, punch };
+	struct vos_ext_list list = { 0 };
+	int                 rc;
+
+	rc = vos_evt_fetch(&evt, &view, 0, UINT64_MAX, 1, &list, NULL);
+	if (rc == 0)
+		*ret_differs = list.nr > 0;
+	vos_ext_list_fini(&list);
+	return rc;
+}
+
+int
+vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
+	       struct vos_ver punch)
+{
+	uint8_t type = iod->iod_type == DAOS_IOD_SINGLE ? VOS_AKEY_SINGLE : VOS_AKEY_ARRAY;
+	bool    differs = false;
+	int     rc;
+
+	if (akey->type != type && akey->type != VOS_AKEY_NONE)
+		return -DER_INVAL;
+	if (type == VOS_AKEY_ARRAY && iod->iod_size != 0 && akey->rsize != iod->iod_size &&
+	    akey->rsize != 0) {
+		rc = rsize_differs(pool, akey, punch, &differs);
+		if (rc != 0 || differs)
+			return rc != 0 ? rc : -DER_INVAL;
+	}
+	if (akey->type == type &&
+	    (type == VOS_AKEY_SINGLE || iod->iod_size == 0 || akey->rsize == iod->iod_size))
+		return 0;
+	rc = umem_tx_add(pool->umem, &akey->rsize, sizeof(akey->rsize) + 8);
+	if (rc != 0)
+		return rc;
+	akey->type = type;
+	if (type == VOS_AKEY_ARRAY && iod->iod_size != 0)
+		akey->rsize = iod->iod_size;
+	return 0;
+}
