@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/** Most ranges of one call, once it has ranges shorter than DAOS_ARRAY_RG_LEN_THD. */
+/** More short ranges than this in one call are slow: advice, not a limit. */
 #define DAOS_ARRAY_LIST_IO_LIMIT 16384
 #define DAOS_ARRAY_RG_LEN_THD    16
 
@@ -28,7 +28,7 @@ typedef struct {
 	daos_range_t *arr_rgs; /**< [arr_nr] */
 	/** [out] of a read of an array of bytes: cells asked for beyond the end. */
 	daos_size_t   arr_nr_short_read;
-	daos_size_t   arr_nr_read; /**< [out] bytes read */
+	daos_size_t   arr_nr_read; /**< [out] cells read */
 } daos_array_iod_t;
 
 typedef struct {
