@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The object service: one shard's part of each operation, carried out by the target that holds the
+ * shard. A handler is a straight line: begin (who, where, when), check the descriptors, let VOS do it,
+ * reply.
+ *
+ * Invariants:
+ *  1. Nothing is read from a request before obj_call_begin() said yes, but its header.
+ *  2. A change has an epoch of this engine's clock, taken after its first copy was looked for.
+ *  3. A change is answered after it is durable (vos_update_end(), vos_obj_punch()).
+ *  4. What is borrowed from VOS is given back before the reply is sent; replies own their memory.
+ */
+#define D_LOGFAC LOG_FAC_OBJECT
+#include "object/obj_server.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+#include <daos_errno.h>
+#include "base/log.h"
+#include "placement/pl_class.h"
+#include "security/sec_capas.h"
+
+#define OBJ_RESEND_ENDED_MAX 8192
+
+_Static_assert(OBJ_TAG_OF_TGT(0) == DSS_TAG_TGT0, "clients know where targets listen");
+
+/* ---- per-xstream data ---- */
+
+static void *
+tls_init(struct dss_xstream *dx)
+{
+	struct obj_tls *tls = calloc(1, sizeof(*tls));
+
+	if (tls == NULL)
+		return NULL;
+	obj_resend_init(&tls->resend, OBJ_RESEND_ENDED_MAX);
+	for (unsigned i = 0; i < OBJ_COND_LOCK_NR; i++)
+		ult_mutex_init(&tls->cond_locks[i]);
+	return tls;
+}
+
+static MAY_YIELD void
+tls_fini(struct dss_xstream *dx, void *data)
+{
+	struct obj_tls *tls = data;
+
+	obj_resend_fini(&tls->resend);
+	free(tls);
+}
+
+static struct dss_module_key obj_module_key = {
+    .name = "obj", .tags = DSS_HAS_TGT, .init = tls_init, .fini = tls_fini};
+
+/* ---- begin and end of a request ---- */
+
+/** Results after which the client sends the request again: nothing was changed. */
+static bool
+is_for_later(int rc)
+{
+	switch (rc) {
+	case -DER_STALE:
+	case -DER_SHUTDOWN:
+	case -DER_AGAIN:
+	case -DER_BUSY:
+	case -DER_NO_HDL:
+	case -DER_NOMEM:
+	case -DER_TIMEDOUT:
+	case -DER_UNREACH:
+	case -DER_INPROGRESS:
+	case -DER_CANCELED:
+	case -DER_OOG:
+	case -DER_HG:
+		return true;
+	}
+	return false;
+}
+
+static int
+check_access(const struct obj_call *call, enum obj_access access)
+{
+	uint64_t need = access == OBJ_CHANGES ? SEC_CONT_CAPA_WRITE_DATA : SEC_CONT_CAPA_READ_DATA;
+
+	return (call->hdl->sch_sec_capas & need) ? 0 : -DER_NO_PERM;
+}
+
+static int
+check_placement(struct obj_call *call)
+{
+	uint32_t        version = call->hdl->sch_pool->spc_pool->sp_map_version;
+	struct pl_class cls;
+	int             rc;
+
+	if (call->in->map_version < version) {
+		call->out->map_version = version;
+		return -DER_STALE;
+	}
+	if (daos_obj_id_is_nil(call->in->oid.id_pub)) /* a list of objects */
+		return 0;
+	rc = pl_class_find(daos_obj_id2class(call->in->oid.id_pub), &cls);
+	if (rc != 0)
+		return rc;
+	return pl_class_is_plain(&cls) ? 0 : -DER_NOTSUPPORTED;
+}
+
+static int
+begin_change(struct obj_call *call)
+{
+	int      rc = 0, verdict;
+	uint64_t epoch = 0;
+
+	if (call->in->dti.seq != 0) {
+		verdict = obj_resend_begin(&call->tls->resend, &call->in->dti, &call->ent, &rc, &epoch);
+		if (verdict < 0)
+			return verdict;
+		if (verdict == OBJ_RESEND_RUNNING)
+			return -DER_INPROGRESS;
+		if (verdict == OBJ_RESEND_ENDED) {
+			call->out->epoch = epoch;
+			call->replayed   = true;
+			return rc;
+		}
+	}
+	call->epoch      = hlc_get(dss_hlc(dss_engine()));
+	call->out->epoch = call->epoch;
+	return 0;
+}
+
+MAY_YIELD int
+obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
+{
+	int rc;
+
+	*call = (struct obj_call){.rpc = rpc, .in = rpc->cr_input, .out = rpc->cr_output};
+	if (dss_self()->dx_tgt_id < 0)
+		return -DER_BAD_TARGET;
+	call->tls = dss_module_tls(&obj_module_key);
+	rc = ds_cont_hdl_get(call->in->pool.b, call->in->cont.b, call->in->hdl.b, &call->hdl);
+	if (rc != 0)
+		return rc;
+	rc = check_access(call, access);
+	if (rc == 0)
+		rc = check_placement(call);
+	if (rc != 0)
+		return rc;
+	if (access == OBJ_CHANGES)
+		return begin_change(call);
+	call->epoch = call->in->epoch == 0 ? DAOS_EPOCH_MAX : call->in->epoch;
+	return 0;
+}
+
+static void
+log_failure(const struct obj_call *call, int rc)
+{
+	switch (rc) {
+	case 0:
+	case -DER_EXIST:
+	case -DER_NONEXIST:
+	case -DER_KEY2BIG:
+	case -DER_REC2BIG:
+		return; /* answers, not failures */
+	}
+	if (is_for_later(rc))
+		return;
+	D_ERROR("%s of object " DF_UOID " in container " DF_UUID " failed: " DF_RC,
+		obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc)), DP_UOID(call->in->oid),
+		DP_UUID(call->in->cont.b), DP_RC(rc));
+}
+
+MAY_YIELD void
+obj_call_end(struct obj_call *call, int rc)
+{
+	if (call->ent != NULL)
+		obj_resend_end(&call->tls->resend, call->ent, rc, call->epoch, !is_for_later(rc));
+	if (!call->replayed)
+		log_failure(call, rc);
+	call->out->rc = rc;
+	if (call->hdl != NULL)
+		ds_cont_hdl_put(call->hdl);
+	rc = crt_reply_send(call->rpc);
+	if (rc != 0)
+		D_WARN("%s of object " DF_UOID ": the reply could not be sent: " DF_RC "; the client "
+		       "will ask again", obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc)),
+		       DP_UOID(call->in->oid), DP_RC(rc));
+}
+
+struct vos_cont *
+obj_call_vos(const struct obj_call *call)
+{
+	return call->hdl->sch_vos;
+}
+
+MAY_YIELD struct ult_mutex *
+obj_cond_lock(const struct obj_call *call, const daos_key_t *dkey)
+{
+	struct ult_mutex *lock;
+	uint64_t          hash;
+
+	if (call->in->conds == 0)
+		return NULL;
+	hash = XXH64(&call->in->oid.id_pub, sizeof(call->in->oid.id_pub), 0);
+	if (dkey != NULL)
+		hash = XXH64(dkey->iov_buf, dkey->iov_len, hash);
+	lock = &call->tls->cond_locks[hash % OBJ_COND_LOCK_NR];
+	ult_mutex_lock(lock);
+	return lock;
+}
+
+void
+obj_cond_unlock(struct ult_mutex *lock)
+{
+	if (lock != NULL)
+		ult_mutex_unlock(lock);
+}
+
+/* ---- the module ---- */
+
+static const struct crt_proto_rpc obj_srv_rpcs[OBJ_OPC_NR] = {
+#define OBJ_SRV_RPC(id, name, fmt, hdlr) [OBJ_OPC_##id] = {.format = &fmt, .handler = hdlr},
+    OBJ_RPCS(OBJ_SRV_RPC)
+#undef OBJ_SRV_RPC
+};
+static const struct crt_proto obj_srv_proto = {.name    = "obj",
+					       .mod_id  = CRT_MOD_OBJ,
+					       .version = OBJ_PROTO_VERSION,
+					       .rpc_nr  = OBJ_OPC_NR,
+					       .rpcs    = obj_srv_rpcs};
+
+static void
+obj_req_attr(crt_rpc_t *rpc, struct dss_req_attr *attr)
+{
+	const struct obj_hdr *hdr = rpc->cr_input;
+
+	uuid_copy(attr->pool, hdr->pool.b);
+	switch (CRT_OPC_IDX(rpc->cr_opc)) {
+	case OBJ_OPC_UPDATE:
+	case OBJ_OPC_PUNCH:
+	case OBJ_OPC_PUNCH_DKEY:
+	case OBJ_OPC_PUNCH_AKEY:
+		attr->kind = DSS_REQ_UPDATE;
+		break;
+	case OBJ_OPC_FETCH:
+		attr->kind = DSS_REQ_FETCH;
+		break;
+	default:
+		attr->kind = DSS_REQ_OTHER;
+	}
+}
+
+static MAY_YIELD int
+obj_mod_init(struct engine *eng)
+{
+	return 0;
+}
+
+static MAY_YIELD void
+obj_mod_fini(struct engine *eng)
+{
+}
+
+const struct dss_module dss_module_obj = {
+    .sm_name     = "obj",
+    .sm_mod_id   = CRT_MOD_OBJ,
+    .sm_init     = obj_mod_init,
+    .sm_fini     = obj_mod_fini,
+    .sm_proto    = &obj_srv_proto,
+    .sm_key      = &obj_module_key,
+    .sm_req_attr = obj_req_attr,
+};
