@@ -146,6 +146,8 @@ void dc_ctx_unlock(struct dc_ctx *dctx);
  * Errors: TIMEDOUT | BUSY called from inside a callback of this context
  */
 int dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), void *arg);
+/** The calling thread's context for waiting calls. */
+int dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
 /** The context that belongs to @sched; one of the calling client's for a scheduler of the user. */
 struct dc_ctx *dc_sched2dctx(tse_sched_t *sched);
 

@@ -37,8 +37,6 @@ void dc_ctx_destroy(struct dc_ctx *dctx);
 void dc_ctx_notify(struct dc_ctx *dctx);
 /** One round of progress. Under the lock, outside of callbacks. */
 void dc_ctx_poll(struct dc_ctx *dctx);
-/** The calling thread's context for waiting calls and events without a queue. */
-int  dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
 
 /* ---- what the agent tells: dc_agent.c ---- */
 
