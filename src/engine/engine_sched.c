@@ -392,9 +392,7 @@ engine_sched_rpc(crt_context_t ctx, crt_rpc_t *rpc, crt_rpc_hdlr_t hdlr, void *a
 	}
 	if (rc != 0)
 		req_put(sched, req);
-	else
-		crt_req_addref(rpc);
-	return rc;
+	return rc; /* 0: the reference that came with the call is the ULT's */
 }
 
 /* ---- life ---- */

@@ -34,11 +34,14 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "platform/platform.h"
+#include "rdb/rdb_campaign.h"
 #include "rdb/rdb_internal.h"
 
 #define SNAP_TRAILING_NR   64
 #define STEP_UP_RETRY_NS   (1 * NSEC_PER_SEC)
 #define TICKS_PER_ELECTION 10
+#define CAMPAIGN_TICK_MS   20u
+#define CAMPAIGN_ROUND_MS  200u
 
 int
 rdb_raft2der(int raft_rc)
@@ -269,9 +272,11 @@ tick_timer_fired(void *arg)
 static void
 tick_arm(struct rdb *db)
 {
+	uint32_t ms = db->campaigning ? MIN_OF(db->tick_ms, CAMPAIGN_TICK_MS) : db->tick_ms;
+
 	/* A replica without others has nobody to hear from: raft needs no clock, nor we a wake-up. */
 	if (!db->closing && db->server_nr > 1 && db->tick != NULL)
-		ult_timer_arm(&db->tick_timer, db->tick_ms * NSEC_PER_MSEC);
+		ult_timer_arm(&db->tick_timer, ms * NSEC_PER_MSEC);
 }
 
 static void
@@ -295,12 +300,29 @@ run_event(struct rdb *db)
 	note_state(db);
 }
 
+/** libraft has no call for it: let its election timer be expired, once a round. */
+static void
+campaign(struct rdb *db)
+{
+	struct raft *raft = &db->raft;
+	raft_time    waited_ms = db->io.time(&db->io) - raft->election_timer_start;
+
+	if (raft->state == RAFT_FOLLOWER && db->leader_id == 0)
+		raft->follower_state.randomized_election_timeout = 0;
+	else if (raft->state == RAFT_CANDIDATE && waited_ms >= CAMPAIGN_ROUND_MS)
+		raft->candidate_state.randomized_election_timeout = 0;
+	else if (raft->state != RAFT_CANDIDATE)
+		db->campaigning = false;
+}
+
 MAY_YIELD static void
 run_tick(struct rdb *db)
 {
 	db->tick_due = false;
 	if (db->closing || db->err != 0)
 		return;
+	if (db->campaigning)
+		campaign(db);
 	db->tick(&db->io);
 	note_state(db);
 	tick_arm(db);
@@ -390,6 +412,15 @@ role_ult(void *arg)
 	}
 	if (db->up_term != 0)
 		step_down(db);
+}
+
+void
+rdb_campaign(struct rdb *db)
+{
+	if (db->leader_id != 0 || db->server_nr <= 1 || db->stopping)
+		return;
+	db->campaigning = true;
+	tick_timer_fired(db);
 }
 
 static void

@@ -23,6 +23,10 @@ struct rsvc {
 	struct ult_mutex rs_mutex;
 	struct ult_cond  rs_cond;
 	d_list_t       rs_link;
+	void          *rs_bootstrap_arg; /**< internal, as all below; not NULL: to be bootstrapped when it leads */
+	int            rs_up_rc;         /**< of the last attempt to step up */
+	uint32_t       rs_up_nr;         /**< attempts */
+	bool           rs_stopping;
 };
 struct rsvc_ops {
 	struct rsvc *(*alloc)(struct engine *eng, const uuid_t uuid);
@@ -38,9 +42,15 @@ int  rsvc_class_register(struct engine *eng, enum rsvc_class_id id, const struct
 MAY_YIELD int  rsvc_create(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid, const d_rank_list_t *replicas,
 			   uint64_t bytes, void *bootstrap_arg) MUST_CHECK;
 MAY_YIELD int  rsvc_start(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid) MUST_CHECK;
+/** Start every replica on this engine's storage that doesn't run yet. One that cannot is logged and left out. */
+MAY_YIELD int  rsvc_start_all(struct engine *eng, enum rsvc_class_id id) MUST_CHECK;
+/** NONEXIST: not running here (with @destroy: nor stored). Waits for leader references to be put. */
 MAY_YIELD int  rsvc_stop(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid, bool destroy) MUST_CHECK;
 MAY_YIELD void rsvc_stop_all(struct engine *eng, enum rsvc_class_id id);
 /** A reference to a service that leads and is up here: 0, -DER_NOTREPLICA, -DER_NOTLEADER (hint filled), -DER_INPROGRESS. */
 struct rsvc_hint { d_rank_t sh_rank; uint64_t sh_term; uint32_t sh_flags; /**< 1: valid */ };
 int  rsvc_lookup_leader(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid, struct rsvc **ret_svc, struct rsvc_hint *hint) MUST_CHECK;
 void rsvc_put_leader(struct rsvc *svc);
+
+/** The module, for tables of modules linked in. */
+extern const struct dss_module dss_module_rsvc;
