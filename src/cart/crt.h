@@ -68,7 +68,11 @@ void *crt_context_data(crt_context_t ctx);
  * Returns the number of events handled (>= 0), or -DER_TIMEDOUT when the time passed without one.
  */
 int  crt_progress(crt_context_t ctx, int64_t timeout_us);
-/** Progress until @cond returns non-zero (its value is returned), or -DER_TIMEDOUT. */
+/**
+ * Progress until @cond returns non-zero (its value is returned), or -DER_TIMEDOUT. Only the calling
+ * thread calls @cond, but callbacks may run in another thread that progresses the same context:
+ * what they share is atomic.
+ */
 int  crt_progress_cond(crt_context_t ctx, int64_t timeout_us, int (*cond)(void *arg), void *arg);
 /** For a scheduler that blocks on many descriptors; -1: none, must be polled. */
 int  crt_context_fd(crt_context_t ctx);

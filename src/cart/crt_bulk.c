@@ -141,10 +141,12 @@ struct crt_xfer {
 void
 crt_xfers_fini(struct crt_ctx *ctx)
 {
-	struct crt_xfer *x, *tmp;
+	struct crt_xfer *x;
 
-	d_list_for_each_safe(x, tmp, &ctx->xfer_pool, link)
+	while ((x = d_list_first(&ctx->xfer_pool, struct crt_xfer, link)) != NULL) {
+		d_list_del(&x->link);
 		free(x);
+	}
 }
 
 static struct crt_xfer *

@@ -243,10 +243,12 @@ ctx_rmas_cancel(struct crt_ctx *ctx)
 static void
 ctx_rpc_pool_free(struct crt_ctx *ctx)
 {
-	struct crt_rpc_priv *rpc, *tmp;
+	struct crt_rpc_priv *rpc;
 
-	d_list_for_each_safe(rpc, tmp, &ctx->rpc_pool, link)
+	while ((rpc = d_list_first(&ctx->rpc_pool, struct crt_rpc_priv, link)) != NULL) {
+		d_list_del(&rpc->link);
 		free(rpc);
+	}
 }
 
 void

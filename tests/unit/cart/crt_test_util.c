@@ -224,7 +224,7 @@ t_pump(struct t_world *w)
 }
 
 void
-t_pump_until(struct t_world *w, const volatile int *flag)
+t_pump_until(struct t_world *w, const _Atomic int *flag)
 {
 	uint64_t end = plat_now_ns() + 20 * NSEC_PER_SEC;
 

@@ -31,7 +31,7 @@ struct t_srv {
 	uint64_t      oneway_bytes;
 	uint32_t      echo_nr;
 	uint32_t      bulk_nr;      /**< transfers asked for */
-	volatile int  bulk_done_nr; /**< ended */
+	_Atomic int   bulk_done_nr; /**< ended */
 	d_sg_list_t  *local;  /**< of bulk transfers */
 };
 
@@ -65,12 +65,12 @@ void t_world_stop(struct t_world *w);
 /** Progress everybody once. */
 void t_pump(struct t_world *w);
 /** Until *flag or 20 s. */
-void t_pump_until(struct t_world *w, const volatile int *flag);
+void t_pump_until(struct t_world *w, const _Atomic int *flag);
 
 /** One request and its outcome. */
 struct t_call {
 	crt_rpc_t   *rpc;   /**< referenced until t_call_end() */
-	volatile int done;  /**< times the callback ran */
+	_Atomic int  done;  /**< times the callback ran */
 	int          rc;
 };
 void t_call_init(struct t_call *c, crt_context_t ctx, d_rank_t rank, uint32_t tag, crt_opcode_t opc);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Fuzz target: what CART decodes from the network. The first byte says what the rest is:
+ *   even  a body with a field of every type
+ *   odd   a whole message, its magic, version and CRC made right so that it gets past the header,
+ *         given to a server's context in a world of its own
+ *
+ * With libFuzzer: clang -fsanitize=fuzzer,address -DCART_FUZZER ... ; otherwise main() runs the files
+ * named on the command line (directories are walked), each as it is and with seeded mutations.
+ */
+#define D_LOGFAC LOG_FAC_TEST
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/log.h"
+#include "cart/crt_internal.h"
+
+#define MUTATIONS 2000
+#define F_MOD     200
+
+#define F_ALL(F)                                                                                   \
+	F(uint8_t, a) F(uint16_t, b) F(uint32_t, c) F(uint64_t, d) F(bool, g) F(uuid, h)           \
+	F(string, s) F(iov, v) F(ranks, r) F(u64s, q) F(u32s, w) F(crt_bulk_t, bulk) F(string, s2)
+#define F_OUT(F) F(uint32_t, x)
+CRT_RPC_DECLARE(f_all, F_ALL, F_OUT)
+CRT_RPC_DEFINE(f_all, F_ALL, F_OUT)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/** Everything decoded is read, so that a sanitizer sees what points nowhere. */
+static void
+touch(const struct f_all_in *in)
+{
+	volatile uint64_t sum = in->a + in->b + in->c + in->d + in->g + in->h.b[15];
+
+	sum += in->s == NULL ? 0 : strlen(in->s);
+	sum += in->s2 == NULL ? 0 : strlen(in->s2);
+	for (size_t i = 0; i < in->v.iov_len; i++)
+		sum += ((char *)in->v.iov_buf)[i];
+	for (uint32_t i = 0; in->r != NULL && i < in->r->rl_nr; i++)
+		sum += in->r->rl_ranks[i];
+	for (uint32_t i = 0; i < in->q.nr; i++)
+		sum += in->q.v[i];
+	for (uint32_t i = 0; i < in->w.nr; i++)
+		sum += in->w.v[i];
+	for (uint32_t i = 0; in->bulk != NULL && i < in->bulk->seg_nr; i++)
+		sum += in->bulk->segs[i].bytes;
+}
+
+static void
+fuzz_body(const uint8_t *data, size_t bytes)
+{
+	char           *copy = malloc(bytes + 1);
+	struct f_all_in in   = {0};
+	struct d_arena  arena;
+	struct crt_proc p;
+
+	d_arena_init(&arena);
+	memcpy(copy, data, bytes);
+	p = (struct crt_proc){.op = CRT_PROC_DECODE, .cur = copy, .end = copy + bytes, .arena = &arena};
+	if (f_all_format.proc_in(&p, &in) == 0)
+		touch(&in);
+	d_arena_fini(&arena);
+	free(copy);
+}
+
+static void
+f_handler(crt_rpc_t *rpc)
+{
+	touch(rpc->cr_input);
+	(void)crt_reply_send(rpc);
+}
+
+static const struct crt_proto_rpc f_rpcs[]  = {{&f_all_format, f_handler, 0},
+					       {&f_all_format, f_handler, CRT_RPC_NO_REPLY}};
+static const struct crt_proto     f_proto   = {"fuzz", F_MOD, 1, ARRAY_NR(f_rpcs), f_rpcs};
+
+struct target {
+	struct na_self_world *world;
+	struct crt           *crt;
+	crt_context_t         ctx;
+};
+
+static void
+target_start(struct target *t)
+{
+	struct crt_attr attr = {.provider = "self", .server = true};
+
+	if (na_self_world_create(&t->world) != 0)
+		abort();
+	attr.world = t->world;
+	if (crt_init(&attr, &t->crt) != 0 || crt_proto_register(t->crt, &f_proto) != 0 ||
+	    crt_context_create(t->crt, &t->ctx) != 0)
+		abort();
+}
+
+static void
+target_stop(struct target *t)
+{
+	crt_context_destroy(t->ctx);
+	crt_fini(t->crt);
+	na_self_world_destroy(t->world);
+}
+
+static void
+fuzz_message(const uint8_t *data, size_t bytes)
+{
+	struct crt_hdr_wire hdr = {0};
+	struct target       t;
+	struct na_msg      *msg;
+
+	target_start(&t);
+	msg      = na_msg_get(t.ctx->ep);
+	msg->len = MIN_OF(bytes, (size_t)NA_MSG_BYTES_MAX);
+	memcpy(msg->data, data, msg->len);
+	if (msg->len >= sizeof(hdr)) {
+		memcpy(&hdr, msg->data, sizeof(hdr));
+		hdr.magic    = CRT_WIRE_MAGIC;
+		hdr.version  = CRT_WIRE_VERSION;
+		hdr.reserved = hdr.reserved2 = 0;
+		hdr.flags &= CRT_MSG_FLAGS;
+		if (hdr.name_bytes <= msg->len - sizeof(hdr))
+			crt_msg_seal(t.ctx, &hdr, msg);
+	}
+	pthread_mutex_lock(&t.ctx->lock);
+	crt_msg_recv(t.ctx, msg);
+	pthread_mutex_unlock(&t.ctx->lock);
+	for (int i = 0; i < 4; i++)
+		(void)crt_progress(t.ctx, 0);
+	target_stop(&t);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	if (bytes == 0)
+		return 0;
+	if (data[0] % 2 == 0)
+		fuzz_body(data + 1, bytes - 1);
+	else
+		fuzz_message(data + 1, bytes - 1);
+	return 0;
+}
+
+#ifndef CART_FUZZER
+static int files_run;
+
+static void
+run_file(const char *path)
+{
+	static uint8_t buf[1 << 16], mut[1 << 16];
+	FILE          *f    = fopen(path, "rb");
+	unsigned       seed = 1;
+	size_t         n;
+
+	if (f == NULL)
+		return;
+	n = fread(buf, 1, sizeof(buf), f);
+	fclose(f);
+	files_run++;
+	(void)LLVMFuzzerTestOneInput(buf, n);
+	for (int i = 0; n > 1 && i < MUTATIONS; i++) {
+		memcpy(mut, buf, n);
+		for (int k = rand_r(&seed) % 4; k >= 0; k--)
+			mut[1 + rand_r(&seed) % (n - 1)] = rand_r(&seed) % 3 ? rand_r(&seed) : 0xff;
+		(void)LLVMFuzzerTestOneInput(mut, rand_r(&seed) % 4 ? n : rand_r(&seed) % n + 1);
+	}
+}
+
+static void
+run_path(const char *path)
+{
+	struct stat    st;
+	DIR           *dir;
+	struct dirent *ent;
+	char           sub[4096];
+
+	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		run_file(path);
+		return;
+	}
+	dir = opendir(path);
+	while (dir != NULL && (ent = readdir(dir)) != NULL) {
+		if (ent->d_name[0] == '.')
+			continue;
+		snprintf(sub, sizeof(sub), "%s/%s", path, ent->d_name);
+		run_file(sub);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (d_log_init() != 0 || d_log_setmasks("CRIT") != 0)
+		return 1;
+	for (int i = 1; i < argc; i++)
+		run_path(argv[i]);
+	d_log_fini();
+	printf("%d files, %d inputs\n", files_run, files_run * (MUTATIONS + 1));
+	return files_run > 0 ? 0 : 1;
+}
+#endif
