@@ -9,9 +9,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "base/log.h"
+#include "platform/platform.h"
+#include "umem/umem_ckpt.h"
 #include "umem/umem_int.h"
+#include "umem/umem_log.h"
 
-#define UMEM_BYTES_MIN (4u * UMEM_CHUNK_BYTES)
+#define UMEM_BYTES_MIN    (4u * UMEM_CHUNK_BYTES)
+#define UMEM_RING_MIN     (128u << 10)
+#define CKPT_INTERVAL_S   10u
+#define CKPT_LOG_PCT      50u
 
 static int
 heap_map(struct umem *u)
@@ -34,6 +40,8 @@ heap_map(struct umem *u)
 static void
 umem_free_all(struct umem *u)
 {
+	log_destroy(u->log);
+	ckpt_destroy(u->ckpt);
 	heap_index_destroy(&u->heap);
 	tx_fini(&u->tx);
 	if (u->base != NULL)
@@ -94,8 +102,141 @@ umem_init_fresh(struct umem *u, uint32_t root_bytes)
 	return rc;
 }
 
+/* ---- format ---- */
+
+static int
+check_sizes(const struct umem_attr *attr, uint64_t heap_bytes)
+{
+	if (bio_blob_bytes(attr->wal) < UMEM_HDR_AREA + UMEM_RING_MIN) {
+		D_ERROR("%s: %lu bytes are too few for a log\n", bio_blob_name(attr->wal),
+			bio_blob_bytes(attr->wal));
+		return -DER_INVAL;
+	}
+	if (ckpt_blob_bytes(heap_bytes) > bio_blob_bytes(attr->meta)) {
+		D_ERROR("%s: a heap of %lu bytes needs a blob of %lu, this one has %lu\n",
+			bio_blob_name(attr->meta), heap_bytes, ckpt_blob_bytes(heap_bytes),
+			bio_blob_bytes(attr->meta));
+		return -DER_INVAL;
+	}
+	return 0;
+}
+
+MAY_YIELD static int
+format_media(struct umem *u, const struct umem_attr *attr)
+{
+	uint64_t format_id = plat_random();
+	int      rc        = ckpt_create(u, attr->meta, &u->ckpt);
+
+	if (rc != 0)
+		return rc;
+	ckpt_dirty(u->ckpt, 0, UMEM_TAB_OFF + sizeof(struct umem_chunk_df));
+	rc = umem_init_fresh(u, attr->root_bytes);
+	if (rc == 0)
+		rc = ckpt_format(u->ckpt, format_id);
+	if (rc == 0)
+		rc = log_create(u, attr->wal, &u->log);
+	return rc != 0 ? rc : log_format(u->log, format_id);
+}
+
 MAY_YIELD int
-umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem)
+umem_format(const struct umem_attr *attr, const unsigned char uuid[16])
+{
+	struct umem *u;
+	uint64_t     bytes;
+	int          rc;
+
+	if (attr->meta == NULL || attr->wal == NULL)
+		return attr->meta == attr->wal ? 0 : -DER_INVAL;
+	bytes = attr->bytes != 0 ? align_down(attr->bytes, UMEM_CHUNK_BYTES)
+				 : umem_heap_bytes(bio_blob_bytes(attr->meta));
+	rc    = check_sizes(attr, bytes);
+	if (rc == 0)
+		rc = umem_new(bytes, uuid, &u);
+	if (rc != 0)
+		return rc;
+	rc = format_media(u, attr);
+	umem_free_all(u);
+	return rc;
+}
+
+/* ---- open ---- */
+
+/** Read and check everything; nothing is written. */
+MAY_YIELD static int
+load_media(struct umem *u, const struct umem_attr *attr, const struct meta_hdr_df *hdr)
+{
+	int rc = ckpt_create(u, attr->meta, &u->ckpt);
+
+	if (rc == 0)
+		rc = log_create(u, attr->wal, &u->log);
+	if (rc != 0)
+		return rc;
+	*u->ckpt->hdr = *hdr;
+	rc            = log_load(u->log);
+	if (rc == 0 && u->log->hdr->format_id != hdr->format_id) {
+		D_ERROR("%s: does not belong to %s: one of them was formatted without the other; "
+			"restore the right one\n", bio_blob_name(attr->wal),
+			bio_blob_name(attr->meta));
+		rc = -DER_DF_INVAL;
+	}
+	if (rc == 0)
+		rc = ckpt_load(u->ckpt);
+	if (rc == 0)
+		rc = log_replay(u->log);
+	return rc != 0 ? rc : heap_load(&u->heap, u->uuid);
+}
+
+/** Make what was loaded the new starting point, and start to work. */
+MAY_YIELD static int
+start_media(struct umem *u)
+{
+	int rc = ckpt_repair(u->ckpt);
+
+	u->log->durable_seq = u->last_seq;
+	u->ckpt->done_seq   = u->last_seq;
+	if (rc == 0)
+		rc = ckpt_write_dirty(u->ckpt);
+	if (rc == 0)
+		rc = log_begin_gen(u->log);
+	if (rc == 0)
+		rc = log_start_writer(u->log);
+	if (rc == 0)
+		rc = ckpt_start(u->ckpt);
+	if (rc != 0)
+		log_stop_writer(u->log);
+	else if (u->replayed_tx_nr > 0)
+		D_NOTE("%s: %lu transactions replayed\n", bio_blob_name(u->log->blob),
+		       u->replayed_tx_nr);
+	return rc;
+}
+
+MAY_YIELD static int
+open_durable(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem)
+{
+	struct meta_hdr_df *hdr = malloc(sizeof(*hdr));
+	struct umem        *u   = NULL;
+	int                 rc  = hdr == NULL ? -DER_NOMEM : 0;
+
+	if (rc == 0)
+		rc = ckpt_read_hdr(attr->meta, uuid, hdr);
+	if (rc == 0)
+		rc = umem_new(hdr->heap_bytes, uuid, &u);
+	if (rc == 0)
+		rc = load_media(u, attr, hdr);
+	free(hdr);
+	if (rc == 0) {
+		umem_set_checkpoint(u, CKPT_INTERVAL_S, CKPT_LOG_PCT);
+		rc = start_media(u);
+	}
+	if (rc != 0 && u != NULL)
+		umem_free_all(u);
+	if (rc == 0)
+		*ret_umem = u;
+	return rc;
+}
+
+static int
+open_volatile(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem)
 {
 	struct umem *u;
 	int          rc;
@@ -112,12 +253,50 @@ umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct ume
 	return 0;
 }
 
+MAY_YIELD int
+umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem)
+{
+	if ((attr->meta == NULL) != (attr->wal == NULL))
+		return -DER_INVAL;
+	return attr->meta == NULL ? open_volatile(attr, uuid, ret_umem)
+				  : open_durable(attr, uuid, ret_umem);
+}
+
 MAY_YIELD void
 umem_close(struct umem *u)
 {
 	if (u == NULL)
 		return;
+	if (u->log != NULL) {
+		ckpt_stop(u->ckpt);
+		if (umem_checkpoint(u) != 0)
+			D_NOTE("heap " DF_UUID ": closed without a checkpoint; the next open replays "
+			       "the log\n", DP_UUID(u->uuid));
+		log_stop_writer(u->log);
+	}
 	umem_free_all(u);
+}
+
+void
+umem_fail(struct umem *u, int rc, const char *what, const struct bio_blob *blob)
+{
+	if (u->err != 0)
+		return;
+	u->err = -DER_IO;
+	D_CRIT("%s: %s failed (" DF_RC "): this pool shard accepts no more changes. What was "
+	       "acknowledged is on the device; check it and restart the engine\n",
+	       bio_blob_name(blob), what, DP_RC(rc));
+	log_fail(u->log);
+}
+
+void
+umem_set_checkpoint(struct umem *u, uint32_t interval_s, uint32_t log_pct)
+{
+	if (u->ckpt == NULL)
+		return;
+	u->ckpt->interval_ns  = interval_s == 0 ? ULT_WAIT_FOREVER : interval_s * NSEC_PER_SEC;
+	u->log->threshold_pct = log_pct == 0 ? 100 : log_pct;
+	ckpt_wake(u->ckpt);
 }
 
 void *
@@ -158,7 +337,7 @@ MAY_YIELD int
 umem_wait_durable(struct umem *u, uint64_t seq)
 {
 	D_ASSERT(seq <= u->last_seq);
-	return 0;
+	return u->log == NULL ? 0 : log_wait_durable(u->log, seq);
 }
 
 void
@@ -171,6 +350,12 @@ umem_stat(const struct umem *u, struct umem_stat *stat)
 	stat->largest_free_bytes = heap_largest_free(&u->heap);
 	stat->tx_nr              = u->tx_nr;
 	stat->replayed_tx_nr     = u->replayed_tx_nr;
+	if (u->log == NULL)
+		return;
+	stat->log_bytes      = u->log->ring_bytes;
+	stat->log_used_bytes = log_used_bytes(u->log);
+	stat->log_write_nr   = u->log->write_nr;
+	stat->checkpoint_nr  = u->ckpt->checkpoint_nr;
 }
 
 int

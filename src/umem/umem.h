@@ -20,9 +20,11 @@ typedef uint64_t umem_off_t;      /**< 0: null */
 struct umem_attr {
 	struct bio_blob *meta;     /**< NULL together with wal: volatile heap */
 	struct bio_blob *wal;
-	uint64_t         bytes;    /**< heap size; at most the meta blob less its header */
+	uint64_t         bytes;    /**< heap size, for format and volatile heaps; 0: umem_heap_bytes() of the meta blob */
 	uint32_t         root_bytes; /**< size of the root object, allocated by format, zeroed */
 };
+/** Largest heap whose checkpoints fit a meta blob of so many bytes; about 4 MiB and 0.05 % less. */
+uint64_t umem_heap_bytes(uint64_t meta_blob_bytes);
 MAY_YIELD int  umem_format(const struct umem_attr *attr, const unsigned char uuid[16]) MUST_CHECK;
 /** Errors: DF_INVAL damaged | DF_INCOMPT | NOMEM | IO. The uuid must be the one formatted. Volatile heaps (no blobs) are formatted by open. */
 MAY_YIELD int  umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem) MUST_CHECK;

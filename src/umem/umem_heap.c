@@ -47,12 +47,15 @@ class_of(size_t bytes)
 	return 8 + (log2 - 7) * 4 + step;
 }
 
+/** Longer runs waste less at their end; but no run takes more than 1/256 of the heap. */
 static uint32_t
-class_run_chunks(uint32_t class_idx)
+class_run_chunks(const struct umem_heap *h, uint32_t class_idx)
 {
-	if (class_bytes[class_idx] <= 1024)
-		return 1;
-	return class_bytes[class_idx] <= 8192 ? 2 : 8;
+	uint32_t want = class_bytes[class_idx] <= 1024 ? 1 : class_bytes[class_idx] <= 8192 ? 2 : 8;
+
+	while (want > 1 && want > h->chunk_nr / 256)
+		want /= 2;
+	return want;
 }
 
 static size_t
@@ -200,7 +203,7 @@ run_index(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr, uint32_t class
 static int
 run_create(struct umem_heap *h, uint32_t class_idx, struct heap_op *op, uint32_t *ret_chunk)
 {
-	uint32_t  want = class_run_chunks(class_idx);
+	uint32_t  want = class_run_chunks(h, class_idx);
 	uint32_t  chunk, slot_nr;
 	uint64_t *bitmap;
 	int       rc;
@@ -297,14 +300,17 @@ heap_alloc(struct umem_heap *h, size_t bytes, umem_off_t *ret_off, struct heap_o
 	}
 	class_idx = class_of(bytes);
 	c         = d_list_first(&h->partial[class_idx], struct heap_chunk, link);
-	if (c != NULL) {
-		chunk = c - h->chunks;
-	} else {
-		rc = run_create(h, class_idx, &ops[0], &chunk);
-		if (rc != 0)
+	if (c == NULL) {
+		rc     = run_create(h, class_idx, &ops[0], &chunk);
+		*op_nr = rc == 0;
+		/* No chunk is left: a larger slot will do. */
+		while (rc == -DER_NOSPACE && c == NULL && ++class_idx < UMEM_CLASS_NR)
+			c = d_list_first(&h->partial[class_idx], struct heap_chunk, link);
+		if (rc != 0 && c == NULL)
 			return rc;
-		*op_nr = 1;
 	}
+	if (c != NULL)
+		chunk = c - h->chunks;
 	rc = slot_alloc(h, chunk, class_idx, ret_off);
 	if (rc != 0)
 		return rc;

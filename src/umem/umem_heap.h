@@ -46,7 +46,7 @@ struct heap_op {
 /** Largest number of ops, and of ranges added to the transaction, by one call. */
 #define HEAP_ALLOC_OP_NR    2u
 #define HEAP_FREE_RANGE_NR  2u
-#define HEAP_FREE_UNDO_BYTES 16u
+#define HEAP_FREE_RANGE_BYTES 8u
 
 /** Fresh: writes header and table into zeroed memory. The root comes after, by an ordinary allocation. */
 void heap_init_fresh(struct umem_heap *h, const unsigned char uuid[16]);

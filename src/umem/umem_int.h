@@ -22,3 +22,6 @@ struct umem {
 	struct umem_log  *log;  /**< NULL: volatile */
 	struct umem_ckpt *ckpt; /**< NULL: volatile */
 };
+
+/** A write failed: refuse whatever comes, wake who waits. Logs the first time. */
+void umem_fail(struct umem *u, int rc, const char *what, const struct bio_blob *blob);

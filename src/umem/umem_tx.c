@@ -20,11 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "umem/umem_ckpt.h"
 #include "umem/umem_int.h"
+#include "umem/umem_log.h"
+#include "umem/umem_redo.h"
 
 #define TX_LOOK_BACK  12u       /**< ranges examined for one that covers a new one */
 #define TX_KEEP_BYTES (4u << 20) /**< a larger undo buffer is not kept */
-#define TX_END_BATCH  64u
+#define TX_GAP_BYTES  16u        /**< an entry costs that much: log a smaller gap along */
 
 /** Make room for @more elements behind @nr. */
 static int
@@ -293,12 +296,51 @@ umem_tx_abort(struct umem *u)
 	tx_run_ends(&u->tx, &ends, -DER_CANCELED);
 }
 
-/** Room for what releases will note; then apply them. Nothing fails after the first one. */
-static int
-tx_reserve_frees(struct umem_tx *tx)
+/* ---- commit ---- */
+
+/** Most bytes of the record: what is noted now, and what releases will note. */
+static size_t
+record_bound(const struct umem *u)
 {
-	return grow32((void **)&tx->ranges, tx->range_nr, tx->free_nr * HEAP_FREE_RANGE_NR,
-		      &tx->range_cap, sizeof(*tx->ranges));
+	const struct umem_tx *tx  = &u->tx;
+	uint64_t              range_nr = tx->range_nr + (uint64_t)tx->free_nr * HEAP_FREE_RANGE_NR;
+	/* Merging saves an entry for each gap it logs, but may make a long range, which has one more. */
+	size_t sum = range_nr * sizeof(struct wal_entry_df) +
+		     (uint64_t)tx->free_nr * HEAP_FREE_RANGE_NR *
+			 (sizeof(struct wal_entry_df) + HEAP_FREE_RANGE_BYTES);
+
+	for (uint32_t i = 0; i < tx->range_nr; i++)
+		sum += redo_bound(u->base, tx->ranges[i].off, tx->ranges[i].len);
+	return sum;
+}
+
+static int
+compare_ranges(const void *a, const void *b)
+{
+	const struct tx_range *x = a, *y = b;
+
+	return (x->off > y->off) - (x->off < y->off);
+}
+
+/** Make the ranges ascending and disjoint, joining those that (nearly) touch. */
+static void
+merge_ranges(struct umem_tx *tx)
+{
+	uint32_t out = 0;
+
+	if (!tx->sorted)
+		qsort(tx->ranges, tx->range_nr, sizeof(tx->ranges[0]), compare_ranges);
+	for (uint32_t i = 1; i < tx->range_nr; i++) {
+		struct tx_range *last = &tx->ranges[out];
+		struct tx_range *next = &tx->ranges[i];
+		uint64_t         end  = last->off + last->len;
+
+		if (next->off <= end + TX_GAP_BYTES)
+			last->len = MAX_OF(end, next->off + next->len) - last->off;
+		else
+			tx->ranges[++out] = *next;
+	}
+	tx->range_nr = MIN_OF(tx->range_nr, out + 1);
 }
 
 static void
@@ -308,15 +350,51 @@ tx_apply_frees(struct umem *u)
 		heap_free_apply(&u->heap, u->tx.frees[i]);
 }
 
+/** Everything that can fail. */
+static int
+tx_prepare(struct umem *u, uint8_t **ret_entries)
+{
+	struct umem_tx *tx = &u->tx;
+	int             rc = u->err;
+
+	if (rc == 0)
+		rc = grow32((void **)&tx->ranges, tx->range_nr, tx->free_nr * HEAP_FREE_RANGE_NR,
+			    &tx->range_cap, sizeof(*tx->ranges));
+	if (rc == 0 && u->log != NULL)
+		rc = log_stage_begin(u->log, record_bound(u), ret_entries);
+	return rc;
+}
+
+/** Encode the record and mark its pages dirty. */
+static void
+tx_log(struct umem *u, uint8_t *entries)
+{
+	struct umem_tx *tx       = &u->tx;
+	uint8_t        *at       = entries;
+	uint32_t        entry_nr = 0;
+
+	merge_ranges(tx);
+	for (uint32_t i = 0; i < tx->range_nr; i++) {
+		if (u->log != NULL)
+			at = redo_encode(at, u->base, tx->ranges[i].off, tx->ranges[i].len,
+					 &entry_nr);
+		ckpt_dirty(u->ckpt, tx->ranges[i].off, tx->ranges[i].len);
+	}
+	if (u->log != NULL)
+		log_stage_end(u->log, u->last_seq, at - entries, entry_nr);
+}
+
 MAY_YIELD int
 umem_tx_commit_async(struct umem *u, uint64_t *ret_seq)
 {
-	struct umem_tx *tx = &u->tx;
+	struct umem_tx *tx      = &u->tx;
+	uint8_t        *entries = NULL;
+	struct tx_end  *end;
+	int             rc;
 	D_LIST_HEAD(ends);
-	int rc;
 
 	D_ASSERT(tx->active);
-	rc = u->err != 0 ? u->err : tx_reserve_frees(tx);
+	rc = tx_prepare(u, &entries);
 	if (rc != 0) {
 		umem_tx_abort(u);
 		return rc;
@@ -324,8 +402,20 @@ umem_tx_commit_async(struct umem *u, uint64_t *ret_seq)
 	tx_apply_frees(u);
 	u->last_seq++;
 	u->tx_nr++;
+	if (u->ckpt != NULL)
+		tx_log(u, entries);
 	tx_finish(tx);
 	*ret_seq = u->last_seq;
+	d_list_for_each(end, &tx->ends, link)
+	{
+		end->seq = u->last_seq;
+	}
+	if (u->log != NULL) {
+		d_list_splice_tail(&tx->ends, &u->log->ends);
+		if (UNLIKELY(log_wants_checkpoint(u->log)))
+			ckpt_kick(u->ckpt);
+		return log_wait_space(u->log);
+	}
 	d_list_splice_tail(&tx->ends, &ends);
 	tx_run_ends(tx, &ends, 0);
 	return 0;

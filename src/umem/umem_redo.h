@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** Redo entries: pure functions from ranges of the heap to bytes and back. */
+#pragma once
+
+#include "umem/umem_media_df.h"
+
+/** Most bytes redo_encode() writes for the range. Reads the range when it is long. */
+size_t redo_bound(const uint8_t *base, uint64_t off, uint64_t len);
+/** Returns the end of what was written at @out. Long ranges leave runs of zeroes out. */
+uint8_t *redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len,
+		     uint32_t *entry_nr);
+
+typedef void (*redo_dirty_t)(void *arg, uint64_t off, uint64_t len);
+/** Apply a record's entries, every one checked against @heap_bytes before. -DER_DF_INVAL */
+int redo_apply(uint8_t *base, uint64_t heap_bytes, const uint8_t *entries, size_t bytes,
+	       uint32_t entry_nr, redo_dirty_t dirty, void *arg) MUST_CHECK;
