@@ -7,7 +7,8 @@
  * Invariants:
  *  1. Nothing is read from a request before obj_call_begin() said yes, but its header.
  *  2. A change has an epoch of this engine's clock, taken after its first copy was looked for.
- *  3. A change is answered after it is durable (vos_update_end(), vos_obj_punch()).
+ *  3. A change is answered after it is durable (vos_update_end(), vos_obj_punch()), and nothing that
+ *     an answer shows of other changes can be taken back by a crash: obj_call_end() waits for them.
  *  4. What is borrowed from VOS is given back before the reply is sent; replies own their memory.
  */
 #define D_LOGFAC LOG_FAC_OBJECT
@@ -130,7 +131,8 @@ obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
 {
 	int rc;
 
-	*call = (struct obj_call){.rpc = rpc, .in = rpc->cr_input, .out = rpc->cr_output};
+	*call = (struct obj_call){
+	    .rpc = rpc, .in = rpc->cr_input, .out = rpc->cr_output, .access = access};
 	if (dss_self()->dx_tgt_id < 0)
 		return -DER_BAD_TARGET;
 	call->tls = dss_module_tls(&obj_module_key);
@@ -166,9 +168,24 @@ log_failure(const struct obj_call *call, int rc)
 		DP_UUID(call->in->cont.b), DP_RC(rc));
 }
 
+/** Does the answer show what others did? */
+static bool
+shows_state(const struct obj_call *call, int rc)
+{
+	if (call->hdl == NULL || call->replayed)
+		return false;
+	if (call->access == OBJ_READS)
+		return rc == 0 || rc == -DER_NONEXIST;
+	return rc == -DER_EXIST || rc == -DER_NONEXIST;
+}
+
 MAY_YIELD void
 obj_call_end(struct obj_call *call, int rc)
 {
+	int wait_rc = shows_state(call, rc) ? vos_cont_wait_durable(obj_call_vos(call)) : 0;
+
+	if (wait_rc != 0)
+		rc = wait_rc;
 	if (call->ent != NULL)
 		obj_resend_end(&call->tls->resend, call->ent, rc, call->epoch, !is_for_later(rc));
 	if (!call->replayed)

@@ -16,6 +16,8 @@ struct obj_tls {
 	struct ult_mutex      cond_locks[OBJ_COND_LOCK_NR];
 };
 
+enum obj_access { OBJ_READS, OBJ_CHANGES };
+
 /** A request from begin to reply. */
 struct obj_call {
 	crt_rpc_t             *rpc;
@@ -23,11 +25,11 @@ struct obj_call {
 	struct obj_rhdr       *out;
 	struct obj_tls        *tls;
 	struct ds_cont_hdl    *hdl;
+	enum obj_access        access;
 	struct obj_resend_ent *ent;   /**< of a change */
 	uint64_t               epoch; /**< of a change: now; of a look: as asked, or the newest */
 	bool                   replayed; /**< carried out before: rc and epoch of then are in @out */
 };
-enum obj_access { OBJ_READS, OBJ_CHANGES };
 
 /**
  * Check who asks and whether the target is the right one.

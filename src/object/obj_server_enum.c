@@ -286,6 +286,26 @@ query_key_room(crt_rpc_t *rpc, const d_iov_t *given, bool wanted, d_iov_t *ret_k
 	return 0;
 }
 
+/** VOS tells an object's newest change along with any key query, whether that finds something or not. */
+static MAY_YIELD int
+query_newest(struct obj_call *call, const struct obj_query_in *in)
+{
+	struct obj_query_out *out  = call->rpc->cr_output;
+	uint64_t              zero = 0;
+	daos_epoch_t          max_write = 0;
+	daos_recx_t           recx;
+	daos_key_t            key;
+	int                   rc;
+
+	d_iov_set(&key, &zero, sizeof(zero));
+	rc = vos_obj_query_key(obj_call_vos(call), in->hdr.oid, DAOS_GET_RECX | DAOS_GET_MAX, call->epoch,
+			       &key, &key, &recx, NULL, &max_write);
+	if (rc != 0 && rc != -DER_NONEXIST)
+		return rc;
+	out->max_epoch = max_write;
+	return 0;
+}
+
 static MAY_YIELD int
 do_query(struct obj_call *call, const struct obj_query_in *in)
 {
@@ -297,6 +317,8 @@ do_query(struct obj_call *call, const struct obj_query_in *in)
 	int                   rc;
 
 	rc = check_query(in);
+	if (rc == 0 && in->query == 0)
+		return query_newest(call, in);
 	if (rc == 0)
 		rc = query_key_room(call->rpc, &in->dkey, (in->query & DAOS_GET_DKEY) != 0, &dkey);
 	if (rc == 0)
@@ -305,10 +327,8 @@ do_query(struct obj_call *call, const struct obj_query_in *in)
 		return rc;
 	rc = vos_obj_query_key(obj_call_vos(call), in->hdr.oid, in->query, call->epoch, &dkey, &akey,
 			       &recx, &cell, &max_write);
-	if (in->query == 0 && rc == -DER_NONEXIST)
-		rc = 0; /* an object never written has no newest epoch */
 	out->max_epoch = max_write;
-	if (rc != 0 || in->query == 0)
+	if (rc != 0)
 		return rc;
 	if (in->query & DAOS_GET_DKEY)
 		out->dkey = dkey;
