@@ -265,14 +265,19 @@ umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct ume
 MAY_YIELD void
 umem_close(struct umem *u)
 {
+	int rc;
+
 	if (u == NULL)
 		return;
 	if (u->log != NULL) {
 		ckpt_stop(u->ckpt);
-		if (umem_checkpoint(u) != 0)
+		rc = umem_checkpoint(u);
+		log_stop_writer(u->log);
+		if (rc == 0)
+			rc = log_mark_clean(u->log);
+		if (rc != 0)
 			D_NOTE("heap " DF_UUID ": closed without a checkpoint; the next open replays "
 			       "the log\n", DP_UUID(u->uuid));
-		log_stop_writer(u->log);
 	}
 	umem_free_all(u);
 }

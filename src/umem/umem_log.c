@@ -511,6 +511,7 @@ log_begin_gen(struct umem_log *log)
 	log->tail_sealed     = true;
 	log->trim_vpos       = log->head_vpos;
 	log->hdr->gen       += 1;
+	log->hdr->clean      = 0;
 	log->hdr->start_vpos = log->head_vpos;
 	log->hdr->start_seq  = log->u->last_seq + 1;
 	return hdr_write(log);
@@ -529,6 +530,15 @@ log_trim(struct umem_log *log, uint64_t vpos, uint64_t seq)
 	log->trim_vpos = vpos;
 	wake_all(&log->space_waiters, 0);
 	return 0;
+}
+
+MAY_YIELD int
+log_mark_clean(struct umem_log *log)
+{
+	D_ASSERT(log->writer == NULL && log->staged_bytes == 0);
+	log->hdr->start_vpos = log->head_vpos;
+	log->hdr->clean      = 1;
+	return hdr_write(log);
 }
 
 /* ---- life ---- */

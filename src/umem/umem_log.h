@@ -71,6 +71,9 @@ bool     log_wants_checkpoint(const struct umem_log *log);
 /** The heap failed: everyone who waits gets u->err. */
 void log_fail(struct umem_log *log);
 
+/** Closed, everything is in the checkpoint: the next open need not look. */
+MAY_YIELD int log_mark_clean(struct umem_log *log) MUST_CHECK;
+
 /** ---- positions in the ring (umem_replay.c shares them) ---- */
 MAY_YIELD int log_ring_io(struct umem_log *log, uint64_t vpos, uint8_t *buf, size_t bytes, bool write) MUST_CHECK;
 uint32_t log_batch_crc(const struct wal_batch_df *batch);

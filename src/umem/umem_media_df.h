@@ -28,7 +28,8 @@ struct wal_hdr_df {
 	uint64_t      ring_bytes;
 	uint64_t      start_vpos; /**< where replay begins; position in the ring = vpos % ring_bytes */
 	uint64_t      start_seq;  /**< first transaction that is not in the checkpoint */
-	uint8_t       reserved[BIO_BLOCK_BYTES - 80];
+	uint64_t      clean;      /**< 1: closed, the log holds nothing; 0: replay */
+	uint8_t       reserved[BIO_BLOCK_BYTES - 88];
 };
 _Static_assert(sizeof(struct wal_hdr_df) == BIO_BLOCK_BYTES, "durable layout");
 

@@ -179,12 +179,15 @@ log_replay(struct umem_log *log)
 	struct replay r = {.log = log};
 	int           rc;
 
+	log->u->last_seq = log->hdr->start_seq - 1;
+	log->head_vpos   = log->hdr->start_vpos;
+	if (log->hdr->clean == 1)
+		return 0;
 	r.end_vpos = log->hdr->start_vpos + log->ring_bytes;
 	r.window   = aligned_alloc(BIO_BLOCK_BYTES, WINDOW_BYTES);
 	if (r.window == NULL)
 		return -DER_NOMEM;
-	log->u->last_seq = log->hdr->start_seq - 1;
-	rc               = replay_all(&r);
+	rc = replay_all(&r);
 	free(r.window);
 	free(r.large);
 	return rc;
