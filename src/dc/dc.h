@@ -227,7 +227,8 @@ bool dc_svc_retriable(int rc);
 
 /* ---- events, used by the public entry points (layer 8) ---- */
 
-struct dc_ctx *dc_event_dctx(daos_event_t *ev);
+/** NONEXIST its queue is gone | INVAL not initialized */
+int dc_event_dctx(daos_event_t *ev, struct dc_ctx **ret_dctx) MUST_CHECK;
 /** READY to RUNNING; -DER_NO_PERM while it is used already or has children. */
 int  dc_event_launch(daos_event_t *ev) MUST_CHECK;
 void dc_event_complete(daos_event_t *ev, int rc);

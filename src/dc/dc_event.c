@@ -213,12 +213,19 @@ daos_event_register_comp_cb(struct daos_event *ev, daos_event_comp_cb_t cb, void
 
 /* ---- launch and completion ---- */
 
-struct dc_ctx *
-dc_event_dctx(daos_event_t *ev)
+int
+dc_event_dctx(daos_event_t *ev, struct dc_ctx **ret_dctx)
 {
-	struct dc_evx *evx = evx_of(ev);
+	struct dc_evx *evx;
+	struct dc_eq  *eq;
+	int            rc;
 
-	return evx == NULL ? NULL : evx->dctx;
+	rc = evx_get(ev, &evx, &eq);
+	if (rc != 0)
+		return rc;
+	*ret_dctx = evx->dctx;
+	dc_eq_put(eq);
+	return 0;
 }
 
 static int

@@ -83,12 +83,8 @@ dc_task_dctx_find(tse_sched_t *sched, daos_event_t *ev, struct dc_ctx **ret_dctx
 		*ret_dctx = dctx;
 		return 0;
 	}
-	if (ev != NULL) {
-		if (dc_ev2evx(ev)->magic != DC_EVENT_MAGIC)
-			return -DER_INVAL;
-		*ret_dctx = dc_ev2evx(ev)->dctx;
-		return 0;
-	}
+	if (ev != NULL)
+		return dc_event_dctx(ev, ret_dctx);
 	cl = client_current();
 	return cl == NULL ? -DER_UNINIT : dc_ctx_of_thread(cl, ret_dctx);
 }
