@@ -112,6 +112,16 @@ dfs_cont_put(dfs_t *dfs, daos_handle_t coh);
 
 int
 dfs_query(dfs_t *dfs, dfs_attr_t *attr);
+
+/**
+ * Describe a mount for another process; NULL glob->iov_buf: set glob->iov_buf_len to the room
+ * needed. The pool and container handles are not part of it.
+ */
+int
+dfs_local2global(dfs_t *dfs, d_iov_t *glob);
+/** Mount from a description. @param flags  O_RDONLY, O_RDWR, or 0: as the one described */
+int
+dfs_global2local(daos_handle_t poh, daos_handle_t coh, int flags, d_iov_t glob, dfs_t **dfs);
 /** Paths given to dfs_lookup() begin with @prefix, which is cut off. NULL: no prefix. */
 int
 dfs_set_prefix(dfs_t *dfs, const char *prefix);
@@ -151,6 +161,11 @@ dfs_open(dfs_t *dfs, dfs_obj_t *parent, const char *name, mode_t mode, int flags
 /** A second handle of an open object. */
 int
 dfs_dup(dfs_t *dfs, dfs_obj_t *obj, int flags, dfs_obj_t **new_obj);
+/** Describe an open object for another process that mounted the same container; see dfs_local2global(). */
+int
+dfs_obj_local2global(dfs_t *dfs, dfs_obj_t *obj, d_iov_t *glob);
+int
+dfs_obj_global2local(dfs_t *dfs, int flags, d_iov_t glob, dfs_obj_t **obj);
 int
 dfs_release(dfs_obj_t *obj);
 

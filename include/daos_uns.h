@@ -13,7 +13,7 @@ extern "C" {
 
 /** da_flags */
 enum {
-	DUNS_NO_PREFIX         = (1 << 0), /**< a path without daos:// is not one of ours */
+	DUNS_NO_PREFIX         = (1 << 0), /**< the path is /pool-uuid/cont-uuid/..., without daos:// */
 	DUNS_NO_REVERSE_LOOKUP = (1 << 1), /**< look at the last component only, not its parents */
 	DUNS_NO_CHECK_PATH     = (1 << 2), /**< do not look at the local file system */
 };
@@ -45,8 +45,26 @@ struct duns_attr_t {
 #define DUNS_LUSTRE_XATTR_FMT "%36s/%36s"
 
 /**
- * Find what a path, "daos://pool/cont/path" or "/pool-uuid/cont-uuid/path" or a local path, stands
- * for.
+ * Create a container and a path that stands for it: a directory for layout POSIX, else a file.
+ * @param path   must not exist; the directory it is in must
+ * @param attrp  [in] da_type and, for POSIX, what files and directories default to; da_props
+ *               [out] da_pool, da_cont, da_puuid, da_cuuid
+ * Returns 0 or a positive errno: EEXIST, EINVAL, ENOTSUP no extended attributes there.
+ */
+int
+duns_create_path(daos_handle_t poh, const char *path, struct duns_attr_t *attrp);
+
+/** Make a path that stands for a container there is. ENOENT, EEXIST */
+int
+duns_link_cont(daos_handle_t poh, const char *cont, const char *path);
+
+/** Destroy the container a path stands for, and the path. EBUSY the container is open */
+int
+duns_destroy_path(daos_handle_t poh, const char *path);
+
+/**
+ * Find what "daos://pool/cont/path", "daos://pool", or a local path stands for. A local path below
+ * one that is linked, or below a DFUSE mount, is found by looking at its parents.
  * @param attr  [in] da_flags [out] the rest; ended with duns_destroy_attr()
  * Returns 0 or a positive errno: ENODATA the path is not linked, EINVAL, ENOENT, ENOMEM.
  */
