@@ -25,7 +25,11 @@ struct vos_store {            /**< where a target keeps its pools; the engine fi
 };
 /** Give up the volatile pools of a store; all pools are closed. */
 MAY_YIELD void vos_store_fini(struct vos_store *store);
-struct vos_pool_size { uint64_t meta_bytes, wal_bytes, data_bytes; }; /**< wal 0: chosen from meta */
+struct vos_pool_size {
+	uint64_t meta_bytes; /**< meta blob; the heap is a little smaller (umem_heap_bytes); volatile: the heap */
+	uint64_t wal_bytes;  /**< 0: chosen from meta */
+	uint64_t data_bytes; /**< 0: no data blob */
+};
 
 /* ---- pools ---- */
 MAY_YIELD int  vos_pool_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_size *size) MUST_CHECK; /**< EXIST, NOSPACE */

@@ -16,6 +16,8 @@
 #define VOS_DATA_THRESH_DEFAULT 4096u
 #define VOS_GC_SLICE            32u  /**< pieces a transaction frees at most */
 
+struct vos_tx_staged;
+
 struct vos_pool {
 	struct vos_store   *store; /**< borrowed; outlives the pool */
 	uuid_t              uuid;
@@ -29,6 +31,7 @@ struct vos_pool {
 	uint32_t            data_thresh;
 	int                 err;      /**< commits failed: only reading goes on */
 	/* When freed blocks may be written again: vos_tx.c. Generations are those of vea_commit(). */
+	struct vos_tx_staged *staged; /**< of who is just committing */
 	uint64_t            committed_gen;
 	uint64_t            durable_gen;
 	uint64_t            visible_gen;

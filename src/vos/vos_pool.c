@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
-#define META_SLACK_BYTES BIO_CLUSTER_BYTES /**< of the meta blob, for the heap's own header */
 #define WAL_BYTES_MIN    (16ull << 20)
 #define WAL_BYTES_MAX    (1ull << 30)
 
@@ -133,7 +132,7 @@ wal_bytes_of(const struct vos_pool_size *size)
 MAY_YIELD static int
 blobs_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_size *size)
 {
-	uint64_t meta = align_up(size->meta_bytes, BIO_CLUSTER_BYTES) + META_SLACK_BYTES;
+	uint64_t meta = align_up(size->meta_bytes, BIO_CLUSTER_BYTES);
 	int      rc   = 0;
 
 	if (!store_is_volatile(store)) {
@@ -212,9 +211,9 @@ pool_new(struct vos_store *store, const uuid_t uuid, struct vos_pool **ret_pool)
 }
 
 static struct umem_attr
-pool_attr(const struct vos_pool *pool, uint64_t bytes)
+pool_attr(const struct vos_pool *pool)
 {
-	return (struct umem_attr){ .meta = pool->meta, .wal = pool->wal, .bytes = bytes,
+	return (struct umem_attr){ .meta = pool->meta, .wal = pool->wal,
 		.root_bytes = sizeof(struct vos_pool_df) };
 }
 
@@ -234,7 +233,7 @@ pool_umem_open(struct vos_pool *pool)
 		pool->umem = rp->umem;
 		return 0;
 	}
-	attr = pool_attr(pool, bio_blob_bytes(pool->meta) - META_SLACK_BYTES);
+	attr = pool_attr(pool);
 	return umem_open(&attr, pool->uuid, &pool->umem);
 }
 
@@ -395,7 +394,7 @@ pool_format(struct vos_store *store, const uuid_t uuid)
 	if (rc != 0)
 		return rc;
 	if (pool->meta != NULL) {
-		attr = pool_attr(pool, bio_blob_bytes(pool->meta) - META_SLACK_BYTES);
+		attr = pool_attr(pool);
 		rc   = umem_format(&attr, uuid);
 	}
 	if (rc == 0)

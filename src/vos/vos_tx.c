@@ -17,9 +17,26 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
+/** A transaction that is in the log, or about to be, and whose blocks the allocator does not know yet. */
+struct vos_tx_staged {
+	uint64_t gen;
+};
+
+static void
+staged_settle(struct vos_pool *pool)
+{
+	struct vos_tx_staged *staged = pool->staged;
+
+	pool->staged = NULL;
+	if (staged != NULL && pool->space.vea != NULL)
+		staged->gen = pool->committed_gen = vea_commit(pool->space.vea);
+}
+
 void
 vos_tx_begin(struct vos_pool *pool)
 {
+	/* Set, if the one who commits waits for room in the log: then nothing fails any more. */
+	staged_settle(pool);
 	umem_tx_begin(pool->umem);
 	pool->space.tx_bytes  = 0;
 	pool->space.tx_blk_nr = 0;
@@ -65,37 +82,61 @@ tx_book(struct vos_pool *pool, struct vos_cont_df *cont)
 	return rc;
 }
 
+static void
+tx_abandon(struct vos_pool *pool)
+{
+	if (pool->space.vea != NULL)
+		vea_abort(pool->space.vea);
+}
+
+/** Commit; *ret_gen is the generation of its freed blocks. *ret_aborted: nothing happened. */
+MAY_YIELD static int
+tx_commit(struct vos_pool *pool, uint64_t *ret_gen, bool *ret_aborted)
+{
+	struct vos_tx_staged staged = { 0 };
+	uint64_t             before = umem_last_seq(pool->umem);
+	uint64_t             seq;
+	int                  rc;
+
+	pool->staged = &staged;
+	rc           = umem_tx_commit_async(pool->umem, &seq);
+	*ret_aborted = umem_last_seq(pool->umem) == before;
+	if (*ret_aborted) {
+		pool->staged = NULL;
+		tx_abandon(pool);
+		return rc;
+	}
+	if (pool->staged == &staged)
+		staged_settle(pool);
+	*ret_gen = staged.gen;
+	return rc != 0 ? rc : umem_wait_durable(pool->umem, seq);
+}
+
 MAY_YIELD int
 vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 {
-	uint64_t gen = 0;
-	uint64_t seq;
+	bool     aborted = false;
+	uint64_t gen     = 0;
 
 	if (rc == 0)
 		rc = pool->err != 0 ? pool->err : tx_book(pool, cont);
 	if (rc != 0) {
 		umem_tx_abort(pool->umem);
-		if (pool->space.vea != NULL)
-			vea_abort(pool->space.vea);
+		tx_abandon(pool);
 		return rc;
 	}
-	if (pool->space.vea != NULL)
-		gen = pool->committed_gen = vea_commit(pool->space.vea);
-	rc = umem_tx_commit_async(pool->umem, &seq);
-	if (rc == 0)
-		rc = umem_wait_durable(pool->umem, seq);
-	if (rc != 0) {
-		/* The allocator's DRAM side is ahead of the heap: freed blocks stay unused for good. */
-		D_ERROR("pool " DF_UUID ": commit failed, " DF_RC "; the pool is read-only until it is "
-			"opened again, check the device of its log\n", DP_UUID(pool->uuid), DP_RC(rc));
+	rc = tx_commit(pool, &gen, &aborted);
+	if (rc != 0 && !aborted && pool->err == 0) {
+		D_ERROR("pool " DF_UUID ": a transaction may be lost, " DF_RC "; the pool is read-only "
+			"until it is opened again, check the device of its log\n", DP_UUID(pool->uuid),
+			DP_RC(rc));
 		pool->err = rc;
-		return rc;
 	}
-	if (pool->err == 0) {
+	if (rc == 0 && pool->err == 0) {
 		pool->durable_gen = MAX_OF(pool->durable_gen, gen);
 		space_settle(pool);
 	}
-	return 0;
+	return rc;
 }
 
 void
