@@ -53,8 +53,12 @@ dss_tgt_collective(struct engine *eng, int (*fn)(void *arg, uint32_t tgt), void 
 		return -DER_NOMEM;
 	for (uint32_t t = 0; t < eng->tgt_nr; t++) {
 		calls[t] = (struct tgt_call){.fn = fn, .arg = arg, .tgt = t};
-		calls[t].rc = dss_ult_create(eng, DSS_XS_OF_TGT(t), ULT_POOL_GENERIC, tgt_call_ult,
-					     &calls[t], &calls[t].ult);
+		/* The ULT may end before this returns: its value must not be overwritten. */
+		int create_rc = dss_ult_create(eng, DSS_XS_OF_TGT(t), ULT_POOL_GENERIC, tgt_call_ult,
+					       &calls[t], &calls[t].ult);
+
+		if (create_rc != 0)
+			calls[t] = (struct tgt_call){.rc = create_rc};
 	}
 	for (uint32_t t = 0; t < eng->tgt_nr; t++) {
 		if (calls[t].ult != NULL)

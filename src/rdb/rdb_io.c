@@ -354,6 +354,8 @@ io_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entr
 		rc = rdb_store_append(db->store, entries, n, &ap->seq);
 	if (rc != 0) {
 		snprintf(io->errmsg, sizeof(io->errmsg), "appending to the log: %s", d_errstr(rc));
+		if (rc != -DER_NOSPACE && rc != -DER_NOMEM)
+			rdb_fail(db, rc, "its log can't be written");
 		free(ap);
 		return der2raft(rc);
 	}
@@ -385,6 +387,8 @@ ev_snap_put(struct rdb *db, struct rdb_event *ev)
 	if (put->rc != 0)
 		D_WARN("rdb " DF_UUID ": a snapshot can't be written, the log keeps growing: " DF_RC,
 		       DP_UUID(db->uuid), DP_RC(put->rc));
+	if (put->rc != 0 && put->rc != -DER_NOSPACE && put->rc != -DER_NOMEM)
+		rdb_fail(db, put->rc, "its snapshot can't be written");
 	db->io_pending_nr--;
 	put->req->cb(put->req, der2raft(put->rc));
 	free(put);

@@ -29,7 +29,6 @@
 #define STORE_VERSION     1u
 #define STORE_CHUNK_BYTES (128u << 10)
 #define STORE_META_MIN    (16u << 20)
-#define STORE_META_EXTRA  (4u << 20) /**< of the meta blob, for the heap's own headers */
 
 struct store_root_df {
 	uint64_t      magic;
@@ -277,18 +276,19 @@ MAY_YIELD static int
 heap_open(struct rdb_store *store, const uuid_t uuid, bool format, uint64_t volatile_bytes)
 {
 	struct umem_attr attr = {.meta = store->meta, .wal = store->wal};
+	struct umem_stat stat;
 	int              rc = 0;
 
 	attr.root_bytes = sizeof(struct store_root_df);
-	attr.bytes = store->meta == NULL ? volatile_bytes
-					 : bio_blob_bytes(store->meta) - STORE_META_EXTRA;
+	attr.bytes = store->meta == NULL ? volatile_bytes : 0;
 	if (format && store->meta != NULL)
 		rc = umem_format(&attr, uuid);
 	if (rc == 0)
 		rc = umem_open(&attr, uuid, &store->heap);
 	if (rc != 0)
 		return rc;
-	store->heap_bytes = attr.bytes;
+	umem_stat(store->heap, &stat);
+	store->heap_bytes = stat.heap_bytes;
 	store->root = umem_ptr(store->heap, umem_root(store->heap));
 	return 0;
 }
@@ -350,7 +350,7 @@ rdb_store_create(const struct vos_store *vs, const uuid_t uuid, uint64_t bytes, 
 		rc = blobs_create(vs, uuid, meta_bytes);
 	if (rc != 0)
 		return rc;
-	rc = store_new(vs, uuid, true, meta_bytes - STORE_META_EXTRA, &store);
+	rc = store_new(vs, uuid, true, umem_heap_bytes(meta_bytes), &store);
 	if (rc == 0)
 		rc = store_init(store, uuid, conf, conf_len);
 	if (rc != 0) {

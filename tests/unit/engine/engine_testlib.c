@@ -4,6 +4,7 @@
 #include "engine_testlib.h"
 #include <daos_errno.h>
 #include "base/log.h"
+#include "bio/bio_ram.h"
 #include "platform/platform.h"
 
 void
@@ -74,6 +75,13 @@ et_try_start(struct et_world *w, uint32_t idx, const struct et_opts *opts, struc
 		plat_uuid_generate(system_uuid);
 		if (access(path, F_OK) != 0)
 			assert_int_equal(engine_format(&attr, system_uuid, false), 0);
+	}
+	if (opts->ram != NULL) {
+		bdev.attr = (struct bio_dev_attr){.kind = BIO_RAM, .path = "ram", .ram = opts->ram};
+		bdev.attr.roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA;
+		bdev.attr.size_bytes = bio_ram_bytes(opts->ram);
+		attr.bdevs = &bdev;
+		attr.bdev_nr = 1;
 	}
 	return engine_start(&attr, ret_eng);
 }

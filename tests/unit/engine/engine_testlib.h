@@ -24,6 +24,7 @@ struct et_opts {
 	const char                     *drpc_dir;
 	const char                     *dev_name;  /**< a file in the world's directory, formatted at first use; NULL: volatile */
 	uint64_t                        dev_bytes;
+	struct bio_ram                 *ram;       /**< instead of a file: memory of the caller's, formatted */
 };
 void et_world_init(struct et_world *w);
 void et_world_fini(struct et_world *w);
