@@ -150,22 +150,32 @@ obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
 	return 0;
 }
 
+/** Is it the engine's own trouble? Whoever asked for what cannot be done hears it from the reply. */
+static bool
+is_ours(int rc)
+{
+	switch (rc) {
+	case -DER_IO:
+	case -DER_NVME_IO:
+	case -DER_CSUM:
+	case -DER_DF_INVAL:
+	case -DER_DATA_LOSS:
+	case -DER_MISC:
+		return true;
+	}
+	return false;
+}
+
 static void
 log_failure(const struct obj_call *call, int rc)
 {
-	switch (rc) {
-	case 0:
-	case -DER_EXIST:
-	case -DER_NONEXIST:
-	case -DER_KEY2BIG:
-	case -DER_REC2BIG:
-		return; /* answers, not failures */
-	}
-	if (is_for_later(rc))
-		return;
-	D_ERROR("%s of object " DF_UOID " in container " DF_UUID " failed: " DF_RC,
-		obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc)), DP_UOID(call->in->oid),
-		DP_UUID(call->in->cont.b), DP_RC(rc));
+	const char *what = obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc));
+
+	if (is_ours(rc))
+		D_ERROR("%s of object " DF_UOID " in container " DF_UUID " failed: " DF_RC, what,
+			DP_UOID(call->in->oid), DP_UUID(call->in->cont.b), DP_RC(rc));
+	else if (rc != 0)
+		D_DEBUG("%s of object " DF_UOID ": " DF_RC, what, DP_UOID(call->in->oid), DP_RC(rc));
 }
 
 /** Does the answer show what others did? */

@@ -53,7 +53,7 @@ static struct dss_module_key fake_key = {
 static MAY_YIELD int
 tls_open(struct fake_tls *tls)
 {
-	struct vos_pool_size size = {.meta_bytes = 64u << 20, .data_bytes = 96u << 20};
+	struct vos_pool_size size = {.meta_bytes = 32u << 20, .data_bytes = 64u << 20};
 	struct vos_store    *store = &tls->dx->dx_store;
 	int                  rc;
 
@@ -217,7 +217,7 @@ fake_world_start(struct fake_world *fw, uint32_t eng_nr, uint32_t tgt_nr, bool f
 		fw->opts[i] = (struct et_opts){.tgt_nr    = tgt_nr,
 					       .modules   = modules,
 					       .dev_name  = files ? fw->dev_names[i] : NULL,
-					       .dev_bytes = 1u << 30};
+					       .dev_bytes = 512u << 20};
 		fake_engine_start(fw, i);
 	}
 }
@@ -228,6 +228,21 @@ fake_engine_start(struct fake_world *fw, uint32_t idx)
 	et_start(&fw->w, idx, &fw->opts[idx]);
 	et_group(&fw->w);
 	set_up(fw, idx);
+}
+
+/** Tell a client where the engines are now. */
+void
+fake_client_group(struct fake_world *fw, struct client *cl)
+{
+	struct crt_member members[FAKE_ENGINES_MAX];
+	char              uris[FAKE_ENGINES_MAX][NA_URI_BYTES_MAX];
+	struct crt       *crt = client_crt(cl);
+
+	for (uint32_t i = 0; i < fw->eng_nr; i++) {
+		assert_int_equal(engine_uri(fw->w.engs[i], uris[i], NA_URI_BYTES_MAX), 0);
+		members[i] = (struct crt_member){.rank = i, .uri = uris[i]};
+	}
+	assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, fw->eng_nr, members), 0);
 }
 
 void

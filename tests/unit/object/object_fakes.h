@@ -33,6 +33,8 @@ void fake_world_stop(struct fake_world *fw);
 /** Stop an engine and start it again with the same devices. */
 void fake_engine_stop(struct fake_world *fw, uint32_t idx);
 void fake_engine_start(struct fake_world *fw, uint32_t idx);
+/** Tell a client where the engines are now. */
+void fake_client_group(struct fake_world *fw, struct client *cl);
 /** A client of the world; the calling thread's from now on. */
 struct client *fake_client_start(struct fake_world *fw);
 void fake_client_stop(struct client *cl);
