@@ -32,7 +32,8 @@ struct bio_dev_attr {
 	struct bio_ram *ram;      /**< RAM: memory that outlives the device (bio_ram.h); NULL: fresh at open, gone at close */
 };
 struct bio_ram;
-/** Write a fresh superblock; refuses one that has ours unless @force. A file is created with its space reserved. */
+/** Write a fresh superblock. A file is created with its space reserved (NOSPACE). EXIST: formatted already, or the first
+ *  block holds anything but zeroes, and not @force. */
 int  bio_dev_format(const struct bio_dev_attr *attr, const unsigned char system_uuid[16], bool force) MUST_CHECK;
 /** Errors: NONEXIST no such path | UNINIT not formatted | DF_INVAL damaged (both copies) | DF_INCOMPT other version | BUSY
  *  opened by another process (flock). The log line names the device and the remedy. */

@@ -264,18 +264,21 @@ format_super(struct bio_dev *dev, const struct bio_dev_attr *attr,
 }
 
 static int
-refuse_ours(struct bio_dev *dev)
+refuse_content(struct bio_dev *dev)
 {
-	bool     found = false;
-	uint64_t bytes = 0;
-	int      rc    = medium_bytes(dev, &bytes);
+	enum bio_content content = BIO_CONTENT_NONE;
+	uint64_t         bytes   = 0;
+	int              rc      = medium_bytes(dev, &bytes);
 
 	if (rc == 0 && bytes >= BIO_CLUSTER_BYTES)
-		rc = bio_super_probe(dev, &found);
-	if (rc != 0 || !found)
+		rc = bio_super_probe(dev, &content);
+	else if (rc == 0 && bytes > 0)
+		content = BIO_CONTENT_FOREIGN;
+	if (rc != 0 || content == BIO_CONTENT_NONE)
 		return rc;
-	D_ERROR("%s: is formatted already; nothing was changed (format with force to erase it)\n",
-		dev->name);
+	D_ERROR("%s: %s; nothing was changed (format with force to erase it)\n", dev->name,
+		content == BIO_CONTENT_OURS ? "is formatted already"
+					    : "holds data that is not ours");
 	return -DER_EXIST;
 }
 
@@ -297,7 +300,7 @@ format_path(struct bio_dev *dev, const struct bio_dev_attr *attr,
 	if (rc == 0)
 		rc = lock_fd(dev);
 	if (rc == 0 && !force && !created)
-		rc = refuse_ours(dev);
+		rc = refuse_content(dev);
 	if (rc == 0 && dev->kind == BIO_FILE)
 		rc = reserve_file(dev, attr->size_bytes);
 	if (rc == 0)
@@ -322,7 +325,7 @@ bio_dev_format(const struct bio_dev_attr *attr, const unsigned char system_uuid[
 		return rc;
 	if (attr->kind == BIO_RAM) {
 		dev->ram = attr->ram;
-		rc       = force ? 0 : refuse_ours(dev);
+		rc       = force ? 0 : refuse_content(dev);
 		if (rc == 0)
 			rc = format_super(dev, attr, system_uuid);
 	} else {

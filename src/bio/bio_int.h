@@ -38,8 +38,9 @@ int bio_errno2der(int err);
 /** Superblock and blob table (bio_super.c, bio_table.c). */
 int  bio_super_read(struct bio_dev *dev) MUST_CHECK;
 int  bio_super_write(struct bio_dev *dev, uint32_t roles) MUST_CHECK;
-/** 0 none of ours | 1 ours. */
-int  bio_super_probe(struct bio_dev *dev, bool *ret_found) MUST_CHECK;
+/** What the first block says: zeroes, our superblock, or something else's data. */
+enum bio_content { BIO_CONTENT_NONE, BIO_CONTENT_OURS, BIO_CONTENT_FOREIGN };
+int  bio_super_probe(struct bio_dev *dev, enum bio_content *ret_content) MUST_CHECK;
 int  bio_table_read(struct bio_dev *dev) MUST_CHECK;
 int  bio_table_format(struct bio_dev *dev) MUST_CHECK;
 /** Index of the blob's entry or -1; table_lock is held. */

@@ -117,7 +117,7 @@ bio_super_read(struct bio_dev *dev)
 }
 
 int
-bio_super_probe(struct bio_dev *dev, bool *ret_found)
+bio_super_probe(struct bio_dev *dev, enum bio_content *ret_content)
 {
 	struct bio_super_df *df = NULL;
 	enum super_state     state[2];
@@ -125,7 +125,10 @@ bio_super_probe(struct bio_dev *dev, bool *ret_found)
 
 	if (rc != 0)
 		return rc;
-	*ret_found = df[0].magic == BIO_SUPER_MAGIC || df[1].magic == BIO_SUPER_MAGIC;
+	if (df[0].magic == BIO_SUPER_MAGIC || df[1].magic == BIO_SUPER_MAGIC)
+		*ret_content = BIO_CONTENT_OURS;
+	else
+		*ret_content = state[0] == SUPER_ABSENT ? BIO_CONTENT_NONE : BIO_CONTENT_FOREIGN;
 	free(df);
 	return 0;
 }

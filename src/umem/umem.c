@@ -77,7 +77,7 @@ umem_new(uint64_t bytes, const unsigned char uuid[16], struct umem **ret_umem)
 }
 
 /** Format the region in memory and allocate the root. */
-static int
+MAY_YIELD static int
 umem_init_fresh(struct umem *u, uint32_t root_bytes)
 {
 	struct umem_heap_df *df = (struct umem_heap_df *)u->base;
@@ -235,7 +235,7 @@ open_durable(const struct umem_attr *attr, const unsigned char uuid[16], struct 
 	return rc;
 }
 
-static int
+MAY_YIELD static int
 open_volatile(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem)
 {
 	struct umem *u;

@@ -29,7 +29,7 @@
 #include "umem/umem_heap.h"
 #include "umem/umem_tx.h"
 
-static const uint32_t class_bytes[UMEM_CLASS_NR] = {
+const uint32_t heap_class_bytes[UMEM_CLASS_NR] = {
     16,   32,   48,   64,   80,   96,    112,   128,   160,   192,   224,   256,   320,   384,
     448,  512,  640,  768,  896,  1024,  1280,  1536,  1792,  2048,  2560,  3072,  3584,  4096,
     5120, 6144, 7168, 8192, 10240, 12288, 14336, 16384, 20480, 24576, 28672, 32768,
@@ -51,32 +51,32 @@ class_of(size_t bytes)
 static uint32_t
 class_run_chunks(const struct umem_heap *h, uint32_t class_idx)
 {
-	uint32_t want = class_bytes[class_idx] <= 1024 ? 1 : class_bytes[class_idx] <= 8192 ? 2 : 8;
+	uint32_t want = heap_class_bytes[class_idx] <= 1024 ? 1 : heap_class_bytes[class_idx] <= 8192 ? 2 : 8;
 
 	while (want > 1 && want > h->chunk_nr / 256)
 		want /= 2;
 	return want;
 }
 
-static size_t
-bitmap_bytes(uint32_t slot_nr)
+size_t
+heap_bitmap_bytes(uint32_t slot_nr)
 {
 	return align_up((slot_nr + 63) / 64 * 8, UMEM_ALIGN_BYTES);
 }
 
-static uint32_t
-run_slot_nr(uint32_t class_idx, uint32_t chunk_nr)
+uint32_t
+heap_run_slot_nr(uint32_t class_idx, uint32_t chunk_nr)
 {
 	uint64_t span = (uint64_t)chunk_nr * UMEM_CHUNK_BYTES;
-	uint32_t nr   = span / class_bytes[class_idx];
+	uint32_t nr   = span / heap_class_bytes[class_idx];
 
-	while (bitmap_bytes(nr) + (uint64_t)nr * class_bytes[class_idx] > span)
+	while (heap_bitmap_bytes(nr) + (uint64_t)nr * heap_class_bytes[class_idx] > span)
 		nr--;
 	return nr;
 }
 
-static uint64_t *
-run_bitmap(const struct umem_heap *h, uint32_t chunk)
+uint64_t *
+heap_run_bitmap(const struct umem_heap *h, uint32_t chunk)
 {
 	return (uint64_t *)(h->base + (uint64_t)chunk * UMEM_CHUNK_BYTES);
 }
@@ -94,8 +94,8 @@ bin_of(uint32_t chunk_nr)
 	return 65 + (log2 - 6) * 4 + ((chunk_nr >> (log2 - 2)) & 3);
 }
 
-static void
-span_link(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr)
+void
+heap_span_link(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr)
 {
 	uint32_t bin = bin_of(chunk_nr);
 
@@ -137,7 +137,7 @@ span_release(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr)
 		chunk -= prev_nr;
 		chunk_nr += prev_nr;
 	}
-	span_link(h, chunk, chunk_nr);
+	heap_span_link(h, chunk, chunk_nr);
 }
 
 /** First chunk of some span of at least @chunk_nr, or 0. */
@@ -178,14 +178,14 @@ span_take(struct umem_heap *h, uint32_t chunk_nr)
 	had = h->chunks[chunk].span_nr;
 	span_unlink(h, chunk);
 	if (had > chunk_nr)
-		span_link(h, chunk + chunk_nr, had - chunk_nr);
+		heap_span_link(h, chunk + chunk_nr, had - chunk_nr);
 	return chunk;
 }
 
 /* ---- allocation ---- */
 
-static void
-run_index(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr, uint32_t class_idx,
+void
+heap_run_index(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr, uint32_t class_idx,
 	  uint32_t free_nr)
 {
 	struct heap_chunk *c = &h->chunks[chunk];
@@ -212,21 +212,21 @@ run_create(struct umem_heap *h, uint32_t class_idx, struct heap_op *op, uint32_t
 		want /= 2;
 	if (chunk == 0)
 		return -DER_NOSPACE;
-	slot_nr = run_slot_nr(class_idx, want);
-	bitmap  = run_bitmap(h, chunk);
+	slot_nr = heap_run_slot_nr(class_idx, want);
+	bitmap  = heap_run_bitmap(h, chunk);
 	rc      = umem_tx_add(h->u, &h->tab[chunk], sizeof(h->tab[chunk]));
 	if (rc == 0)
-		rc = umem_tx_fresh(h->u, bitmap, bitmap_bytes(slot_nr));
+		rc = umem_tx_fresh(h->u, bitmap, heap_bitmap_bytes(slot_nr));
 	if (rc != 0) {
 		span_release(h, chunk, want);
 		return rc;
 	}
 	h->tab[chunk] = (struct umem_chunk_df){
 	    .kind = UMEM_CHUNK_RUN, .class_idx = class_idx, .chunk_nr = want};
-	memset(bitmap, 0, bitmap_bytes(slot_nr));
-	for (uint32_t slot = slot_nr; slot < bitmap_bytes(slot_nr) * 8; slot++)
+	memset(bitmap, 0, heap_bitmap_bytes(slot_nr));
+	for (uint32_t slot = slot_nr; slot < heap_bitmap_bytes(slot_nr) * 8; slot++)
 		bitmap[slot / 64] |= 1ULL << (slot % 64);
-	run_index(h, chunk, want, class_idx, slot_nr);
+	heap_run_index(h, chunk, want, class_idx, slot_nr);
 	*op        = (struct heap_op){HEAP_OP_RUN, chunk, want, class_idx};
 	*ret_chunk = chunk;
 	return 0;
@@ -236,12 +236,12 @@ static int
 slot_alloc(struct umem_heap *h, uint32_t chunk, uint32_t class_idx, umem_off_t *ret_off)
 {
 	struct heap_chunk *c      = &h->chunks[chunk];
-	uint64_t          *bitmap = run_bitmap(h, chunk);
+	uint64_t          *bitmap = heap_run_bitmap(h, chunk);
 	uint32_t           word   = c->word;
 	uint32_t           slot, slot_nr;
 	int                rc;
 
-	slot_nr = run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
+	slot_nr = heap_run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
 	while (bitmap[word] == ~0ULL)
 		word++;
 	D_ASSERT(word * 64 < slot_nr);
@@ -253,9 +253,9 @@ slot_alloc(struct umem_heap *h, uint32_t chunk, uint32_t class_idx, umem_off_t *
 	c->word = word;
 	if (--c->free_nr == 0)
 		d_list_del(&c->link);
-	h->used_bytes += class_bytes[class_idx];
-	*ret_off = (uint64_t)chunk * UMEM_CHUNK_BYTES + bitmap_bytes(slot_nr) +
-		   (uint64_t)slot * class_bytes[class_idx];
+	h->used_bytes += heap_class_bytes[class_idx];
+	*ret_off = (uint64_t)chunk * UMEM_CHUNK_BYTES + heap_bitmap_bytes(slot_nr) +
+		   (uint64_t)slot * heap_class_bytes[class_idx];
 	return 0;
 }
 
@@ -325,13 +325,13 @@ static uint32_t
 slot_of(const struct umem_heap *h, uint32_t chunk, umem_off_t off)
 {
 	uint32_t class_idx = h->tab[chunk].class_idx;
-	uint32_t slot_nr   = run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
-	uint64_t first     = (uint64_t)chunk * UMEM_CHUNK_BYTES + bitmap_bytes(slot_nr);
+	uint32_t slot_nr   = heap_run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
+	uint64_t first     = (uint64_t)chunk * UMEM_CHUNK_BYTES + heap_bitmap_bytes(slot_nr);
 
-	if (off < first || (off - first) % class_bytes[class_idx] != 0 ||
-	    (off - first) / class_bytes[class_idx] >= slot_nr)
+	if (off < first || (off - first) % heap_class_bytes[class_idx] != 0 ||
+	    (off - first) / heap_class_bytes[class_idx] >= slot_nr)
 		return UINT32_MAX;
-	return (off - first) / class_bytes[class_idx];
+	return (off - first) / heap_class_bytes[class_idx];
 }
 
 bool
@@ -351,7 +351,7 @@ heap_is_allocated(const struct umem_heap *h, umem_off_t off)
 	    off / UMEM_CHUNK_BYTES >= chunk + h->tab[chunk].chunk_nr)
 		return false;
 	slot = slot_of(h, chunk, off);
-	return slot != UINT32_MAX && (run_bitmap(h, chunk)[slot / 64] >> (slot % 64) & 1) != 0;
+	return slot != UINT32_MAX && (heap_run_bitmap(h, chunk)[slot / 64] >> (slot % 64) & 1) != 0;
 }
 
 static void
@@ -368,18 +368,18 @@ slot_release(struct umem_heap *h, uint32_t chunk, uint32_t slot)
 	struct heap_chunk *c         = &h->chunks[chunk];
 	uint32_t           class_idx = h->tab[chunk].class_idx;
 	uint32_t           chunk_nr  = h->tab[chunk].chunk_nr;
-	uint64_t          *word      = &run_bitmap(h, chunk)[slot / 64];
+	uint64_t          *word      = &heap_run_bitmap(h, chunk)[slot / 64];
 
 	D_ASSERT((*word >> (slot % 64) & 1) != 0); /* else released twice */
 	umem_tx_add_reserved(h->u, word, sizeof(*word));
 	*word &= ~(1ULL << (slot % 64));
 	if (slot / 64 < c->word)
 		c->word = slot / 64;
-	h->used_bytes -= class_bytes[class_idx];
+	h->used_bytes -= heap_class_bytes[class_idx];
 	if (c->free_nr++ == 0)
 		d_list_add(&c->link, &h->partial[class_idx]);
 	/* An empty run is given back unless it is the last one with room: that one is kept warm. */
-	if (c->free_nr == run_slot_nr(class_idx, chunk_nr) &&
+	if (c->free_nr == heap_run_slot_nr(class_idx, chunk_nr) &&
 	    (c->link.next != &h->partial[class_idx] || c->link.prev != &h->partial[class_idx])) {
 		d_list_del(&c->link);
 		chunks_release(h, chunk, chunk_nr);
@@ -412,7 +412,7 @@ heap_op_undo(struct umem_heap *h, const struct heap_op *op)
 		c->word = 0;
 		if (c->free_nr++ == 0)
 			d_list_add(&c->link, &h->partial[op->class_idx]);
-		h->used_bytes -= class_bytes[op->class_idx];
+		h->used_bytes -= heap_class_bytes[op->class_idx];
 		break;
 	case HEAP_OP_RUN:
 		d_list_del(&c->link);
@@ -463,185 +463,7 @@ heap_init_fresh(struct umem_heap *h, const unsigned char uuid[16])
 	memcpy(df->uuid, uuid, sizeof(df->uuid));
 	h->tab[0] = (struct umem_chunk_df){.kind = UMEM_CHUNK_FIXED, .chunk_nr = h->first_chunk};
 	if (h->chunk_nr > h->first_chunk)
-		span_link(h, h->first_chunk, h->chunk_nr - h->first_chunk);
-}
-
-/** Index the run at @chunk, whose table entry was checked. */
-static int
-load_run(struct umem_heap *h, uint32_t chunk)
-{
-	const struct umem_chunk_df *df     = &h->tab[chunk];
-	const uint64_t             *bitmap = run_bitmap(h, chunk);
-	uint32_t                    slot_nr, free_nr = 0;
-
-	if (df->class_idx >= UMEM_CLASS_NR || df->chunk_nr > 8 ||
-	    (slot_nr = run_slot_nr(df->class_idx, df->chunk_nr)) == 0) {
-		D_ERROR("heap chunk %u: run of unknown class %u, length %u: damaged\n", chunk,
-			df->class_idx, df->chunk_nr);
-		return -DER_DF_INVAL;
-	}
-	for (uint32_t word = 0; word < bitmap_bytes(slot_nr) / 8; word++)
-		free_nr += 64 - __builtin_popcountll(bitmap[word]);
-	for (uint32_t slot = slot_nr; slot < bitmap_bytes(slot_nr) * 8; slot++) {
-		if ((bitmap[slot / 64] >> (slot % 64) & 1) == 0) {
-			D_ERROR("heap chunk %u: bitmap damaged beyond slot %u\n", chunk, slot_nr);
-			return -DER_DF_INVAL;
-		}
-	}
-	run_index(h, chunk, df->chunk_nr, df->class_idx, free_nr);
-	h->used_bytes += (uint64_t)(slot_nr - free_nr) * class_bytes[df->class_idx];
-	return 0;
-}
-
-static int
-load_chunk(struct umem_heap *h, uint32_t chunk)
-{
-	const struct umem_chunk_df *df = &h->tab[chunk];
-
-	if (df->chunk_nr == 0 || df->chunk_nr > h->chunk_nr - chunk ||
-	    (df->kind != UMEM_CHUNK_RUN && df->kind != UMEM_CHUNK_LARGE)) {
-		D_ERROR("heap chunk table, entry %u: kind %u, length %u: damaged\n", chunk,
-			df->kind, df->chunk_nr);
-		return -DER_DF_INVAL;
-	}
-	for (uint32_t i = 1; i < df->chunk_nr; i++) {
-		if (h->tab[chunk + i].kind != UMEM_CHUNK_NONE) {
-			D_ERROR("heap chunk table: %u overlaps %u: damaged\n", chunk + i, chunk);
-			return -DER_DF_INVAL;
-		}
-	}
-	if (df->kind == UMEM_CHUNK_RUN)
-		return load_run(h, chunk);
-	h->chunks[chunk].head = chunk;
-	h->used_bytes += (uint64_t)df->chunk_nr * UMEM_CHUNK_BYTES;
-	return 0;
-}
-
-static int
-check_header(const struct umem_heap *h, const unsigned char uuid[16])
-{
-	const struct umem_heap_df *df = (const struct umem_heap_df *)h->base;
-
-	if (df->magic != UMEM_HEAP_MAGIC || df->heap_bytes != h->bytes ||
-	    memcmp(df->uuid, uuid, sizeof(df->uuid)) != 0 ||
-	    h->tab[0].kind != UMEM_CHUNK_FIXED || h->tab[0].chunk_nr != h->first_chunk) {
-		D_ERROR("heap " DF_UUID ": header damaged\n", DP_UUID(uuid));
-		return -DER_DF_INVAL;
-	}
-	if (df->version != UMEM_HEAP_VERSION) {
-		D_ERROR("heap " DF_UUID ": format %u, this program reads %u\n", DP_UUID(uuid),
-			df->version, UMEM_HEAP_VERSION);
-		return -DER_DF_INCOMPT;
-	}
-	return 0;
-}
-
-int
-heap_load(struct umem_heap *h, const unsigned char uuid[16])
-{
-	const struct umem_heap_df *df    = (const struct umem_heap_df *)h->base;
-	uint32_t                   chunk = h->first_chunk, span = 0;
-	int                        rc    = check_header(h, uuid);
-
-	while (rc == 0 && chunk < h->chunk_nr) {
-		if (h->tab[chunk].kind == UMEM_CHUNK_NONE) {
-			span++;
-			chunk++;
-			continue;
-		}
-		if (span > 0)
-			span_link(h, chunk - span, span);
-		span = 0;
-		rc   = load_chunk(h, chunk);
-		chunk += h->tab[chunk].chunk_nr;
-	}
-	if (rc != 0)
-		return rc;
-	if (span > 0)
-		span_link(h, chunk - span, span);
-	if (df->root_bytes != 0 && !heap_is_allocated(h, df->root_off)) {
-		D_ERROR("heap " DF_UUID ": root object damaged\n", DP_UUID(uuid));
-		return -DER_DF_INVAL;
-	}
-	return 0;
-}
-
-/* ---- checking and figures ---- */
-
-static int
-check_run(const struct umem_heap *h, uint32_t chunk, uint64_t *used)
-{
-	const struct umem_chunk_df *df      = &h->tab[chunk];
-	const struct heap_chunk    *c       = &h->chunks[chunk];
-	const uint64_t             *bitmap  = run_bitmap(h, chunk);
-	uint32_t                    slot_nr = run_slot_nr(df->class_idx, df->chunk_nr);
-	uint32_t                    free_nr = 0;
-
-	for (uint32_t word = 0; word < bitmap_bytes(slot_nr) / 8; word++) {
-		uint32_t nr = 64 - __builtin_popcountll(bitmap[word]);
-
-		if (nr != 0 && word < c->word)
-			return -DER_DF_INVAL;
-		free_nr += nr;
-	}
-	for (uint32_t i = 0; i < df->chunk_nr; i++) {
-		if (h->chunks[chunk + i].head != chunk)
-			return -DER_DF_INVAL;
-	}
-	*used += (uint64_t)(slot_nr - free_nr) * class_bytes[df->class_idx];
-	return free_nr == c->free_nr && (free_nr > 0) == !d_list_empty(&c->link) ? 0
-										   : -DER_DF_INVAL;
-}
-
-/** One step of the walk; *@chunk moves on. */
-static int
-check_step(const struct umem_heap *h, uint32_t *chunk, uint64_t *used, uint64_t *free_nr)
-{
-	const struct umem_chunk_df *df  = &h->tab[*chunk];
-	uint32_t                    at  = *chunk;
-	uint32_t                    len = df->chunk_nr;
-	int                         rc  = 0;
-
-	if (df->kind == UMEM_CHUNK_NONE) {
-		len = h->chunks[at].span_nr;
-		*free_nr += len;
-		if (len != 0 && at + len < h->chunk_nr && h->chunks[at + len].span_nr != 0)
-			return -DER_DF_INVAL; /* invariant 2 */
-		if (len != 0 && h->chunks[at + len - 1].span_nr != len)
-			return -DER_DF_INVAL;
-	} else if (df->kind == UMEM_CHUNK_LARGE) {
-		*used += (uint64_t)len * UMEM_CHUNK_BYTES;
-	} else {
-		rc = df->kind == UMEM_CHUNK_RUN ? check_run(h, at, used) : -DER_DF_INVAL;
-	}
-	if (rc != 0 || len == 0 || len > h->chunk_nr - at)
-		return -DER_DF_INVAL;
-	for (uint32_t i = 1; i < len; i++) {
-		if (h->tab[at + i].kind != UMEM_CHUNK_NONE)
-			return -DER_DF_INVAL; /* invariant 1 */
-	}
-	*chunk = at + len;
-	return 0;
-}
-
-int
-heap_check(struct umem_heap *h)
-{
-	uint64_t used = 0, free_nr = 0;
-	uint32_t chunk = h->first_chunk;
-
-	while (chunk < h->chunk_nr) {
-		if (check_step(h, &chunk, &used, &free_nr) != 0) {
-			D_ERROR("heap: allocator's state wrong at chunk %u\n", chunk);
-			return -DER_DF_INVAL;
-		}
-	}
-	if (used != h->used_bytes || free_nr != h->free_chunk_nr) {
-		D_ERROR("heap: %lu bytes used, %lu chunks free, but the walk found %lu, %lu\n",
-			h->used_bytes, h->free_chunk_nr, used, free_nr);
-		return -DER_DF_INVAL;
-	}
-	return 0;
+		heap_span_link(h, h->first_chunk, h->chunk_nr - h->first_chunk);
 }
 
 uint64_t

@@ -68,3 +68,13 @@ void heap_op_undo(struct umem_heap *h, const struct heap_op *op);
 int  heap_check(struct umem_heap *h) MUST_CHECK;
 uint64_t heap_largest_free(const struct umem_heap *h);
 uint64_t heap_fixed_bytes(const struct umem_heap *h);
+
+/* ---- for umem_heap_load.c ---- */
+extern const uint32_t heap_class_bytes[UMEM_CLASS_NR];
+uint32_t  heap_run_slot_nr(uint32_t class_idx, uint32_t chunk_nr);
+size_t    heap_bitmap_bytes(uint32_t slot_nr);
+uint64_t *heap_run_bitmap(const struct umem_heap *h, uint32_t chunk);
+/** Note a run in the index, with its class if it has room. */
+void heap_run_index(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr, uint32_t class_idx, uint32_t free_nr);
+/** Note a free span that touches no other. */
+void heap_span_link(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr);

@@ -141,6 +141,7 @@ unformatted_and_truncated_files(void **state)
 	assert_int_equal(bio_dev_open(&f.attr, &dev), -DER_UNINIT);
 	assert_int_equal(pwrite(fd, "some other file", 15, 0), 15);
 	assert_int_equal(bio_dev_open(&f.attr, &dev), -DER_UNINIT);
+	assert_int_equal(bio_dev_format(&f.attr, system_uuid, false), -DER_EXIST);
 	assert_int_equal(bio_dev_format(&f.attr, system_uuid, true), 0);
 	for (uint64_t bytes = 16 * MIB - 4096; bytes > 0; bytes -= bytes > MIB ? MIB : bytes) {
 		assert_int_equal(ftruncate(fd, bytes), 0);
