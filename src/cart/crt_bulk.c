@@ -343,6 +343,6 @@ crt_bulk_transfer(const struct crt_bulk_desc *desc, crt_bulk_cb_t cb, void *arg)
 		return rc;
 	pthread_mutex_lock(&ctx->lock);
 	rc = xfer_start(ctx, desc, cb, arg);
-	pthread_mutex_unlock(&ctx->lock);
+	crt_unlock_sent(ctx);
 	return rc;
 }

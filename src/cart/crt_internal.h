@@ -31,6 +31,7 @@
 #define CRT_EVENTS_PER_POLL     32
 #define CRT_SPIN_NS_MAX         50000
 #define CRT_SPIN_NS_MIN         500
+#define CRT_SPIN_WORTH_NS       (2 * CRT_SPIN_NS_MAX) /* a wait so short is better spun: waking costs as much */
 #define CRT_ID_NONE             0
 #define CRT_RPC_IO_BYTES        1024 /* input and output structs up to this need no allocation */
 
@@ -127,6 +128,8 @@ int  crt_wait_init(struct crt_ctx *ctx) MUST_CHECK;
 void crt_wait_fini(struct crt_ctx *ctx);
 /** Get a sleeping context going; under its lock. */
 void crt_wake(struct crt_ctx *ctx);
+/** Unlock after something was sent, perhaps past another thread that sleeps on the context. */
+void crt_unlock_sent(struct crt_ctx *ctx);
 
 /* ---- requests ---- */
 

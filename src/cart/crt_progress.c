@@ -27,6 +27,14 @@
 #include "cart/crt_internal.h"
 #include "platform/platform.h"
 
+static void
+cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static int
 epoll_add(int epfd, int fd)
 {
@@ -85,6 +93,14 @@ crt_wake(struct crt_ctx *ctx)
 	if (!ctx->sleeping || ctx->woken)
 		return;
 	ctx->woken = write(ctx->wakefd, &one, sizeof(one)) == sizeof(one);
+}
+
+void
+crt_unlock_sent(struct crt_ctx *ctx)
+{
+	if (UNLIKELY(ctx->sleeping) && na_ep_busy(ctx->ep))
+		crt_wake(ctx);
+	pthread_mutex_unlock(&ctx->lock);
 }
 
 static void
@@ -192,10 +208,11 @@ crt_context_next_timeout(crt_context_t ctx)
 
 /* ---- progress by threads ---- */
 
+/** After a wait, spun or slept: would spinning a little longer have been enough, or was it in vain? */
 static void
-spin_adapt(struct crt_ctx *ctx, bool paid_off)
+spin_adapt(struct crt_ctx *ctx, uint64_t waited_ns)
 {
-	if (paid_off)
+	if (waited_ns <= CRT_SPIN_WORTH_NS)
 		ctx->spin_ns = MIN_OF(ctx->spin_ns * 2, CRT_SPIN_NS_MAX);
 	else
 		ctx->spin_ns = MAX_OF(ctx->spin_ns / 2, CRT_SPIN_NS_MIN);
@@ -215,36 +232,37 @@ ctx_block(struct crt_ctx *ctx, uint64_t now, uint64_t deadline_ns)
 	pthread_mutex_lock(&ctx->lock);
 }
 
+static void
+spin_once(struct crt_ctx *ctx)
+{
+	pthread_mutex_unlock(&ctx->lock); /* let others send */
+	cpu_relax();
+	pthread_mutex_lock(&ctx->lock);
+}
+
 static int
 progress_until(struct crt_ctx *ctx, uint64_t deadline_ns)
 {
-	uint64_t start = plat_now_ns(), now;
-	bool     spun  = false;
+	uint64_t start = 0; /* of waiting */
 
 	for (;;) {
-		int nr = ctx_poll(ctx);
+		int      nr = ctx_poll(ctx);
+		uint64_t now;
 
 		if (nr > 0 || deadline_ns == 0) {
-			if (nr > 0 && spun)
-				spin_adapt(ctx, true);
+			if (start != 0)
+				spin_adapt(ctx, plat_now_ns() - start);
 			return nr;
 		}
 		now = plat_now_ns();
+		if (start == 0)
+			start = now;
 		if (now >= deadline_ns)
 			return -DER_TIMEDOUT;
-		if (now - start < ctx->spin_ns) {
-			spun = true;
-			pthread_mutex_unlock(&ctx->lock); /* let others send */
-			__builtin_ia32_pause();
-			pthread_mutex_lock(&ctx->lock);
-			continue;
-		}
-		if (!ctx_arm(ctx))
-			continue;
-		spin_adapt(ctx, false);
-		spun = false;
-		ctx_block(ctx, now, deadline_ns);
-		start = plat_now_ns();
+		if (now - start < ctx->spin_ns || !ctx_arm(ctx))
+			spin_once(ctx);
+		else
+			ctx_block(ctx, now, deadline_ns);
 	}
 }
 

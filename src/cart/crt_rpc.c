@@ -128,7 +128,7 @@ crt_req_decref(crt_rpc_t *rpc)
 	ctx = rpc->cr_ctx;
 	pthread_mutex_lock(&ctx->lock);
 	crt_rpc_put_locked(crt_priv(rpc));
-	pthread_mutex_unlock(&ctx->lock);
+	crt_unlock_sent(ctx);
 }
 
 void *
@@ -353,7 +353,7 @@ crt_req_send(crt_rpc_t *req, crt_cb_t cb, void *arg)
 	if (UNLIKELY(ctx->grp_gen != ctx->crt->grp_gen))
 		crt_peers_refresh(ctx);
 	crt_req_send_locked(crt_priv(req), cb, arg);
-	pthread_mutex_unlock(&ctx->lock);
+	crt_unlock_sent(ctx);
 	return 0;
 }
 
@@ -394,5 +394,5 @@ crt_req_abort(crt_rpc_t *req)
 	pthread_mutex_lock(&ctx->lock);
 	if (!rpc->server && rpc->state != CRT_RPC_INIT)
 		crt_req_complete(rpc, -DER_CANCELED);
-	pthread_mutex_unlock(&ctx->lock);
+	crt_unlock_sent(ctx);
 }

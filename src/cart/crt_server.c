@@ -126,7 +126,7 @@ crt_reply_send(crt_rpc_t *rpc)
 
 	pthread_mutex_lock(&ctx->lock);
 	rc = reply_locked(crt_priv(rpc));
-	pthread_mutex_unlock(&ctx->lock);
+	crt_unlock_sent(ctx);
 	return rc;
 }
 

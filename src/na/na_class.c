@@ -82,6 +82,12 @@ na_ep_arm(struct na_ep *ep)
 	return ep->cls->ep_arm(ep);
 }
 
+bool
+na_ep_busy(struct na_ep *ep)
+{
+	return ep->cls->ep_busy(ep);
+}
+
 uint32_t
 na_ep_repoll_us(struct na_ep *ep)
 {

@@ -18,6 +18,7 @@ struct na_class {
 	int  (*ep_progress)(struct na_ep *ep, uint32_t event_nr);
 	int  (*ep_fd)(struct na_ep *ep);
 	bool (*ep_arm)(struct na_ep *ep);
+	bool (*ep_busy)(struct na_ep *ep);
 	uint32_t (*ep_repoll_us)(struct na_ep *ep);
 
 	int  (*addr_insert)(struct na_ep *ep, const char *uri, na_addr_t *ret_addr);

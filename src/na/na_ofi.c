@@ -32,6 +32,11 @@
 
 #define OFI_API FI_VERSION(1, 15)
 
+/* rxm looks for connection events that often at most; its default of 10 ms makes a first message take
+ * 30 ms. It can be told by the environment only, which libfabric reads at its first call. */
+#define OFI_CM_INTERVAL_VAR "FI_OFI_RXM_CM_PROGRESS_INTERVAL"
+#define OFI_CM_INTERVAL_US  "300"
+
 int
 ofi_rc(ssize_t fi_rc)
 {
@@ -186,6 +191,7 @@ ofi_open(const struct na_attr *attr, struct na **ret_na)
 
 	if (n == NULL)
 		return -DER_NOMEM;
+	setenv(OFI_CM_INTERVAL_VAR, OFI_CM_INTERVAL_US, 0);
 	n->na.cls = &na_ofi_class;
 	prov      = provider_set(n, attr->provider);
 	if (n->form == OFI_URI_IP)
@@ -247,6 +253,7 @@ const struct na_class na_ofi_class = {
 	.ep_progress      = ofi_ep_progress,
 	.ep_fd            = ofi_ep_fd,
 	.ep_arm           = ofi_ep_arm,
+	.ep_busy          = ofi_ep_busy,
 	.ep_repoll_us     = ofi_ep_repoll_us,
 	.addr_insert      = ofi_addr_insert,
 	.addr_insert_name = ofi_addr_insert_name,

@@ -140,6 +140,7 @@ void ofi_addr_block(struct ofi_ep *e, struct ofi_addr *a);
 int  ofi_ep_progress(struct na_ep *ep, uint32_t event_nr);
 int  ofi_ep_fd(struct na_ep *ep);
 bool ofi_ep_arm(struct na_ep *ep);
+bool ofi_ep_busy(struct na_ep *ep);
 uint32_t ofi_ep_repoll_us(struct na_ep *ep);
 
 /* na_ofi_rma.c */

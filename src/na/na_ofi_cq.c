@@ -76,7 +76,9 @@ ofi_ep_progress(struct na_ep *ep, uint32_t event_nr)
 	do {
 		n = fi_cq_read(e->cq, ent, OFI_CQ_READ_NR);
 		if (n == -FI_EAVAIL) {
-			nr += error_done(e);
+			if (error_done(e) == 0)
+				break;
+			nr++;
 			continue;
 		}
 		for (ssize_t i = 0; i < n; i++)
@@ -107,6 +109,14 @@ ofi_ep_arm(struct na_ep *ep)
 	return e->fd < 0 || fi_trywait(e->na->fabric, fids, 1) == FI_SUCCESS;
 }
 
+bool
+ofi_ep_busy(struct na_ep *ep)
+{
+	struct ofi_ep *e = ofi_ep_of(ep);
+
+	return e->fd < 0 || e->unposted > 0 || !d_list_empty(&e->blocked);
+}
+
 /** Without a descriptor: the longer nothing came, the longer the sleep, in proportion. */
 static uint32_t
 idle_us(struct ofi_ep *e)
@@ -125,9 +135,9 @@ ofi_ep_repoll_us(struct na_ep *ep)
 {
 	struct ofi_ep *e = ofi_ep_of(ep);
 
-	if (!d_list_empty(&e->blocked) || e->unposted > 0)
-		return OFI_RETRY_US;
 	if (e->fd < 0)
 		return idle_us(e);
+	if (ofi_ep_busy(ep))
+		return OFI_RETRY_US;
 	return plat_now_ns() - e->young_ns < OFI_YOUNG_NS ? OFI_YOUNG_US : UINT32_MAX;
 }

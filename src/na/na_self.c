@@ -259,12 +259,20 @@ self_ep_fd(struct na_ep *ep)
 }
 
 static bool
+self_ep_busy(struct na_ep *ep)
+{
+	struct self_ep *s = self_ep_of(ep);
+
+	return !d_list_empty(&s->failed) || !d_list_empty(&s->rmas);
+}
+
+static bool
 self_ep_arm(struct na_ep *ep)
 {
 	struct self_ep *s = self_ep_of(ep);
 	bool            idle;
 
-	if (!d_list_empty(&s->failed) || !d_list_empty(&s->rmas))
+	if (self_ep_busy(ep))
 		return false;
 	pthread_mutex_lock(&s->lock);
 	idle = d_list_empty(&s->inbox);
@@ -506,6 +514,7 @@ const struct na_class na_self_class = {
 	.ep_progress      = self_ep_progress,
 	.ep_fd            = self_ep_fd,
 	.ep_arm           = self_ep_arm,
+	.ep_busy          = self_ep_busy,
 	.ep_repoll_us     = self_ep_repoll_us,
 	.addr_insert      = self_addr_insert,
 	.addr_insert_name = self_addr_insert_name,

@@ -263,6 +263,57 @@ other_thread_wakes(void **state)
 	t_world_stop(&w);
 }
 
+static void
+sleeping_main(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->blocked = 1;
+	while (!s->stop)
+		(void)crt_progress(s->ctx, 500000);
+}
+
+/** One thread sleeps in a client's context while another sends: connecting, failing, large. */
+static void
+sender_beside_sleeper(void **state)
+{
+	struct t_world w;
+	struct server  srv = {0};
+	struct sleeper s   = {0};
+	struct caller  k   = {0};
+	struct t_call  c;
+	uint64_t       begin;
+
+	failures = 0;
+	t_world_start(&w, 2, 1, 0);
+	t_node_kill(&w.srv[1]);
+	srv.ctx = w.srv[0].ctx[0];
+	s.ctx   = w.cli.ctx[0];
+	k       = (struct caller){.ctx = w.cli.ctx[0], .srv_nr = 1, .tag_nr = 1, .seed = 3};
+	assert_int_equal(plat_thread_create("srv", server_main, &srv, &srv.thread), 0);
+	assert_int_equal(plat_thread_create("sleeper", sleeping_main, &s, &s.thread), 0);
+	while (!s.blocked)
+		crt_progress(w.cli.ctx[0], 1000);
+	for (int i = 0; i < 20; i++) {
+		begin = plat_now_ns();
+		call_once(&k, i % 2 ? 100000 : 10);
+		assert_true(plat_now_ns() - begin < 5 * NSEC_PER_SEC);
+	}
+	t_call_init(&c, w.cli.ctx[0], 1, 0, T_OPC(T_HANG));
+	begin = plat_now_ns();
+	t_call_send(&c);
+	assert_int_equal(crt_progress_cond(w.cli.ctx[0], WAIT_US, call_done, &c), 1);
+	assert_int_equal(c.rc, -DER_UNREACH);
+	assert_true(plat_now_ns() - begin < 6 * NSEC_PER_SEC);
+	t_call_end(&c);
+	s.stop = 1;
+	plat_thread_join(s.thread);
+	srv.stop = 1;
+	plat_thread_join(srv.thread);
+	assert_int_equal(failures, 0);
+	t_world_stop(&w);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -271,6 +322,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(blocked_server_wakes),
 		cmocka_unit_test(timeout_wakes),
 		cmocka_unit_test(other_thread_wakes),
+		cmocka_unit_test(sender_beside_sleeper),
 	};
 	int rc;
 
