@@ -42,8 +42,8 @@ MAY_YIELD int  pool_tgts_create(struct engine *eng, const uuid_t uuid, uint32_t 
 MAY_YIELD int  pool_tgts_destroy(struct engine *eng, const uuid_t uuid) MUST_CHECK;
 /** Four numbers a target: see POOL_QUERY_TGTS. @ret_v is free()d. */
 MAY_YIELD int  pool_tgts_space(struct engine *eng, const uuid_t uuid, uint64_t **ret_v, uint32_t *ret_nr) MUST_CHECK;
-/** Replace what is not NULL. Takes @map. */
-MAY_YIELD void pool_update(struct ds_pool *pool, struct pool_map *map, const d_rank_list_t *svc_ranks, const daos_prop_t *prop);
+/** Act upon what of the properties concerns targets. */
+MAY_YIELD void pool_apply_props(struct ds_pool *pool, const daos_prop_t *prop);
 void *pool_tls_init(struct dss_xstream *dx);
 MAY_YIELD void pool_tls_fini(struct dss_xstream *dx, void *data);
 
@@ -86,10 +86,6 @@ MAY_YIELD int pool_op_attr_list(struct pool_svc *svc, crt_rpc_t *rpc);
 MAY_YIELD int pool_op_attr_get(struct pool_svc *svc, crt_rpc_t *rpc);
 MAY_YIELD int pool_op_attr_set(struct pool_svc *svc, crt_rpc_t *rpc);
 MAY_YIELD int pool_op_attr_del(struct pool_svc *svc, crt_rpc_t *rpc);
-/** What connect and query replies share. @known: the map version the caller has. */
-MAY_YIELD int pool_info_fill(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t bits, uint32_t known, uint32_t *map_version,
-			     d_iov_t *map, d_rank_list_t **svc_ranks, uint32_t *leader, struct daos_pool_space *space) MUST_CHECK;
-
 /* pool_create.c: making and unmaking a whole pool, from any engine */
 struct pool_create_req {
 	uuid_t               uuid;

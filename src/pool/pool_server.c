@@ -196,29 +196,11 @@ start_pools(struct engine *eng)
 }
 
 MAY_YIELD static int
-start_services(struct engine *eng)
-{
-	struct found found;
-	int          rc = scan_store(&dss_self()->dx_store, &found);
-
-	if (rc != 0)
-		return rc;
-	for (uint32_t i = 0; i < found.nr; i++) {
-		rc = rsvc_start(eng, RSVC_CLASS_POOL, found.v[i]);
-		if (rc != 0 && rc != -DER_ALREADY)
-			D_ERROR("pool " DF_UUID ": the replica of its service cannot be started: " DF_RC, DP_UUID(found.v[i]),
-				DP_RC(rc));
-	}
-	free(found.v);
-	return 0;
-}
-
-MAY_YIELD static int
 pool_setup(struct engine *eng)
 {
 	int rc = start_pools(eng);
 
-	return rc != 0 ? rc : start_services(eng);
+	return rc != 0 ? rc : rsvc_start_all(eng, RSVC_CLASS_POOL);
 }
 
 MAY_YIELD static void

@@ -339,6 +339,8 @@ pool_svc_stop_handler(crt_rpc_t *rpc)
 	out->rc = rpc->cr_ep.ep_rank == CRT_NO_RANK
 		      ? -DER_NO_PERM
 		      : rsvc_stop(dss_engine(), RSVC_CLASS_POOL, in->pool.b, in->destroy);
+	if (out->rc == -DER_NONEXIST) /* repeated */
+		out->rc = 0;
 	crt_reply_send(rpc);
 }
 

@@ -64,6 +64,9 @@ MAY_YIELD int pool_hdl_get(struct rdb_tx *tx, const crt_rpc_t *rpc, struct pool_
 
 /* ---- the pool's engines ---- */
 
+/** What connect and query replies share. @known: the map version the caller has. */
+MAY_YIELD int pool_info_fill(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t bits, uint32_t known, uint32_t *map_version,
+			     d_iov_t *map, d_rank_list_t **svc_ranks, uint32_t *leader, struct daos_pool_space *space) MUST_CHECK;
 /** Ranks with targets in use, d_rank_list_free(). */
 int pool_svc_ranks_in(struct pool_svc *svc, d_rank_list_t **ret_ranks) MUST_CHECK;
 
@@ -73,6 +76,9 @@ int pool_svc_ranks_in(struct pool_svc *svc, d_rank_list_t **ret_ranks) MUST_CHEC
  */
 MAY_YIELD int ds_pool_svc_call(const d_rank_list_t *ranks, crt_opcode_t opc, void (*fill)(void *in, void *arg), void *arg,
 			       uint32_t timeout_s, crt_rpc_t **ret_rpc) MUST_CHECK;
+
+/** A reply to an engine carried the map and the replicas: keep them if they are newer. On any xstream. */
+int ds_pool_learn(struct ds_pool *pool, const d_iov_t *map, const d_rank_list_t *svc_ranks) MUST_CHECK;
 
 /* ---- what the container module does when things happen to a pool ---- */
 
@@ -85,9 +91,11 @@ struct ds_pool_cont_ops {
 	MAY_YIELD int (*hdls_closed)(struct rdb_tx *tx, const uuid_t *hdls, uint32_t nr);
 	/** Containers there are. */
 	MAY_YIELD int (*count)(struct rdb_tx *tx, uint64_t *ret_nr);
-	/** On the target xstream: a shard was opened; is being closed, which waits for what is under way. */
+	/** On the target xstream: a shard was opened; is being closed: drop what holds references. */
 	MAY_YIELD int  (*child_open)(struct ds_pool_child *child);
 	MAY_YIELD void (*child_close)(struct ds_pool_child *child);
+	/** No reference is left, VOS is about to be closed. */
+	void (*child_gone)(struct ds_pool_child *child);
 	/** On the target xstream: drop what is open by these pool handles. */
 	MAY_YIELD void (*child_hdls_closed)(struct ds_pool_child *child, const uuid_t *hdls, uint32_t nr);
 };

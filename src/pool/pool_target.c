@@ -150,6 +150,8 @@ child_stop_on(void *arg, uint32_t tgt)
 		ops->child_close(&child->pub);
 	ds_pool_child_put(&child->pub);
 	(void)ult_eventual_wait(&child->idle);
+	if (ops != NULL)
+		ops->child_gone(&child->pub);
 	vos_pool_close(child->pub.spc_vos);
 	child_free(child);
 	return 0;
@@ -257,8 +259,8 @@ apply_on(void *arg, uint32_t tgt)
 	return 0;
 }
 
-MAY_YIELD static void
-apply_props(struct ds_pool *pool, const daos_prop_t *prop)
+MAY_YIELD void
+pool_apply_props(struct ds_pool *pool, const daos_prop_t *prop)
 {
 	struct apply apply = {.pool = pool};
 
@@ -268,15 +270,16 @@ apply_props(struct ds_pool *pool, const daos_prop_t *prop)
 	(void)!dss_tgt_collective(pool->sp_engine, apply_on, &apply);
 }
 
-MAY_YIELD void
-pool_update(struct ds_pool *pool, struct pool_map *map, const d_rank_list_t *svc_ranks, const daos_prop_t *prop)
+/** Take @map. */
+static void
+set_map_and_ranks(struct ds_pool *pool, struct pool_map *map, const d_rank_list_t *svc_ranks)
 {
 	struct pool_module *pm = pool_module_of(pool->sp_engine);
 	d_rank_list_t      *ranks = NULL, *old_ranks = NULL;
 	struct pool_map    *old = map;
 
 	if (svc_ranks != NULL && d_rank_list_dup(svc_ranks, &ranks) != 0)
-		ranks = NULL;
+		ranks = NULL; /* the old ones lead to the leader as well */
 	pthread_mutex_lock(&pm->lock);
 	if (map != NULL && pool_map_version(map) > pool->sp_map_version) {
 		old = pool->sp_map;
@@ -291,8 +294,19 @@ pool_update(struct ds_pool *pool, struct pool_map *map, const d_rank_list_t *svc
 	if (old != NULL)
 		pool_map_decref(old);
 	d_rank_list_free(old_ranks);
-	if (prop != NULL)
-		apply_props(pool, prop);
+}
+
+int
+ds_pool_learn(struct ds_pool *pool, const d_iov_t *map_iov, const d_rank_list_t *svc_ranks)
+{
+	struct pool_map *map = NULL;
+	int              rc = 0;
+
+	if (map_iov->iov_len > 0)
+		rc = pool_map_unpack(map_iov->iov_buf, map_iov->iov_len, &map);
+	if (rc == 0)
+		set_map_and_ranks(pool, map, svc_ranks);
+	return rc;
 }
 
 MAY_YIELD int

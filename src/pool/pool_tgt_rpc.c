@@ -66,21 +66,17 @@ pool_tgt_query_handler(crt_rpc_t *rpc)
 MAY_YIELD static int
 tgt_update(const struct pool_tgt_update_in *in)
 {
-	struct ds_pool  *pool = ds_pool_lookup(dss_engine(), in->pool.b);
-	struct pool_map *map = NULL;
-	daos_prop_t     *prop = NULL;
-	int              rc = 0;
+	struct ds_pool *pool = ds_pool_lookup(dss_engine(), in->pool.b);
+	daos_prop_t    *prop = NULL;
+	int             rc;
 
 	if (pool == NULL)
 		return -DER_NONEXIST;
-	if (in->map.iov_len > 0)
-		rc = pool_map_unpack(in->map.iov_buf, in->map.iov_len, &map);
+	rc = ds_pool_learn(pool, &in->map, in->svc_ranks);
 	if (rc == 0)
 		rc = prop_list_decode(in->props.iov_buf, in->props.iov_len, &prop);
-	if (rc == 0)
-		pool_update(pool, map, in->svc_ranks, prop);
-	else if (map != NULL)
-		pool_map_decref(map);
+	if (rc == 0 && prop != NULL)
+		pool_apply_props(pool, prop);
 	daos_prop_free(prop);
 	ds_pool_put(pool);
 	return rc;

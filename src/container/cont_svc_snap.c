@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Snapshots: epochs that aggregation keeps. A new one is the present time, later than what any
+ * target has aggregated (cont_agg.c); it counts once all engines know it, else it is taken back.
+ */
+#define D_LOGFAC LOG_FAC_CONTAINER
+#include <daos_errno.h>
+#include "base/log.h"
+#include "base/prop_table.h"
+#include "container/cont_internal.h"
+
+static struct rdb_path
+snaps_path(const uuid_t cont)
+{
+	return pool_path_uuid_kvs(CONT_KVS_CONT, cont, CONT_SUB_SNAPS);
+}
+
+static int
+snap_put(struct rdb_tx *tx, const uuid_t cont, uint64_t epoch)
+{
+	struct rdb_path path = snaps_path(cont);
+	uint8_t         one = 1;
+	d_iov_t         key, value;
+
+	d_iov_set(&key, &epoch, sizeof(epoch));
+	d_iov_set(&value, &one, sizeof(one));
+	return rdb_tx_update(tx, &path, &key, &value);
+}
+
+static int
+snap_del(struct rdb_tx *tx, const uuid_t cont, uint64_t epoch)
+{
+	struct rdb_path path = snaps_path(cont);
+	d_iov_t         key;
+
+	d_iov_set(&key, &epoch, sizeof(epoch));
+	return rdb_tx_delete(tx, &path, &key);
+}
+
+MAY_YIELD static int
+check_room(struct rdb_tx *tx, const uuid_t cont, uint32_t nr)
+{
+	static const uint32_t type = DAOS_PROP_CO_SNAPSHOT_MAX;
+	struct rdb_path       path = pool_path_uuid_kvs(CONT_KVS_CONT, cont, CONT_SUB_PROPS);
+	daos_prop_t          *prop;
+	uint64_t              max;
+	int                   rc = pool_props_get(tx, &path, true, &type, 1, &prop);
+
+	if (rc != 0)
+		return rc;
+	max = prop->dpp_entries[0].dpe_val;
+	daos_prop_free(prop);
+	return nr >= CONT_SNAP_NR_MAX || (max != 0 && nr >= max) ? -DER_NOSPACE : 0;
+}
+
+/** Add or take away one; @ret_snaps: all there are then. */
+MAY_YIELD static int
+change(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t add, uint64_t del_lo, uint64_t del_hi, struct crt_u64_array *ret_snaps)
+{
+	struct cont_snap_op_in *in = rpc->cr_input;
+	struct crt_u64_array    snaps = {0};
+	struct cont_hdl_df      df;
+	struct rdb_tx          *tx;
+	int                     rc = pool_tx_begin(svc, true, &tx);
+
+	if (rc != 0)
+		return rc;
+	rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &df);
+	if (rc == 0)
+		rc = cont_snaps_get(tx, in->cont.b, rpc, &snaps);
+	if (rc == 0 && add != 0) {
+		rc = check_room(tx, in->cont.b, snaps.nr);
+		if (rc == 0)
+			rc = snap_put(tx, in->cont.b, add);
+	}
+	for (uint32_t i = 0; i < snaps.nr && rc == 0 && add == 0; i++) {
+		if (snaps.v[i] >= del_lo && snaps.v[i] <= del_hi)
+			rc = snap_del(tx, in->cont.b, snaps.v[i]);
+	}
+	if (rc == 0)
+		rc = cont_snaps_get(tx, in->cont.b, rpc, ret_snaps);
+	return pool_tx_end(svc, tx, true, rc);
+}
+
+MAY_YIELD int
+cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
+{
+	struct cont_snap_op_in  *in = rpc->cr_input;
+	struct cont_snap_op_out *out = rpc->cr_output;
+	struct crt_u64_array     snaps;
+	uint64_t                *epoch = crt_req_alloc(rpc, sizeof(*epoch));
+	int                      rc;
+
+	if (epoch == NULL)
+		return -DER_NOMEM;
+	*epoch = hlc_get(dss_hlc(svc->ps_rsvc.rs_engine));
+	rc = change(svc, rpc, *epoch, 0, 0, &snaps);
+	if (rc != 0)
+		return rc;
+	rc = cont_tgts_snaps(svc, in->cont.b, snaps);
+	if (rc != 0) {
+		if (change(svc, rpc, 0, *epoch, *epoch, &snaps) == 0)
+			(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
+		return rc;
+	}
+	out->epochs.nr = 1;
+	out->epochs.v = epoch;
+	return 0;
+}
+
+MAY_YIELD int
+cont_op_snap_destroy(struct pool_svc *svc, crt_rpc_t *rpc)
+{
+	struct cont_snap_op_in *in = rpc->cr_input;
+	struct crt_u64_array    snaps;
+	int                     rc;
+
+	if (in->lo > in->hi)
+		return -DER_INVAL;
+	rc = change(svc, rpc, 0, in->lo, in->hi, &snaps);
+	if (rc == 0) /* an engine that misses it keeps more than it needs */
+		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
+	return rc;
+}
+
+MAY_YIELD static int
+list_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
+{
+	struct cont_snap_op_in  *in = rpc->cr_input;
+	struct cont_snap_op_out *out = rpc->cr_output;
+	struct cont_hdl_df       df;
+	int                      rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, 0, &df);
+
+	return rc != 0 ? rc : cont_snaps_get(tx, in->cont.b, rpc, &out->epochs);
+}
+
+MAY_YIELD int
+cont_op_snap_list(struct pool_svc *svc, crt_rpc_t *rpc)
+{
+	struct rdb_tx *tx;
+	int            rc = pool_tx_begin(svc, false, &tx);
+
+	return rc != 0 ? rc : pool_tx_end(svc, tx, false, list_tx(tx, rpc));
+}
