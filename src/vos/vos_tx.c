@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
+#define HEAP_SPAN_BYTES_MIN (256ull << 10) /**< kept in one piece, if the reserve is as large */
+
 /** A transaction that is in the log, or about to be, and whose blocks the allocator does not know yet. */
 struct vos_tx_staged {
 	uint64_t gen;
@@ -179,9 +181,13 @@ vos_space_admit(struct vos_pool *pool, uint64_t heap_bytes, uint64_t blk_nr)
 {
 	struct umem_stat heap;
 	struct vea_stat  vea;
+	uint64_t         reserve;
 
 	umem_stat(pool->umem, &heap);
-	if (heap.free_bytes < heap_bytes + heap.heap_bytes / 100 * pool->reserve_pct)
+	reserve = heap.heap_bytes / 100 * pool->reserve_pct;
+	/* Free bytes may be slots of sizes nobody wants; what is in one piece serves any. */
+	if (heap.free_bytes < heap_bytes + reserve ||
+	    heap.largest_free_bytes < MIN_OF(reserve, HEAP_SPAN_BYTES_MIN))
 		return -DER_NOSPACE;
 	if (blk_nr == 0)
 		return 0;
