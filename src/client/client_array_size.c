@@ -336,7 +336,7 @@ size_set_list(void *arg, int rc)
 	d_iov_set(&set->iov, set->keys, sizeof(set->keys));
 	set->sgl = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &set->iov};
 	if (rc == 0)
-		rc = client_part_start(set->task, dc_obj_list_dkey_task, &args, sizeof(args),
+		rc = client_part_start(set->task, client_obj_list_dkey, &args, sizeof(args),
 				       size_set_listed, set);
 	if (rc != 0)
 		size_set_end(set, rc);

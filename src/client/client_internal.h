@@ -19,6 +19,8 @@ int client_part_start(tse_task_t *parent, tse_task_func_t func, const void *args
 
 /* ---- task functions of this folder ---- */
 
+int client_obj_list_dkey(tse_task_t *task);
+int client_obj_list_akey(tse_task_t *task);
 int client_array_create(tse_task_t *task);
 int client_array_open(tse_task_t *task);
 int client_array_close(tse_task_t *task);

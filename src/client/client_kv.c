@@ -296,5 +296,5 @@ client_kv_list(tse_task_t *task)
 				 .kds         = args->kds,
 				 .sgl         = args->sgl,
 				 .dkey_anchor = args->anchor};
-	return kv_call_run(call, dc_obj_list_dkey_task, &list, sizeof(list), kv_call_end);
+	return kv_call_run(call, client_obj_list_dkey, &list, sizeof(list), kv_call_end);
 }

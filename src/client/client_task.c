@@ -39,8 +39,8 @@
 	X(OBJ_QUERY_KEY, dc_obj_query_key_task, daos_obj_query_key_t)                              \
 	X(OBJ_FETCH, dc_obj_fetch_task, daos_obj_fetch_t)                                          \
 	X(OBJ_UPDATE, dc_obj_update_task, daos_obj_update_t)                                       \
-	X(OBJ_LIST_DKEY, dc_obj_list_dkey_task, daos_obj_list_dkey_t)                              \
-	X(OBJ_LIST_AKEY, dc_obj_list_akey_task, daos_obj_list_akey_t)                              \
+	X(OBJ_LIST_DKEY, client_obj_list_dkey, daos_obj_list_dkey_t)                              \
+	X(OBJ_LIST_AKEY, client_obj_list_akey, daos_obj_list_akey_t)                              \
 	X(OBJ_LIST_RECX, dc_obj_list_recx_task, daos_obj_list_recx_t)                              \
 	X(ARRAY_CREATE, client_array_create, daos_array_create_t)                                  \
 	X(ARRAY_OPEN, client_array_open, daos_array_open_t)                                        \
@@ -59,6 +59,27 @@
 	X(KV_PUT, client_kv_put, daos_kv_put_t)                                                    \
 	X(KV_REMOVE, client_kv_remove, daos_kv_remove_t)                                           \
 	X(KV_LIST, client_kv_list, daos_kv_list_t)
+
+/* the object client has one anchor; a user of the task interface names it after what is listed */
+int
+client_obj_list_dkey(tse_task_t *task)
+{
+	daos_obj_list_t *args = dc_task_get_args(task);
+
+	if (args->anchor == NULL)
+		args->anchor = args->dkey_anchor;
+	return dc_obj_list_dkey_task(task);
+}
+
+int
+client_obj_list_akey(tse_task_t *task)
+{
+	daos_obj_list_t *args = dc_task_get_args(task);
+
+	if (args->anchor == NULL)
+		args->anchor = args->akey_anchor;
+	return dc_obj_list_akey_task(task);
+}
 
 struct client_op {
 	tse_task_func_t func; /* NULL: not in this version */

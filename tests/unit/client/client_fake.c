@@ -387,7 +387,7 @@ dc_obj_list_dkey_task(tse_task_t *task)
 
 	if (op_fails())
 		return op_end(task, fake.fail_rc);
-	memcpy(&skip, args->dkey_anchor->da_buf, sizeof(skip));
+	memcpy(&skip, args->anchor->da_buf, sizeof(skip));
 	for (int i = 0; i < value_nr && nr < *args->nr; i++) {
 		daos_key_t dkey;
 		int        j;
@@ -404,9 +404,9 @@ dc_obj_list_dkey_task(tse_task_t *task)
 	}
 	/* dkeys punched between two batches move the others forward: list from the start then */
 	skip = 0;
-	memcpy(args->dkey_anchor->da_buf, &skip, sizeof(skip));
+	memcpy(args->anchor->da_buf, &skip, sizeof(skip));
 	if (nr < *args->nr)
-		args->dkey_anchor->da_type = DAOS_ANCHOR_TYPE_EOF;
+		args->anchor->da_type = DAOS_ANCHOR_TYPE_EOF;
 	*args->nr = nr;
 	return op_end(task, 0);
 }
