@@ -41,6 +41,7 @@ open_one(const struct engine_bdev *bdev, struct engine_dev *ret_dev)
 		return -DER_UNINIT;
 	}
 	ret_dev->roles = attr->roles;
+	ret_dev->kind = attr->kind;
 	return 0;
 }
 
@@ -126,6 +127,20 @@ engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store)
 	store->meta = role_dev(&eng->meta, tgt);
 	store->data = role_dev(&eng->data, tgt);
 	store->tgt = tgt;
+}
+
+int
+dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info)
+{
+	static const char *const class_names[] = {[BIO_FILE] = "file", [BIO_KDEV] = "kdev", [BIO_RAM] = "ram"};
+
+	if (idx >= eng->dev_nr)
+		return -DER_NONEXIST;
+	ret_info->path = bio_dev_name(eng->devs[idx].dev);
+	ret_info->class_name = class_names[eng->devs[idx].kind];
+	ret_info->roles = eng->devs[idx].roles;
+	bio_dev_space(eng->devs[idx].dev, &ret_info->space);
+	return 0;
 }
 
 void

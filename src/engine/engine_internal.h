@@ -38,7 +38,7 @@ struct engine_module {
 
 /** Devices by role: target t uses devs[t % nr]. Borrowed from engine.devs. */
 struct engine_role { struct bio_dev **devs; uint32_t nr; };
-struct engine_dev { struct bio_dev *dev; uint32_t roles; };
+struct engine_dev { struct bio_dev *dev; uint32_t roles; enum bio_kind kind; };
 
 struct engine {
 	char                *name, *sys_name, *storage_path, *drpc_dir;
@@ -46,7 +46,7 @@ struct engine {
 	int                  first_core;
 	uint64_t             heap_bytes;
 	_Atomic int          state; /**< enum engine_state */
-	struct hlc           hlc;
+	struct d_tm         *tm;
 	struct d_faults      faults;
 	struct crt          *crt;
 	struct engine_dev   *devs;

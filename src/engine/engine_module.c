@@ -82,14 +82,16 @@ static void *
 open_shared(const char *name, char *err, size_t err_bytes)
 {
 	const char *path = getenv("DAOS_MODULE_PATH");
-	char        dirs[PATH_MAX], exe[PATH_MAX - 32], *save, *dir;
+	char        dirs[6 * PATH_MAX], exe[PATH_MAX], *save, *dir;
 	void       *dl = NULL;
 
 	err[0] = '\0';
 	if (path != NULL && path[0] != '\0')
 		snprintf(dirs, sizeof(dirs), "%s", path);
 	else if (exe_dir(exe, sizeof(exe)))
-		snprintf(dirs, sizeof(dirs), "%s/../lib/daos_srv", exe);
+		/* installed; in a build tree, where each folder has its own */
+		snprintf(dirs, sizeof(dirs), "%s/../lib/daos_srv:%s/../mgmt:%s/../pool:%s/../container:%s/../object",
+			 exe, exe, exe, exe, exe);
 	else
 		return NULL;
 	for (dir = strtok_r(dirs, ":", &save); dir != NULL && dl == NULL;

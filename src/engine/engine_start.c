@@ -2,7 +2,7 @@
 /**
  * Start-up and shutdown, in order:
  *
- *     log, fault points -> devices -> network (crt_init) -> modules found, protocols registered
+ *     log, fault points, metrics -> devices -> network (crt_init) -> modules found, protocols registered
  *     -> xstreams: 0 metadata, 1 monitoring, 2.. targets, then helpers
  *     -> sm_init of each module -> module data on each xstream -> dRPC listener -> running
  *
@@ -18,6 +18,7 @@
 #define D_LOGFAC LOG_FAC_SERVER
 #include <daos_errno.h>
 #include "base/log.h"
+#include "base/telemetry.h"
 #include "engine/engine_internal.h"
 #include "platform/platform.h"
 
@@ -99,7 +100,6 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	eng->heap_bytes = attr->heap_bytes;
 	eng->xss = calloc(eng->xs_nr, sizeof(eng->xss[0]));
 	atomic_store(&eng->state, ENGINE_STARTING);
-	hlc_init(&eng->hlc, plat_realtime_ns);
 	rc = arm_faults(eng);
 	if (eng->xss == NULL || eng->name == NULL || eng->sys_name == NULL ||
 	    eng->storage_path == NULL || eng->drpc_dir == NULL)
@@ -110,6 +110,28 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	}
 	*ret_eng = eng;
 	return 0;
+}
+
+/** An engine that a control server runs shares its metrics by name; others keep them to themselves. */
+static void
+metrics_start(struct engine *eng)
+{
+	static const struct d_tm_clock clock = {plat_now_ns, plat_realtime_ns};
+	struct d_tm_node              *node;
+	char                           name[64];
+	int                            rc;
+
+	snprintf(name, sizeof(name), "/daos_engine_%u", eng->instance_idx);
+	rc = d_tm_create(eng->drpc_dir[0] != '\0' ? name : NULL, 0, &clock, &eng->tm);
+	if (rc != 0) {
+		D_WARN("%s: runs without metrics: " DF_RC, eng->name, DP_RC(rc));
+		eng->tm = NULL;
+		return;
+	}
+	if (d_tm_add_metric(eng->tm, &node, D_TM_TIMESTAMP, "when the engine was started", "s", "started_at") == 0)
+		d_tm_record_timestamp(eng->tm, node);
+	if (d_tm_add_metric(eng->tm, &node, D_TM_GAUGE, "targets of the engine", "targets", "tgt_nr") == 0)
+		d_tm_set_gauge(node, eng->tgt_nr);
 }
 
 /* ---- steps over all xstreams ---- */
@@ -236,6 +258,7 @@ tear_down(struct engine *eng)
 	if (eng->crt != NULL)
 		crt_fini(eng->crt);
 	engine_devs_close(eng);
+	d_tm_destroy(eng->tm);
 	engine_free(eng);
 }
 
@@ -243,8 +266,10 @@ MAY_YIELD static int
 bring_up(struct engine *eng, const struct engine_attr *attr)
 {
 	struct crt_attr fabric = attr->fabric;
-	int             rc = engine_devs_open(eng, attr);
+	int             rc;
 
+	metrics_start(eng);
+	rc = engine_devs_open(eng, attr);
 	if (rc != 0)
 		return rc;
 	fabric.server = true;
@@ -346,7 +371,13 @@ dss_crt(struct engine *eng)
 struct hlc *
 dss_hlc(struct engine *eng)
 {
-	return &eng->hlc;
+	return crt_hlc(eng->crt);
+}
+
+struct d_tm *
+dss_tm(struct engine *eng)
+{
+	return eng->tm;
 }
 
 struct d_faults *

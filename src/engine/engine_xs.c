@@ -148,8 +148,10 @@ engine_xs_close(void *arg)
 {
 	struct engine_xs *exs = arg;
 
-	if (exs->bio_open)
+	if (exs->bio_open) {
+		vos_store_fini(&exs->pub.dx_store);
 		bio_ctx_destroy(exs->pub.dx_bio);
+	}
 	exs->bio_open = false;
 	net_close(exs);
 	engine_sched_fini(&exs->sched);
