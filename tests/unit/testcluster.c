@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "testcluster.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <daos_errno.h>
+#include <daos_prop.h>
+#include "base/rank_list.h"
+#include "bio/bio_ram.h"
+#include "container/cont_client.h"
+#include "container/cont_server.h"
+#include "mgmt/mgmt_server.h"
+#include "na/na.h"
+#include "object/obj_client.h"
+#include "object/obj_server.h"
+#include "platform/platform.h"
+#include "pool/pool_client.h"
+#include "pool/pool_internal.h"
+#include "rdb/rdb.h"
+#include "rsvc/rsvc.h"
+
+#define TC_POOLS_MAX 16
+
+struct tc_pool {
+	char   label[64]; /**< "": no pool */
+	uuid_t uuid;
+};
+struct tc_engine {
+	struct engine  *eng; /**< NULL: stopped */
+	struct bio_ram *ram;
+	char            path[128], dir[128], name[16];
+};
+struct testcluster {
+	struct tc_opts        opts;
+	struct na_self_world *world;
+	char                  dir[64];
+	uuid_t                system;
+	pthread_mutex_t       lock; /**< guards pools, clients, where engines are */
+	struct tc_engine      engines[TC_ENGINES_MAX];
+	struct tc_pool        pools[TC_POOLS_MAX];
+	struct client        *clients[TC_CLIENTS_MAX];
+	struct crt_member     members[TC_ENGINES_MAX];
+	char                  uris[TC_ENGINES_MAX][NA_URI_BYTES_MAX];
+	uint32_t              member_nr;
+	d_rank_t              ms_rank;
+	struct client_attr    client_attr;
+};
+
+static const struct dss_module *const tc_server_modules[] = {
+    &dss_module_rdb, &dss_module_rsvc, &dss_module_mgmt, &dss_module_pool,
+    &dss_module_cont, &dss_module_obj, NULL};
+static const struct dc_module *const tc_client_modules[] = {&dc_pool_module, &dc_cont_module, &dc_obj_module};
+
+/* ---- the control plane's part ---- */
+
+static int
+first_rank_list(d_rank_list_t **ret_ranks)
+{
+	d_rank_t      zero = 0;
+	d_rank_list_t list = {.rl_ranks = &zero, .rl_nr = 1};
+
+	return d_rank_list_dup(&list, ret_ranks);
+}
+
+static MAY_YIELD int
+svc_by_uuid(struct engine *eng, void *arg, const uuid_t pool, d_rank_list_t **ret_ranks)
+{
+	struct testcluster *tc = arg;
+	int                 rc = -DER_NONEXIST;
+
+	pthread_mutex_lock(&tc->lock);
+	for (int i = 0; i < TC_POOLS_MAX; i++)
+		if (tc->pools[i].label[0] != '\0' && uuid_compare(tc->pools[i].uuid, pool) == 0)
+			rc = first_rank_list(ret_ranks);
+	pthread_mutex_unlock(&tc->lock);
+	return rc;
+}
+
+static MAY_YIELD int
+svc_by_label(struct engine *eng, void *arg, const char *label, uuid_t ret_pool, d_rank_list_t **ret_ranks)
+{
+	struct testcluster *tc = arg;
+	int                 rc = -DER_NONEXIST;
+
+	pthread_mutex_lock(&tc->lock);
+	for (int i = 0; i < TC_POOLS_MAX; i++) {
+		if (tc->pools[i].label[0] == '\0' || strcmp(tc->pools[i].label, label) != 0)
+			continue;
+		uuid_copy(ret_pool, tc->pools[i].uuid);
+		rc = first_rank_list(ret_ranks);
+	}
+	pthread_mutex_unlock(&tc->lock);
+	return rc;
+}
+
+static MAY_YIELD int
+check_cred(struct engine *eng, void *arg, const void *cred, size_t cred_bytes, struct sec_ident **ret_ident)
+{
+	return mgmt_cred_ident(cred, cred_bytes, ret_ident);
+}
+
+static const struct ds_mgmt_resolver tc_resolver = {
+    .svc_by_uuid = svc_by_uuid, .svc_by_label = svc_by_label, .check_cred = check_cred};
+
+/** Where everybody is, to everybody who runs. With the lock held. */
+static void
+tell_group(struct testcluster *tc)
+{
+	tc->member_nr = 0;
+	for (uint32_t i = 0; i < tc->opts.engine_nr; i++) {
+		char *uri = tc->uris[tc->member_nr];
+
+		if (tc->engines[i].eng == NULL)
+			continue;
+		assert_int_equal(engine_uri(tc->engines[i].eng, uri, NA_URI_BYTES_MAX), 0);
+		tc->members[tc->member_nr++] = (struct crt_member){.rank = i, .uri = uri};
+	}
+	for (uint32_t i = 0; i < tc->opts.engine_nr; i++) {
+		struct crt *crt = tc->engines[i].eng == NULL ? NULL : dss_crt(tc->engines[i].eng);
+
+		if (crt != NULL)
+			assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, tc->member_nr,
+						       tc->members), 0);
+	}
+	for (int i = 0; i < TC_CLIENTS_MAX; i++) {
+		struct crt *crt = tc->clients[i] == NULL ? NULL : client_crt(tc->clients[i]);
+
+		if (crt != NULL)
+			assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, tc->member_nr,
+						       tc->members), 0);
+	}
+}
+
+/* ---- engines ---- */
+
+static struct engine_attr
+engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdev)
+{
+	struct tc_engine *te = &tc->engines[rank];
+
+	bdev->attr = (struct bio_dev_attr){.kind       = tc->opts.files ? BIO_FILE : BIO_RAM,
+					   .path       = te->path,
+					   .size_bytes = tc->opts.dev_bytes,
+					   .roles      = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA,
+					   .ram        = te->ram};
+	return (struct engine_attr){
+	    .name           = te->name,
+	    .sys_name       = "daos_server",
+	    .tgt_nr         = tc->opts.tgt_nr,
+	    .first_core     = -1,
+	    .storage_path   = te->dir,
+	    .bdevs          = bdev,
+	    .bdev_nr        = 1,
+	    .fabric         = {.provider  = tc->opts.provider,
+			       .interface = tc->opts.interface,
+			       .world     = tc->world},
+	    .instance_idx   = rank,
+	    .modules        = "rdb,rsvc,mgmt,pool,cont,obj",
+	    .static_modules = tc_server_modules,
+	};
+}
+
+static void
+engine_prepare(struct testcluster *tc, d_rank_t rank)
+{
+	struct tc_engine  *te = &tc->engines[rank];
+	struct engine_bdev bdev;
+	struct engine_attr attr;
+
+	snprintf(te->name, sizeof(te->name), "engine %u", rank);
+	snprintf(te->dir, sizeof(te->dir), "%s/engine%u", tc->dir, rank);
+	snprintf(te->path, sizeof(te->path), "%s/engine%u.dev", tc->dir, rank);
+	assert_int_equal(mkdir(te->dir, 0700), 0);
+	if (!tc->opts.files) {
+		assert_int_equal(bio_ram_create(tc->opts.dev_bytes, &te->ram), 0);
+	}
+	attr = engine_attr_of(tc, rank, &bdev);
+	assert_int_equal(engine_format(&attr, tc->system, false), 0);
+}
+
+static void
+engine_up(struct testcluster *tc, d_rank_t rank)
+{
+	struct engine_bdev bdev;
+	struct engine_attr attr = engine_attr_of(tc, rank, &bdev);
+	struct engine     *eng  = NULL;
+
+	assert_null(tc->engines[rank].eng);
+	assert_int_equal(engine_start(&attr, &eng), 0);
+	crt_rank_self_set(dss_crt(eng), rank);
+	ds_mgmt_set_resolver(eng, &tc_resolver, tc);
+	pthread_mutex_lock(&tc->lock);
+	tc->engines[rank].eng = eng;
+	tell_group(tc);
+	pthread_mutex_unlock(&tc->lock);
+}
+
+void
+tc_engine_start(struct testcluster *tc, d_rank_t rank)
+{
+	engine_up(tc, rank);
+	assert_int_equal(engine_setup(tc->engines[rank].eng, rank), 0);
+}
+
+void
+tc_engine_stop(struct testcluster *tc, d_rank_t rank)
+{
+	struct engine *eng;
+
+	pthread_mutex_lock(&tc->lock);
+	eng                   = tc->engines[rank].eng;
+	tc->engines[rank].eng = NULL;
+	pthread_mutex_unlock(&tc->lock);
+	assert_non_null(eng);
+	engine_stop(eng);
+}
+
+void
+tc_engine_crash(struct testcluster *tc, d_rank_t rank, uint64_t seed)
+{
+	struct bio_ram *ram = tc->engines[rank].ram;
+
+	assert_non_null(ram);
+	bio_ram_fail_after(ram, seed % 8);
+	tc_engine_stop(tc, rank);
+	bio_ram_power_loss(ram, seed);
+}
+
+struct engine *
+tc_engine(struct testcluster *tc, d_rank_t rank)
+{
+	return tc->engines[rank].eng;
+}
+
+const char *
+tc_dir(struct testcluster *tc)
+{
+	return tc->dir;
+}
+
+struct testcluster *
+tc_start(const struct tc_opts *opts)
+{
+	struct testcluster *tc = calloc(1, sizeof(*tc));
+
+	assert_non_null(tc);
+	assert_in_range(opts->engine_nr, 1, TC_ENGINES_MAX);
+	tc->opts = *opts;
+	if (tc->opts.dev_bytes == 0)
+		tc->opts.dev_bytes = 768ull << 20;
+	if (tc->opts.provider == NULL)
+		tc->opts.provider = "self";
+	pthread_mutex_init(&tc->lock, NULL);
+	plat_uuid_generate(tc->system);
+	snprintf(tc->dir, sizeof(tc->dir), "/tmp/testcluster_XXXXXX");
+	assert_non_null(mkdtemp(tc->dir));
+	if (strcmp(tc->opts.provider, "self") == 0)
+		assert_int_equal(na_self_world_create(&tc->world), 0);
+	for (uint32_t i = 0; i < opts->engine_nr; i++) {
+		engine_prepare(tc, i);
+		engine_up(tc, i);
+	}
+	for (uint32_t i = 0; i < opts->engine_nr; i++)
+		assert_int_equal(engine_setup(tc->engines[i].eng, i), 0);
+	return tc;
+}
+
+void
+tc_stop(struct testcluster *tc)
+{
+	for (uint32_t i = 0; i < tc->opts.engine_nr; i++) {
+		struct tc_engine *te = &tc->engines[i];
+
+		if (te->eng != NULL)
+			tc_engine_stop(tc, i);
+		if (te->ram != NULL)
+			bio_ram_destroy(te->ram);
+		unlink(te->path);
+		assert_int_equal(rmdir(te->dir), 0);
+	}
+	for (int i = 0; i < TC_CLIENTS_MAX; i++)
+		assert_null(tc->clients[i]);
+	if (tc->world != NULL)
+		na_self_world_destroy(tc->world);
+	rmdir(tc->dir);
+	pthread_mutex_destroy(&tc->lock);
+	free(tc);
+}
+
+/* ---- pools ---- */
+
+struct pool_job {
+	struct testcluster    *tc;
+	struct pool_create_req req;
+};
+
+static d_rank_list_t *
+all_ranks(struct testcluster *tc)
+{
+	d_rank_list_t *ranks = d_rank_list_alloc(tc->opts.engine_nr);
+
+	assert_non_null(ranks);
+	for (uint32_t i = 0; i < ranks->rl_nr; i++)
+		ranks->rl_ranks[i] = i;
+	return ranks;
+}
+
+static MAY_YIELD int
+create_ult(void *arg)
+{
+	struct pool_job *job = arg;
+
+	return pool_create(dss_engine(), &job->req);
+}
+
+void
+tc_pool_create_sized(struct testcluster *tc, const char *label, uint64_t meta_bytes, uint64_t data_bytes,
+		     uuid_t ret_uuid)
+{
+	d_rank_list_t  *ranks = all_ranks(tc);
+	d_rank_list_t   svc   = {.rl_ranks = ranks->rl_ranks, .rl_nr = 1};
+	daos_prop_t    *prop  = daos_prop_alloc(1);
+	struct pool_job job   = {.tc  = tc,
+				 .req = {.ranks         = ranks,
+					 .svc_ranks     = &svc,
+					 .tgts_per_rank = tc->opts.tgt_nr,
+					 .meta_bytes    = meta_bytes != 0 ? meta_bytes : 96ull << 20,
+					 .data_bytes    = data_bytes != 0 ? data_bytes : 192ull << 20,
+					 .prop          = prop}};
+	int             at = 0;
+
+	assert_non_null(prop);
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_PO_LABEL;
+	prop->dpp_entries[0].dpe_str  = strdup(label);
+	plat_uuid_generate(job.req.uuid);
+	pthread_mutex_lock(&tc->lock);
+	while (tc->pools[at].label[0] != '\0')
+		at++;
+	assert_in_range(at, 0, TC_POOLS_MAX - 1);
+	uuid_copy(tc->pools[at].uuid, job.req.uuid);
+	snprintf(tc->pools[at].label, sizeof(tc->pools[at].label), "%s", label);
+	pthread_mutex_unlock(&tc->lock);
+	assert_int_equal(dss_ult_execute(tc->engines[0].eng, DSS_TAG_SYS, create_ult, &job), 0);
+	if (ret_uuid != NULL)
+		uuid_copy(ret_uuid, job.req.uuid);
+	daos_prop_free(prop);
+	d_rank_list_free(ranks);
+}
+
+void
+tc_pool_create(struct testcluster *tc, const char *label, uuid_t ret_uuid)
+{
+	tc_pool_create_sized(tc, label, 0, 0, ret_uuid);
+}
+
+static MAY_YIELD int
+destroy_ult(void *arg)
+{
+	struct pool_job *job = arg;
+
+	return pool_destroy(dss_engine(), job->req.uuid, job->req.ranks, job->req.svc_ranks, true, true);
+}
+
+void
+tc_pool_destroy(struct testcluster *tc, const char *label)
+{
+	d_rank_list_t  *ranks = all_ranks(tc);
+	d_rank_list_t   svc   = {.rl_ranks = ranks->rl_ranks, .rl_nr = 1};
+	struct pool_job job   = {.tc = tc, .req = {.ranks = ranks, .svc_ranks = &svc}};
+	int             at    = 0;
+
+	while (at < TC_POOLS_MAX && strcmp(tc->pools[at].label, label) != 0)
+		at++;
+	assert_in_range(at, 0, TC_POOLS_MAX - 1);
+	uuid_copy(job.req.uuid, tc->pools[at].uuid);
+	assert_int_equal(dss_ult_execute(tc->engines[0].eng, DSS_TAG_SYS, destroy_ult, &job), 0);
+	pthread_mutex_lock(&tc->lock);
+	tc->pools[at].label[0] = '\0';
+	pthread_mutex_unlock(&tc->lock);
+	d_rank_list_free(ranks);
+}
+
+/* ---- clients ---- */
+
+const struct client_attr *
+tc_client_attr(struct testcluster *tc)
+{
+	tc->client_attr = (struct client_attr){.sys_name   = "daos_server",
+					       .modules    = tc_client_modules,
+					       .module_nr  = ARRAY_NR(tc_client_modules),
+					       .provider   = tc->opts.provider,
+					       .interface  = tc->opts.interface,
+					       .world      = tc->world,
+					       .members    = tc->members,
+					       .member_nr  = tc->member_nr,
+					       .ms_ranks   = &tc->ms_rank,
+					       .ms_rank_nr = 1};
+	return &tc->client_attr;
+}
+
+struct client *
+tc_client_start(struct testcluster *tc)
+{
+	struct client *cl = NULL;
+	int            at = 0;
+
+	pthread_mutex_lock(&tc->lock);
+	assert_int_equal(client_create(tc_client_attr(tc), &cl), 0);
+	while (tc->clients[at] != NULL)
+		at++;
+	assert_in_range(at, 0, TC_CLIENTS_MAX - 1);
+	tc->clients[at] = cl;
+	pthread_mutex_unlock(&tc->lock);
+	client_set_current(cl);
+	return cl;
+}
+
+void
+tc_client_stop(struct testcluster *tc, struct client *cl)
+{
+	if (client_current() == cl)
+		client_set_current(NULL);
+	pthread_mutex_lock(&tc->lock);
+	for (int i = 0; i < TC_CLIENTS_MAX; i++)
+		if (tc->clients[i] == cl)
+			tc->clients[i] = NULL;
+	pthread_mutex_unlock(&tc->lock);
+	client_destroy(cl);
+}
