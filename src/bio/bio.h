@@ -36,7 +36,7 @@ struct bio_ram;
  *  block holds anything but zeroes, and not @force. */
 int  bio_dev_format(const struct bio_dev_attr *attr, const unsigned char system_uuid[16], bool force) MUST_CHECK;
 /** Errors: NONEXIST no such path | UNINIT not formatted | DF_INVAL damaged (both copies) | DF_INCOMPT other version | BUSY
- *  opened by another process (flock). The log line names the device and the remedy. */
+ *  opened already, here or by another process (waits 2 s for one that was just killed). The log line names the device and the remedy. */
 int  bio_dev_open(const struct bio_dev_attr *attr, struct bio_dev **ret_dev) MUST_CHECK;
 void bio_dev_close(struct bio_dev *dev);
 void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);        /**< the device's own */

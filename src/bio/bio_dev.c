@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,9 @@
 #include "base/log.h"
 #include "bio/bio_int.h"
 #include "platform/platform.h"
+
+#define LOCK_TRY_NR 200
+#define LOCK_TRY_MS 10
 
 int
 bio_errno2der(int err)
@@ -167,10 +171,19 @@ medium_bytes(struct bio_dev *dev, uint64_t *ret_bytes)
 	return 0;
 }
 
+/**
+ * The kernel finishes the requests of a killed process's ring after the process is gone, and holds
+ * its files open so long. So an engine that restarts at once must give the old lock a moment.
+ */
 static int
 lock_fd(struct bio_dev *dev)
 {
-	if (flock(dev->fd, LOCK_EX | LOCK_NB) == 0)
+	int try_nr = 0, rc;
+
+	while ((rc = flock(dev->fd, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK &&
+	       ++try_nr < LOCK_TRY_NR)
+		(void)poll(NULL, 0, LOCK_TRY_MS);
+	if (rc == 0)
 		return 0;
 	if (errno == EWOULDBLOCK) {
 		D_ERROR("%s: in use by another engine; stop that one first\n", dev->name);

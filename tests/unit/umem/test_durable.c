@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /** Durable heaps: close and open, group commit, log wrap, background checkpoints, power loss. */
+#include <signal.h>
+#include <sys/wait.h>
 #include "umem_fixture.h"
 
 #define MIB (1u << 20)
@@ -209,6 +211,159 @@ a_transaction_larger_than_the_log_is_refused(void **state)
 	bio_ram_destroy(f.ram);
 }
 
+/* ---- end callbacks ---- */
+
+struct end_order {
+	struct umem *u;
+	int          next;
+	uint64_t     seqs[4];
+};
+
+struct end_one {
+	struct end_order *order;
+	int               idx;
+};
+
+static void
+note_order(void *arg, int rc)
+{
+	struct end_one *one = arg;
+
+	assert_int_equal(rc, 0);
+	assert_int_equal(one->order->next, one->idx);
+	assert_true(one->order->u->log->durable_seq >= one->order->seqs[one->idx]);
+	one->order->next++;
+}
+
+MAY_YIELD static void
+end_order_ult(void *arg)
+{
+	struct fix      *f     = arg;
+	struct end_order order = {0};
+	struct end_one   ones[4];
+
+	assert_int_equal(fix_format(f), 0);
+	assert_int_equal(fix_open(f), 0);
+	order.u = f->u;
+	for (int i = 0; i < 4; i++) {
+		ones[i] = (struct end_one){&order, i};
+		umem_tx_begin(f->u);
+		assert_int_equal(umem_tx_add(f->u, &fix_root(f)->cells, 16), 0);
+		assert_int_equal(umem_tx_on_end(f->u, note_order, &ones[i]), 0);
+		assert_int_equal(umem_tx_commit_async(f->u, &order.seqs[i]), 0);
+		assert_int_equal(order.next, 0); /* nothing has yielded */
+	}
+	assert_int_equal(umem_wait_durable(f->u, order.seqs[3]), 0);
+	assert_int_equal(order.next, 4);
+	fix_close(f);
+}
+
+static void
+end_callbacks_come_in_order_when_durable(void **state)
+{
+	struct fix f = {.seed = 6};
+
+	fix_create(&f, 1 * MIB, 4 * MIB, true);
+	fix_run(end_order_ult, &f);
+	bio_ram_destroy(f.ram);
+}
+
+/* ---- a real file and a real kill ---- */
+
+struct victim {
+	struct fix       f;
+	struct fix_model m;
+	int              ack_fd;
+	uint64_t         acked;
+};
+
+MAY_YIELD static void
+victim_ult(void *arg)
+{
+	struct victim *v     = arg;
+	uint64_t       tx_nr = 0;
+
+	if (fix_open(&v->f) != 0)
+		_exit(1);
+	umem_set_checkpoint(v->f.u, 0, 3);
+	while (fix_next_tx(&v->f, &tx_nr) == 0) {
+		if (write(v->ack_fd, &tx_nr, sizeof(tx_nr)) != sizeof(tx_nr))
+			_exit(2);
+	}
+	_exit(3);
+}
+
+/** Let a process commit, kill it after @ack_nr acknowledgements, take those that were still said. */
+static void
+kill_victim(struct victim *v, int ack_nr)
+{
+	int   fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		v->ack_fd = fds[1];
+		fix_run(victim_ult, v);
+		_exit(4);
+	}
+	close(fds[1]);
+	for (int i = 0; i < ack_nr; i++)
+		assert_int_equal(read(fds[0], &v->acked, sizeof(v->acked)), sizeof(v->acked));
+	kill(pid, SIGKILL);
+	while (read(fds[0], &v->acked, sizeof(v->acked)) == sizeof(v->acked))
+		continue;
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+MAY_YIELD static void
+format_ult(void *arg)
+{
+	assert_int_equal(fix_format(arg), 0);
+}
+
+MAY_YIELD static void
+survivor_ult(void *arg)
+{
+	struct victim *v = arg;
+	uint64_t       tx_nr;
+
+	assert_int_equal(fix_open(&v->f), 0);
+	tx_nr = fix_root(&v->f)->tx_nr;
+	assert_true(tx_nr >= v->acked && tx_nr <= v->acked + 1);
+	fix_model_advance(&v->m, v->f.seed, tx_nr);
+	fix_compare(&v->f, &v->m);
+	if (tx_nr % 2 == 0) {
+		fix_close(&v->f);
+		return;
+	}
+	/* Close without a checkpoint: the next process replays what this one has read. */
+	v->f.u->err = -DER_IO;
+	fix_close(&v->f);
+}
+
+static void
+a_killed_process_loses_nothing(void **state)
+{
+	char          dir[] = "/tmp/umem_kill_XXXXXX", path[64];
+	struct victim v     = {.f.seed = 7};
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/dev", dir);
+	v.f.path = path;
+	fix_create(&v.f, 1 * MIB, 4 * MIB, false);
+	fix_run(format_ult, &v.f);
+	for (int round = 0; round < 8; round++) {
+		kill_victim(&v, 1 + round * 9);
+		fix_run(survivor_ult, &v);
+	}
+	fix_model_drop(&v.m);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* ---- failing device ---- */
 
 static void
@@ -343,6 +498,8 @@ main(void)
 	    cmocka_unit_test(commits_share_writes),
 	    cmocka_unit_test(a_full_log_waits_for_its_checkpoint),
 	    cmocka_unit_test(a_transaction_larger_than_the_log_is_refused),
+	    cmocka_unit_test(end_callbacks_come_in_order_when_durable),
+	    cmocka_unit_test(a_killed_process_loses_nothing),
 	    cmocka_unit_test(a_failed_log_refuses_transactions),
 	    cmocka_unit_test(power_loss_keeps_what_was_acknowledged),
 	};

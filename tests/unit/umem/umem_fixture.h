@@ -26,6 +26,7 @@ struct fix {
 	struct bio_blob *wal, *meta;
 	struct umem     *u;
 	uint64_t         seed;
+	const char      *path; /**< NULL: RAM */
 };
 
 /** The root object. */
@@ -55,14 +56,26 @@ fix_random(uint64_t *state)
 	return *state;
 }
 
+static inline struct bio_dev_attr
+fix_attr(struct fix *f)
+{
+	if (f->path != NULL)
+		return (struct bio_dev_attr){.kind = BIO_FILE, .path = f->path};
+	return (struct bio_dev_attr){.kind = BIO_RAM, .path = "ram under test", .ram = f->ram};
+}
+
 static inline void
 fix_create(struct fix *f, uint64_t wal_bytes, uint64_t meta_bytes, bool async)
 {
-	struct bio_dev_attr attr = {.kind = BIO_RAM, .path = "ram under test"};
+	uint64_t            bytes = 3 * BIO_CLUSTER_BYTES + wal_bytes + meta_bytes;
+	struct bio_dev_attr attr;
 
-	assert_int_equal(bio_ram_create(3 * BIO_CLUSTER_BYTES + wal_bytes + meta_bytes, &f->ram), 0);
-	bio_ram_set_async(f->ram, async);
-	attr.ram = f->ram;
+	if (f->path == NULL) {
+		assert_int_equal(bio_ram_create(bytes, &f->ram), 0);
+		bio_ram_set_async(f->ram, async);
+	}
+	attr            = fix_attr(f);
+	attr.size_bytes = bytes;
 	assert_int_equal(bio_dev_format(&attr, fix_uuid, false), 0);
 	assert_int_equal(bio_dev_open(&attr, &f->dev), 0);
 	assert_int_equal(bio_blob_create(f->dev, &fix_wal_id, wal_bytes), 0);
@@ -74,7 +87,7 @@ fix_create(struct fix *f, uint64_t wal_bytes, uint64_t meta_bytes, bool async)
 static inline int
 fix_open_dev(struct fix *f)
 {
-	struct bio_dev_attr attr = {.kind = BIO_RAM, .path = "ram under test", .ram = f->ram};
+	struct bio_dev_attr attr = fix_attr(f);
 	int                 rc   = bio_dev_open(&attr, &f->dev);
 
 	if (rc != 0)
