@@ -23,15 +23,17 @@
 #define CRT_TIMEOUT_S_DEFAULT   60
 #define CRT_LOOKUP_TIMEOUT_S    10
 #define CRT_PING_TIMEOUT_S      10
-#define CRT_CHECK_NS_MIN        (500 * 1000000ULL)  /* a request unanswered so long checks on its peer */
-#define CRT_CHECK_NS_MAX        (4000 * 1000000ULL) /* and again, less and less often */
+/* a request unanswered so long checks on its peer, and again, less and less often */
+#define CRT_CHECK_NS_MIN        (500 * 1000000ULL)
+#define CRT_CHECK_NS_MAX        (4000 * 1000000ULL)
 #define CRT_RPC_POOL_NR_MAX     256
 #define CRT_XFER_WINDOW         16
 #define CRT_XFER_CHUNK_BYTES    (1u << 20)
 #define CRT_EVENTS_PER_POLL     32
 #define CRT_SPIN_NS_MAX         50000
 #define CRT_SPIN_NS_MIN         500
-#define CRT_SPIN_WORTH_NS       (2 * CRT_SPIN_NS_MAX) /* a wait so short is better spun: waking costs as much */
+/* a wait so short is better spun: waking costs as much */
+#define CRT_SPIN_WORTH_NS       (2 * CRT_SPIN_NS_MAX)
 #define CRT_ID_NONE             0
 #define CRT_RPC_IO_BYTES        1024 /* input and output structs up to this need no allocation */
 
@@ -178,7 +180,7 @@ struct crt_rpc_priv {
 	uint64_t                    id;      /* own slot */
 	uint64_t                    peer_id; /* server: the requester's id */
 	uint64_t                    hlc;
-	uint32_t                    incarnation; /* client: of the peer when this was sent; 0: not known */
+	uint32_t                    incarnation; /* of the peer when this was sent; 0: not known */
 	struct crt_peer            *peer;    /* client */
 	na_addr_t                   addr;    /* of the other side */
 	crt_cb_t                    cb;
@@ -218,7 +220,8 @@ void crt_req_transmit(struct crt_rpc_priv *rpc);
 void crt_hdr_init(struct crt_rpc_priv *rpc, enum crt_msg_kind kind, struct crt_hdr_wire *hdr);
 /** Put header, name and body into @msg; a large body into @body. 0 or the codec's error. */
 int  crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
-		    int (*proc)(struct crt_proc *, void *), void *data, struct na_msg *msg) MUST_CHECK;
+		    int (*proc)(struct crt_proc *, void *), void *data,
+		    struct na_msg *msg) MUST_CHECK;
 void crt_msg_seal(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, struct na_msg *msg);
 void crt_msg_recv(void *arg, struct na_msg *msg);
 void crt_msg_send_failed(void *arg, const struct na_msg *msg, na_addr_t to, int rc);
@@ -239,7 +242,8 @@ void crt_server_reply_end(struct crt_rpc_priv *rpc);
 int  crt_reply_status(struct crt_rpc_priv *rpc, int status);
 
 /* crt_init.c */
-int  crt_proto_find(struct crt *crt, crt_opcode_t opc, const struct crt_proto_rpc **ret_def) MUST_CHECK;
+int  crt_proto_find(struct crt *crt, crt_opcode_t opc,
+		    const struct crt_proto_rpc **ret_def) MUST_CHECK;
 
 /* ---- peers: crt_peer.c ---- */
 
@@ -262,7 +266,8 @@ struct crt_peer {
 	d_list_t            queue;  /* struct crt_rpc_priv, QUEUED */
 	d_list_t            flight; /* SENT and FETCHING */
 };
-int  crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag, struct crt_peer **ret_peer) MUST_CHECK;
+int  crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag,
+		  struct crt_peer **ret_peer) MUST_CHECK;
 /** Send what the credits allow, resolving the address first when it is not known. */
 void crt_peer_kick(struct crt_peer *peer);
 /** The address proved wrong: resolve it again next time. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
  * Codecs of the field types. One function per type measures, encodes and decodes it, so the three
- * cannot disagree. Encoding never writes past the end (TRUNC: the body does not fit); decoding never
- * reads past it (PROTO: malformed), whatever the bytes are.
+ * cannot disagree. Encoding never writes past the end (TRUNC: the body does not fit); decoding
+ * never reads past it (PROTO: malformed), whatever the bytes are.
  */
 #define D_LOGFAC LOG_FAC_CART
 #include <string.h>

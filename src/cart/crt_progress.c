@@ -208,7 +208,7 @@ crt_context_next_timeout(crt_context_t ctx)
 
 /* ---- progress by threads ---- */
 
-/** After a wait, spun or slept: would spinning a little longer have been enough, or was it in vain? */
+/** After a wait, spun or slept: would more spinning have been enough, or was it in vain? */
 static void
 spin_adapt(struct crt_ctx *ctx, uint64_t waited_ns)
 {

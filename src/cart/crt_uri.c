@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * The internal protocol. Its handlers run at once, never through the hook, so it is answered however
- * busy the ULTs are.
+ * The internal protocol. Its handlers run at once, never through the hook, so it is answered
+ * however busy the ULTs are.
  *
  * URI: which URI has a tag of a rank? Asked at tag 0, whose URI the group has.
  * PING: sent to a peer that has left requests unanswered for a while. That it cannot be delivered,

@@ -2,11 +2,11 @@
 /**
  * What a message of CART looks like on the wire. Little endian.
  *
- *   0              8          24            32    40               56     64         80     80+n
- *   +--------------+----------+-------------+-----+----------------+------+----------+------+------+
- *   | magic, kind, | request  | opcode,     | hlc | source rank,   | body | incarna- | name | body |
- *   | flags, n     | reply id | status      |     | tag; dest. ... | size | tion,crc | (n)  |      |
- *   +--------------+----------+-------------+-----+----------------+------+----------+------+------+
+ *   0             8         24           32   40              56    64        80    80+n
+ *   +-------------+---------+------------+----+---------------+-----+---------+-----+-----+
+ *   | magic, kind | request | opcode,    | hlc| source rank,  | body| incarn- | name| body|
+ *   | flags, n    | reply id| status     |    | tag; dest ... | size| ation.. | (n) |     |
+ *   +-------------+---------+------------+----+---------------+-----+---------+-----+-----+
  *
  * The CRC covers the header (with crc 0) and the name. A body that does not fit into the message
  * stays in the sender's memory; crt_remote_wire says where, and the receiver reads it by RMA.

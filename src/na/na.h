@@ -32,12 +32,13 @@ typedef uint64_t na_addr_t; /**< a peer in one endpoint's address table */
 #define NA_URI_BYTES_MAX  160
 
 struct na_attr {
-	const char           *provider;  /**< "ofi+tcp", "ofi+tcp;ofi_rxm", "ofi+shm", "ofi+verbs;ofi_rxm", "self" */
+	/** "ofi+tcp", "ofi+tcp;ofi_rxm", "ofi+shm", "ofi+verbs;ofi_rxm", "self" */
+	const char           *provider;
 	const char           *interface; /**< NULL or "": any */
 	const char           *domain;    /**< NULL or "": from the interface */
 	struct na_self_world *world;     /**< "self" only; borrowed until na_close() */
 };
-/** Errors: INVAL unknown provider string | NONEXIST no such interface or provider on this machine. */
+/** Errors: INVAL unknown provider string | NONEXIST no such interface or provider here. */
 int  na_open(const struct na_attr *attr, struct na **ret_na) MUST_CHECK;
 void na_close(struct na *na);
 /** The provider as it stands in URIs: "ofi+tcp;ofi_rxm", "ofi+shm", "self". */
@@ -66,7 +67,7 @@ struct na_ep_attr {
 };
 /** Errors: BUSY the port is in use | NOMEM | INVAL. */
 int  na_ep_open(struct na *na, const struct na_ep_attr *attr, struct na_ep **ret_ep) MUST_CHECK;
-/** Operations under way end without a callback; afterwards none touches memory. Progress no more. */
+/** Operations under way end without a callback, and touch no memory afterwards. No progress. */
 void na_ep_stop(struct na_ep *ep);
 /** Stops if need be. Messages that were received are returned before. */
 void na_ep_close(struct na_ep *ep);
@@ -78,7 +79,7 @@ const void *na_ep_name(struct na_ep *ep, size_t *ret_bytes);
 
 /** Handle up to @event_nr completions and return their number, or an error of the provider. */
 int  na_ep_progress(struct na_ep *ep, uint32_t event_nr);
-/** Readable when there is something to do, after na_ep_arm() said true; -1: the provider has none. */
+/** Readable when there is something to do, after na_ep_arm() said true; -1: there is none. */
 int  na_ep_fd(struct na_ep *ep);
 /** True: the descriptor will tell. False: call na_ep_progress() first. */
 bool na_ep_arm(struct na_ep *ep);

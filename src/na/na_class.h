@@ -22,7 +22,8 @@ struct na_class {
 	uint32_t (*ep_repoll_us)(struct na_ep *ep);
 
 	int  (*addr_insert)(struct na_ep *ep, const char *uri, na_addr_t *ret_addr);
-	int  (*addr_insert_name)(struct na_ep *ep, const void *name, size_t bytes, na_addr_t *ret_addr);
+	int  (*addr_insert_name)(struct na_ep *ep, const void *name, size_t bytes,
+				 na_addr_t *ret_addr);
 
 	struct na_msg *(*msg_get)(struct na_ep *ep);
 	void (*msg_put)(struct na_ep *ep, struct na_msg *msg);

@@ -32,8 +32,8 @@
 
 #define OFI_API FI_VERSION(1, 15)
 
-/* rxm looks for connection events that often at most; its default of 10 ms makes a first message take
- * 30 ms. It can be told by the environment only, which libfabric reads at its first call. */
+/* rxm looks for connection events that often at most; its default of 10 ms makes a first message
+ * take 30 ms. It can be told by the environment only, which libfabric reads at its first call. */
 #define OFI_CM_INTERVAL_VAR "FI_OFI_RXM_CM_PROGRESS_INTERVAL"
 #define OFI_CM_INTERVAL_US  "300"
 
@@ -117,7 +117,8 @@ hints_make(const struct ofi_na *n, const char *prov, const char *domain)
 	h->caps                       = FI_MSG | FI_RMA;
 	h->mode                       = FI_CONTEXT | FI_CONTEXT2;
 	h->ep_attr->type              = FI_EP_RDM;
-	h->domain_attr->mr_mode       = FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
+	h->domain_attr->mr_mode =
+	    FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
 	h->domain_attr->threading     = FI_THREAD_DOMAIN;
 	h->domain_attr->resource_mgmt = FI_RM_ENABLED;
 	h->fabric_attr->prov_name     = strdup(prov);
@@ -183,14 +184,15 @@ ofi_close(struct na *na)
 static int
 ofi_open(const struct na_attr *attr, struct na **ret_na)
 {
-	const char    *iface = attr->interface != NULL && attr->interface[0] != '\0' ? attr->interface
-										       : NULL;
+	const char    *iface = attr->interface;
 	struct ofi_na *n     = calloc(1, sizeof(*n));
 	const char    *prov;
 	int            rc = 0;
 
 	if (n == NULL)
 		return -DER_NOMEM;
+	if (iface != NULL && iface[0] == '\0')
+		iface = NULL;
 	setenv(OFI_CM_INTERVAL_VAR, OFI_CM_INTERVAL_US, 0);
 	n->na.cls = &na_ofi_class;
 	prov      = provider_set(n, attr->provider);

@@ -122,7 +122,7 @@ bool ofi_addr_refuses(const struct ofi_addr *a);
 /** Remove what processes that are no more left in /dev/shm. */
 void ofi_shm_sweep(void);
 void ofi_shm_addr_init(struct ofi_addr *a);
-/** Sending to a peer that is no more succeeds, or is fatal when it was in this process: look first. */
+/** Sending to a peer that is gone succeeds, or crashes when it was in this process: look first. */
 bool ofi_shm_gone(struct ofi_addr *a);
 
 /* na_ofi_msg.c */
@@ -144,8 +144,8 @@ bool ofi_ep_busy(struct na_ep *ep);
 uint32_t ofi_ep_repoll_us(struct na_ep *ep);
 
 /* na_ofi_rma.c */
-int  ofi_mr_create(struct na_ep *ep, void *buf, size_t bytes, unsigned access, struct na_mr **ret_mr,
-		   struct na_mr_remote *ret_remote);
+int  ofi_mr_create(struct na_ep *ep, void *buf, size_t bytes, unsigned access,
+		   struct na_mr **ret_mr, struct na_mr_remote *ret_remote);
 void ofi_mr_destroy(struct na_ep *ep, struct na_mr *mr);
 void ofi_rma_start(struct na_ep *ep, struct na_rma *rma);
 /** 0, or the provider's error; -FI_EAGAIN: later. */

@@ -57,8 +57,8 @@ static void
 open_failed(struct ofi_ep *e, int fi_rc)
 {
 	if (fi_rc == -FI_EADDRINUSE)
-		D_ERROR("%s:%d is in use by another process (see `ss -ltnp sport = :%d`); end it, or "
-			"choose another port\n", e->na->ip, e->attr.port, e->attr.port);
+		D_ERROR("%s:%d is in use by another process (see `ss -ltnp sport = :%d`); end it, "
+			"or choose another port\n", e->na->ip, e->attr.port, e->attr.port);
 	else
 		D_ERROR("%s endpoint at %s:%d cannot be opened: %s\n", e->na->na.provider,
 			e->na->form == OFI_URI_IP ? e->na->ip : "(local)", e->attr.port,

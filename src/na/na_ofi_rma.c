@@ -44,8 +44,8 @@ ofi_mr_create(struct na_ep *ep, void *buf, size_t bytes, unsigned access, struct
 			fi_close(&mr->fid);
 	}
 	if (rc != 0) {
-		D_ERROR("%zu bytes of memory cannot be registered: %s; is the limit of locked memory "
-			"(ulimit -l) reached?\n", bytes, fi_strerror(-rc));
+		D_ERROR("%zu bytes of memory cannot be registered: %s; is the limit of locked "
+			"memory (ulimit -l) reached?\n", bytes, fi_strerror(-rc));
 		return ofi_rc(rc);
 	}
 	ret_remote->key  = fi_mr_key(mr);
@@ -91,7 +91,8 @@ ofi_rma_post(struct ofi_ep *e, struct ofi_addr *a, struct na_rma *rma)
 			       &op->ctx);
 	if ((e->info->tx_attr->msg_order & FI_ORDER_SAW) == 0)
 		return write_delivered(e, a, rma);
-	return fi_write(e->fid, rma->local, rma->bytes, NULL, a->fi, rma->remote, rma->key, &op->ctx);
+	return fi_write(e->fid, rma->local, rma->bytes, NULL, a->fi, rma->remote, rma->key,
+			&op->ctx);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * What libfabric's shm provider leaves to its users (1.17): it does not notice that a peer died, and
- * what a killed process leaves in /dev/shm stays. Endpoint names are "fi_shm://<pid>:<uid>:<n>" and
- * the shared memory of one is /dev/shm/<pid>:<uid>:<n>, so both can be told from the name.
+ * What libfabric's shm provider leaves to its users (1.17): it does not notice that a peer died,
+ * and what a killed process leaves in /dev/shm stays. Endpoint names are "fi_shm://<pid>:<uid>:<n>"
+ * and the shared memory of one is /dev/shm/<pid>:<uid>:<n>, so both can be told from the name.
  */
 #define D_LOGFAC LOG_FAC_NA
 #include <dirent.h>

@@ -63,7 +63,7 @@ transfer(struct t_world *w, crt_bulk_t bulk, enum crt_bulk_op op, uint64_t off, 
 
 	t_call_init(&c, w->cli.ctx[0], 0, 0, T_OPC(T_BULK));
 	in  = c.rpc->cr_input;
-	*in = (struct t_bulk_in){.op = op, .off = off, .local_off = local_off, .len = len, .bulk = bulk};
+	*in = (struct t_bulk_in){op, off, local_off, len, bulk};
 	t_call_send(&c);
 	t_pump_until(w, &c.done);
 	assert_int_equal(c.rc, 0);
@@ -228,7 +228,8 @@ many_segments(void **state)
 	char               *cbuf = malloc(NR * BYTES), *sbuf = malloc(NR * BYTES);
 	d_iov_t            *iovs = calloc(NR, sizeof(*iovs));
 	d_iov_t             one  = {sbuf, NR * BYTES, 0};
-	d_sg_list_t         csgl = {.sg_nr = NR, .sg_iovs = iovs}, ssgl = {.sg_nr = 1, .sg_iovs = &one};
+	d_sg_list_t         csgl = {.sg_nr = NR, .sg_iovs = iovs};
+	d_sg_list_t         ssgl = {.sg_nr = 1, .sg_iovs = &one};
 	struct t_world      w;
 	crt_bulk_t          bulk;
 

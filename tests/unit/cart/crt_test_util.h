@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** A small system in one process: servers and a client over the provider the test was started with. */
+/** A small system in one process: servers and a client over the provider named to the test. */
 #pragma once
 
 #include "cart/crt.h"
@@ -15,7 +15,8 @@ enum { T_ECHO, T_BULK, T_HANG, T_ONEWAY, T_ADDR, T_NOREPLY };
 #define T_ECHO_IN(F)  F(uint32_t, x) F(string, s) F(iov, data) F(u64s, nums) F(ranks, ranks)
 #define T_ECHO_OUT(F) F(uint32_t, x) F(string, s) F(iov, data) F(u64s, nums) F(ranks, ranks)
 CRT_RPC_DECLARE(t_echo, T_ECHO_IN, T_ECHO_OUT)
-#define T_BULK_IN(F)  F(uint8_t, op) F(uint64_t, off) F(uint64_t, local_off) F(uint64_t, len) F(crt_bulk_t, bulk)
+#define T_BULK_IN(F)                                                                               \
+	F(uint8_t, op) F(uint64_t, off) F(uint64_t, local_off) F(uint64_t, len) F(crt_bulk_t, bulk)
 #define T_BULK_OUT(F) F(int32_t, start_rc) F(int32_t, rc) F(uint64_t, bulk_len)
 CRT_RPC_DECLARE(t_bulk, T_BULK_IN, T_BULK_OUT)
 #define T_EMPTY(F) F(uint32_t, x)
@@ -73,6 +74,7 @@ struct t_call {
 	_Atomic int  done;  /**< times the callback ran */
 	int          rc;
 };
-void t_call_init(struct t_call *c, crt_context_t ctx, d_rank_t rank, uint32_t tag, crt_opcode_t opc);
+void t_call_init(struct t_call *c, crt_context_t ctx, d_rank_t rank, uint32_t tag,
+		 crt_opcode_t opc);
 void t_call_send(struct t_call *c);
 void t_call_end(struct t_call *c);

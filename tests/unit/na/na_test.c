@@ -51,7 +51,7 @@ on_failed(void *arg, const struct na_msg *msg, na_addr_t to, int rc)
 static void
 side_open(struct pair *p, int i, int port)
 {
-	struct na_ep_attr a = {.port = port, .recv = on_recv, .send_failed = on_failed, .arg = &p->s[i]};
+	struct na_ep_attr a = {port, on_recv, on_failed, &p->s[i]};
 
 	memset(&p->s[i], 0, sizeof(p->s[i]));
 	assert_int_equal(na_ep_open(p->na, &a, &p->s[i].ep), 0);
@@ -251,8 +251,8 @@ static int
 rma(struct pair *p, enum na_rma_kind kind, void *local, size_t bytes, struct na_mr_remote remote,
     uint64_t off)
 {
-	struct rma_test t = {.rma = {.kind = kind, .peer = p->s[0].peer, .local = local, .bytes = bytes,
-				     .remote = remote.base + off, .key = remote.key, .done = on_rma}};
+	struct rma_test t = {.rma = {kind, p->s[0].peer, local, bytes, remote.base + off,
+				     remote.key, on_rma}};
 
 	na_rma_start(p->s[0].ep, &t.rma);
 	until(p, &t.done_nr, 1);
@@ -271,8 +271,8 @@ remote_memory(void **state)
 	pair_open(&p);
 	for (int i = 0; i < BYTES; i++)
 		far[i] = (char)(i * 31);
-	assert_int_equal(na_mr_create(p.s[1].ep, far, BYTES, NA_MR_PEER_READS | NA_MR_PEER_WRITES, &mr,
-				      &r), 0);
+	assert_int_equal(na_mr_create(p.s[1].ep, far, BYTES, NA_MR_PEER_READS | NA_MR_PEER_WRITES,
+				      &mr, &r), 0);
 	assert_int_equal(rma(&p, NA_RMA_READ, near, BYTES, r, 0), 0);
 	assert_memory_equal(near, far, BYTES);
 	memset(near, 7, 1000);
