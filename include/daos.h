@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** The whole interface but files (daos_fs.h), unified namespace (daos_uns.h), tasks (daos_task.h). */
+/** The whole interface but files (daos_fs.h), namespace (daos_uns.h) and tasks (daos_task.h). */
 #ifndef __DAOS_H__
 #define __DAOS_H__
 

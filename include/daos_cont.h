@@ -110,6 +110,28 @@ daos_cont_del_attr(daos_handle_t coh, int n, char const *const names[], daos_eve
 int
 daos_cont_alloc_oids(daos_handle_t coh, daos_size_t num_oids, uint64_t *oid, daos_event_t *ev);
 
+/** Longest name of a snapshot. */
+#define DAOS_SNAPSHOT_MAX_LEN 128
+
+/** Keep the container as it is now. @param epoch [out] the snapshot's  @param name NULL: none */
+int
+daos_cont_create_snap(daos_handle_t coh, daos_epoch_t *epoch, char *name, daos_event_t *ev);
+
+/**
+ * List snapshots.
+ * @param nr      [in] room in the arrays [out] snapshots there are
+ * @param epochs  [nr] or NULL
+ * @param names   [nr] of DAOS_SNAPSHOT_MAX_LEN bytes each, or NULL
+ * @param anchor  where to go on
+ */
+int
+daos_cont_list_snap(daos_handle_t coh, int *nr, daos_epoch_t *epochs, char **names,
+		    daos_anchor_t *anchor, daos_event_t *ev);
+
+/** Drop the snapshot of an epoch (lo and hi are the same), or those in a range. */
+int
+daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event_t *ev);
+
 #if defined(__cplusplus)
 }
 #endif

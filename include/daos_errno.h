@@ -104,14 +104,14 @@ extern "C" {
 	X(DER_ID_MISMATCH, 2035, CALLER, "Identifiers do not match") \
 	X(DER_TGT_RETRY, 2036, REDIRECT, "Another target has to be tried") \
 	X(DER_NOTSUPPORTED, 2037, CALLER, "This is not supported") \
-	X(DER_CONTROL_INCOMPAT, 2038, FATAL, "Control plane components have incompatible versions") \
+	X(DER_CONTROL_INCOMPAT, 2038, FATAL, "Control plane versions do not fit each other") \
 	X(DER_NO_SERVICE, 2039, RETRY, "The service is not available") \
 	X(DER_TX_ID_REUSED, 2040, FATAL, "The transaction identifier may be in use again") \
 	X(DER_UPDATE_AGAIN, 2041, RETRY, "The update has to be sent again") \
 	X(DER_NVME_IO, 2042, MEDIA, "The storage device failed") \
 	X(DER_NO_CERT, 2043, CALLER, "A certificate is missing or cannot be read") \
 	X(DER_BAD_CERT, 2044, CALLER, "A certificate is not valid") \
-	X(DER_VOS_PARTIAL_UPDATE, 2045, CALLER, "An extent may not be partly overwritten in its own epoch") \
+	X(DER_VOS_PARTIAL_UPDATE, 2045, CALLER, "Partial overwrite in the same epoch") \
 	X(DER_CHKPT_BUSY, 2046, RETRY, "The page is being checkpointed") \
 	X(DER_DIV_BY_ZERO, 2047, CALLER, "Division by zero") \
 	X(DER_OVERLOAD_RETRY, 2048, RETRY, "The service is overloaded, try later") \

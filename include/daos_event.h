@@ -17,7 +17,7 @@ extern "C" {
 /** Flag of daos_eq_destroy(): abort what is in flight. */
 #define DAOS_EQ_DESTROY_FORCE 1
 
-/** Make an event queue, with a network context of its own. NOMEM | UNINIT | AGAIN no context left */
+/** Make an event queue, with a network context of its own. NOMEM | UNINIT */
 int
 daos_eq_create(daos_handle_t *eqh);
 

@@ -191,7 +191,7 @@ typedef enum {
 typedef struct {
 	daos_key_t      iod_name;
 	daos_iod_type_t iod_type;
-	/** Bytes of the value or record; update with 0 punches; fetch of DAOS_REC_ANY reports it. */
+	/** Bytes of the value or record; an update of 0 punches; DAOS_REC_ANY: fetch tells. */
 	daos_size_t     iod_size;
 	uint64_t        iod_flags; /**< conditions, with DAOS_COND_PER_AKEY */
 	uint32_t        iod_nr;    /**< extents in iod_recxs; 1 for a single value */

@@ -379,7 +379,7 @@ daos_prop_merge(daos_prop_t *old_prop, daos_prop_t *new_prop);
 struct daos_prop_entry *
 daos_prop_entry_get(daos_prop_t *prop, uint32_t type);
 
-/** Set the string of the entry of @type to a copy of @len bytes of @str. NONEXIST | INVAL | NOMEM */
+/** Set the string of the entry of @type to a copy of @len bytes of @str. NONEXIST | INVAL */
 int
 daos_prop_set_str(daos_prop_t *prop, uint32_t type, const char *str, daos_size_t len);
 

@@ -245,6 +245,26 @@ typedef struct {
 	uint64_t     *oid;
 } daos_cont_alloc_oids_t;
 
+typedef struct {
+	daos_handle_t  coh;
+	int           *nr;
+	daos_epoch_t  *epochs;
+	char         **names;
+	daos_anchor_t *anchor;
+} daos_cont_list_snap_t;
+
+typedef struct {
+	daos_handle_t coh;
+	unsigned int  opts; /**< 0 */
+	daos_epoch_t *epoch;
+	char         *name;
+} daos_cont_create_snap_t;
+
+typedef struct {
+	daos_handle_t      coh;
+	daos_epoch_range_t epr;
+} daos_cont_destroy_snap_t;
+
 /* ---- objects ---- */
 
 typedef struct {
@@ -258,7 +278,7 @@ typedef struct {
 	daos_handle_t oh;
 } daos_obj_close_t;
 
-/** Of the object, of dkey, or of akeys [akey_nr] of dkey; dkeys: akeys is unused, dkey is [akey_nr]. */
+/** Of the object, of dkeys (dkey is [akey_nr]), or of akeys [akey_nr] of dkey. */
 typedef struct {
 	daos_handle_t th;
 	daos_handle_t oh;

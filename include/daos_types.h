@@ -201,7 +201,7 @@ struct daos_sys_info {
 	uint32_t              dsi_nr_ranks;
 	struct daos_rank_uri *dsi_ranks; /**< [dsi_nr_ranks] */
 	uint32_t              dsi_nr_ms_ranks;
-	uint32_t             *dsi_ms_ranks; /**< [dsi_nr_ms_ranks] ranks of the management service */
+	uint32_t             *dsi_ms_ranks; /**< [dsi_nr_ms_ranks], of the management service */
 };
 
 #if defined(__cplusplus)

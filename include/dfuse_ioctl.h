@@ -9,7 +9,7 @@
 #include <daos.h>
 
 #define DFUSE_IOCTL_TYPE       0xA3
-#define DFUSE_IOCTL_VERSION    9
+#define DFUSE_IOCTL_VERSION    7
 #define DFUSE_IOCTL_REPLY_BASE 0xC1
 
 #define DFUSE_IOCTL_REPLY_CORE   (DFUSE_IOCTL_REPLY_BASE)

@@ -105,7 +105,7 @@ tse_task_register_deps(tse_task_t *task, int num_deps, tse_task_t *dep_tasks[]);
 /** Called with a copy of @arg when the task completes, last in first out. */
 int
 tse_task_register_comp_cb(tse_task_t *task, tse_task_cb_t comp_cb, void *arg, size_t arg_size);
-/** Register a completion callback and re-initialise the task in one step, to run after @delay us. */
+/** Register a completion callback and re-initialise the task, to run after @delay us. */
 int
 tse_task_register_comp_cb_and_reinit(tse_task_t *task, tse_task_cb_t comp_cb, void *arg,
 				     size_t arg_size, uint64_t delay);

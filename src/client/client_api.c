@@ -32,7 +32,8 @@ daos_pool_query(daos_handle_t poh, d_rank_list_t **ranks, daos_pool_info_t *info
 {
 	return client_call(
 	    DAOS_OPC_POOL_QUERY,
-	    ARGS(daos_pool_query_t, .poh = poh, .ranks = ranks, .info = info, .prop = pool_prop), ev);
+	    ARGS(daos_pool_query_t, .poh = poh, .ranks = ranks, .info = info, .prop = pool_prop),
+	    ev);
 }
 
 int
@@ -41,7 +42,8 @@ daos_pool_list_attr(daos_handle_t poh, char *buffer, size_t *size, daos_event_t 
 	if (size == NULL)
 		return -DER_INVAL;
 	return client_call(DAOS_OPC_POOL_LIST_ATTR,
-			   ARGS(daos_pool_list_attr_t, .poh = poh, .buf = buffer, .size = size), ev);
+			   ARGS(daos_pool_list_attr_t, .poh = poh, .buf = buffer, .size = size),
+			   ev);
 }
 
 /** Attribute names as the calls on them need: at least one, none empty or too long. */
@@ -83,8 +85,8 @@ daos_pool_get_attr(daos_handle_t poh, int n, char const *const names[], void *co
 }
 
 int
-daos_pool_set_attr(daos_handle_t poh, int n, char const *const names[],
-		   void const *const values[], size_t const sizes[], daos_event_t *ev)
+daos_pool_set_attr(daos_handle_t poh, int n, char const *const names[], void const *const values[],
+		   size_t const sizes[], daos_event_t *ev)
 {
 	if (!attr_names_valid(n, names) || !attr_values_valid(n, values, sizes))
 		return -DER_INVAL;
@@ -109,9 +111,9 @@ daos_pool_list_cont(daos_handle_t poh, daos_size_t *ncont, struct daos_pool_cont
 {
 	if (ncont == NULL)
 		return -DER_INVAL;
-	return client_call(DAOS_OPC_POOL_LIST_CONT,
-			   ARGS(daos_pool_list_cont_t, .poh = poh, .ncont = ncont, .cont_buf = cbuf),
-			   ev);
+	return client_call(
+	    DAOS_OPC_POOL_LIST_CONT,
+	    ARGS(daos_pool_list_cont_t, .poh = poh, .ncont = ncont, .cont_buf = cbuf), ev);
 }
 
 /* ---- containers ---- */
@@ -120,7 +122,8 @@ int
 daos_cont_create(daos_handle_t poh, uuid_t *uuid, daos_prop_t *cont_prop, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_CONT_CREATE,
-			   ARGS(daos_cont_create_t, .poh = poh, .prop = cont_prop, .cuuid = uuid), ev);
+			   ARGS(daos_cont_create_t, .poh = poh, .prop = cont_prop, .cuuid = uuid),
+			   ev);
 }
 
 int
@@ -151,11 +154,11 @@ daos_cont_destroy(daos_handle_t poh, const char *cont, int force, daos_event_t *
 }
 
 int
-daos_cont_query(daos_handle_t coh, daos_cont_info_t *info, daos_prop_t *cont_prop,
-		daos_event_t *ev)
+daos_cont_query(daos_handle_t coh, daos_cont_info_t *info, daos_prop_t *cont_prop, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_CONT_QUERY,
-			   ARGS(daos_cont_query_t, .coh = coh, .info = info, .prop = cont_prop), ev);
+			   ARGS(daos_cont_query_t, .coh = coh, .info = info, .prop = cont_prop),
+			   ev);
 }
 
 int
@@ -173,7 +176,8 @@ daos_cont_list_attr(daos_handle_t coh, char *buffer, size_t *size, daos_event_t 
 	if (size == NULL)
 		return -DER_INVAL;
 	return client_call(DAOS_OPC_CONT_LIST_ATTR,
-			   ARGS(daos_cont_list_attr_t, .coh = coh, .buf = buffer, .size = size), ev);
+			   ARGS(daos_cont_list_attr_t, .coh = coh, .buf = buffer, .size = size),
+			   ev);
 }
 
 int
@@ -189,8 +193,8 @@ daos_cont_get_attr(daos_handle_t coh, int n, char const *const names[], void *co
 }
 
 int
-daos_cont_set_attr(daos_handle_t coh, int n, char const *const names[],
-		   void const *const values[], size_t const sizes[], daos_event_t *ev)
+daos_cont_set_attr(daos_handle_t coh, int n, char const *const names[], void const *const values[],
+		   size_t const sizes[], daos_event_t *ev)
 {
 	if (!attr_names_valid(n, names) || !attr_values_valid(n, values, sizes))
 		return -DER_INVAL;
@@ -214,9 +218,38 @@ daos_cont_alloc_oids(daos_handle_t coh, daos_size_t num_oids, uint64_t *oid, dao
 {
 	if (num_oids == 0 || oid == NULL)
 		return -DER_INVAL;
-	return client_call(DAOS_OPC_CONT_ALLOC_OIDS,
-			   ARGS(daos_cont_alloc_oids_t, .coh = coh, .num_oids = num_oids, .oid = oid),
+	return client_call(
+	    DAOS_OPC_CONT_ALLOC_OIDS,
+	    ARGS(daos_cont_alloc_oids_t, .coh = coh, .num_oids = num_oids, .oid = oid), ev);
+}
+
+int
+daos_cont_create_snap(daos_handle_t coh, daos_epoch_t *epoch, char *name, daos_event_t *ev)
+{
+	if (epoch == NULL || (name != NULL && strlen(name) >= DAOS_SNAPSHOT_MAX_LEN))
+		return -DER_INVAL;
+	return client_call(
+	    DAOS_OPC_CONT_CREATE_SNAP,
+	    ARGS(daos_cont_create_snap_t, .coh = coh, .epoch = epoch, .name = name), ev);
+}
+
+int
+daos_cont_list_snap(daos_handle_t coh, int *nr, daos_epoch_t *epochs, char **names,
+		    daos_anchor_t *anchor, daos_event_t *ev)
+{
+	if (nr == NULL || anchor == NULL)
+		return -DER_INVAL;
+	return client_call(DAOS_OPC_CONT_LIST_SNAP,
+			   ARGS(daos_cont_list_snap_t, .coh = coh, .nr = nr, .epochs = epochs,
+				.names = names, .anchor = anchor),
 			   ev);
+}
+
+int
+daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event_t *ev)
+{
+	return client_call(DAOS_OPC_CONT_DESTROY_SNAP,
+			   ARGS(daos_cont_destroy_snap_t, .coh = coh, .epr = epr), ev);
 }
 
 /* ---- objects ---- */
@@ -241,7 +274,8 @@ daos_obj_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_hand
 	if (oh == NULL)
 		return -DER_INVAL;
 	return client_call(DAOS_OPC_OBJ_OPEN,
-			   ARGS(daos_obj_open_t, .coh = coh, .oid = oid, .mode = mode, .oh = oh), ev);
+			   ARGS(daos_obj_open_t, .coh = coh, .oid = oid, .mode = mode, .oh = oh),
+			   ev);
 }
 
 int
@@ -307,15 +341,14 @@ daos_obj_list_dkey(daos_handle_t oh, daos_handle_t th, uint32_t *nr, daos_key_de
 		   d_sg_list_t *sgl, daos_anchor_t *anchor, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_OBJ_LIST_DKEY,
-			   ARGS(daos_obj_list_t, .oh = oh, .th = th, .nr = nr, .kds = kds, .sgl = sgl,
-				.dkey_anchor = anchor),
+			   ARGS(daos_obj_list_t, .oh = oh, .th = th, .nr = nr, .kds = kds,
+				.sgl = sgl, .dkey_anchor = anchor),
 			   ev);
 }
 
 int
 daos_obj_list_akey(daos_handle_t oh, daos_handle_t th, daos_key_t *dkey, uint32_t *nr,
-		   daos_key_desc_t *kds, d_sg_list_t *sgl, daos_anchor_t *anchor,
-		   daos_event_t *ev)
+		   daos_key_desc_t *kds, d_sg_list_t *sgl, daos_anchor_t *anchor, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_OBJ_LIST_AKEY,
 			   ARGS(daos_obj_list_t, .oh = oh, .th = th, .dkey = dkey, .nr = nr,
@@ -340,14 +373,13 @@ daos_obj_query_key(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_
 		   daos_key_t *akey, daos_recx_t *recx, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_OBJ_QUERY_KEY,
-			   ARGS(daos_obj_query_key_t, .oh = oh, .th = th, .dkey = dkey, .akey = akey,
-				.recx = recx, .flags = flags),
+			   ARGS(daos_obj_query_key_t, .oh = oh, .th = th, .dkey = dkey,
+				.akey = akey, .recx = recx, .flags = flags),
 			   ev);
 }
 
 int
-daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t *epoch,
-			 daos_event_t *ev)
+daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t *epoch, daos_event_t *ev)
 {
 	if (epoch == NULL)
 		return -DER_INVAL;
@@ -379,9 +411,9 @@ daos_array_open(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsigned
 }
 
 int
-daos_array_open_with_attr(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th,
-			  unsigned int mode, daos_size_t cell_size, daos_size_t chunk_size,
-			  daos_handle_t *oh, daos_event_t *ev)
+daos_array_open_with_attr(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsigned int mode,
+			  daos_size_t cell_size, daos_size_t chunk_size, daos_handle_t *oh,
+			  daos_event_t *ev)
 {
 	/* the sizes are on this stack: the task takes them before it returns */
 	return client_call(DAOS_OPC_ARRAY_OPEN,
@@ -437,7 +469,8 @@ daos_array_set_size(daos_handle_t oh, daos_handle_t th, daos_size_t size, daos_e
 int
 daos_array_destroy(daos_handle_t oh, daos_handle_t th, daos_event_t *ev)
 {
-	return client_call(DAOS_OPC_ARRAY_DESTROY, ARGS(daos_array_destroy_t, .oh = oh, .th = th), ev);
+	return client_call(DAOS_OPC_ARRAY_DESTROY, ARGS(daos_array_destroy_t, .oh = oh, .th = th),
+			   ev);
 }
 
 int
@@ -454,7 +487,8 @@ daos_kv_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_handl
 	     daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_KV_OPEN,
-			   ARGS(daos_kv_open_t, .coh = coh, .oid = oid, .mode = mode, .oh = oh), ev);
+			   ARGS(daos_kv_open_t, .coh = coh, .oid = oid, .mode = mode, .oh = oh),
+			   ev);
 }
 
 int
@@ -480,8 +514,8 @@ daos_kv_put(daos_handle_t oh, daos_handle_t th, uint64_t flags, const char *key,
 }
 
 int
-daos_kv_get(daos_handle_t oh, daos_handle_t th, uint64_t flags, const char *key,
-	    daos_size_t *size, void *buf, daos_event_t *ev)
+daos_kv_get(daos_handle_t oh, daos_handle_t th, uint64_t flags, const char *key, daos_size_t *size,
+	    void *buf, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_KV_GET,
 			   ARGS(daos_kv_get_t, .oh = oh, .th = th, .flags = flags, .key = key,
@@ -494,7 +528,8 @@ daos_kv_remove(daos_handle_t oh, daos_handle_t th, uint64_t flags, const char *k
 	       daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_KV_REMOVE,
-			   ARGS(daos_kv_remove_t, .oh = oh, .th = th, .flags = flags, .key = key), ev);
+			   ARGS(daos_kv_remove_t, .oh = oh, .th = th, .flags = flags, .key = key),
+			   ev);
 }
 
 int
@@ -502,7 +537,7 @@ daos_kv_list(daos_handle_t oh, daos_handle_t th, uint32_t *nr, daos_key_desc_t *
 	     d_sg_list_t *sgl, daos_anchor_t *anchor, daos_event_t *ev)
 {
 	return client_call(DAOS_OPC_KV_LIST,
-			   ARGS(daos_kv_list_t, .oh = oh, .th = th, .nr = nr, .kds = kds, .sgl = sgl,
-				.anchor = anchor),
+			   ARGS(daos_kv_list_t, .oh = oh, .th = th, .nr = nr, .kds = kds,
+				.sgl = sgl, .anchor = anchor),
 			   ev);
 }

@@ -23,7 +23,7 @@
 #include "container/cont_client.h"
 #include "object/obj_client.h"
 
-#define ARRAY_ATTR_MAGIC  0xda05a77a00000001ULL
+#define ARRAY_ATTR_MAGIC   0xda05a77a00000001ULL
 #define ARRAY_GLOBAL_MAGIC 0xda05a77a61000001ULL
 
 struct array_attr_df {
@@ -52,11 +52,11 @@ array_alloc(struct client *cl, daos_handle_t coh, daos_obj_id_t oid, unsigned in
 	if (array == NULL)
 		return NULL;
 	d_hlink_init(&array->hlink, &array_ops);
-	array->cl          = cl;
-	array->coh         = coh;
-	array->oid         = oid;
-	array->mode        = mode;
-	array->cell_bytes  = cell_bytes;
+	array->cl = cl;
+	array->coh = coh;
+	array->oid = oid;
+	array->mode = mode;
+	array->cell_bytes = cell_bytes;
 	array->chunk_cells = chunk_cells;
 	return array;
 }
@@ -97,22 +97,22 @@ client_array_akey(d_iov_t *akey)
  * has them; make the handle. A failure after the object was opened closes it.
  */
 struct array_open {
-	tse_task_t          *task; /* a reference */
-	bool                 create;
-	daos_handle_t        coh;
-	daos_obj_id_t        oid;
-	daos_handle_t        th;
-	unsigned int         mode;
-	daos_handle_t        oh; /* the object */
-	daos_size_t         *ret_cell, *ret_chunk;
-	daos_handle_t       *ret_oh;
-	uint64_t             cell_bytes, chunk_cells;
-	int                  rc;
+	tse_task_t	    *task; /* a reference */
+	bool		     create;
+	daos_handle_t	     coh;
+	daos_obj_id_t	     oid;
+	daos_handle_t	     th;
+	unsigned int	     mode;
+	daos_handle_t	     oh; /* the object */
+	daos_size_t	    *ret_cell, *ret_chunk;
+	daos_handle_t	    *ret_oh;
+	uint64_t	     cell_bytes, chunk_cells;
+	int		     rc;
 	struct array_attr_df attr;
-	uint64_t             dkey;
-	d_iov_t              dkey_iov, iov;
-	daos_iod_t           iod;
-	d_sg_list_t          sgl;
+	uint64_t	     dkey;
+	d_iov_t		     dkey_iov, iov;
+	daos_iod_t	     iod;
+	d_sg_list_t	     sgl;
 };
 
 static void
@@ -141,17 +141,18 @@ array_open_undo(struct array_open *op, int rc)
 	daos_obj_close_t args = {.oh = op->oh};
 
 	op->rc = rc;
-	if (client_part_start(op->task, dc_obj_close_task, &args, sizeof(args), array_open_closed, op))
+	if (client_part_start(op->task, dc_obj_close_task, &args, sizeof(args), array_open_closed,
+			      op))
 		array_open_end(op, rc);
 }
 
 static void
 array_open_handle(struct array_open *op)
 {
-	struct client       *cl = dc_task2client(op->task);
+	struct client	    *cl = dc_task2client(op->task);
 	struct client_array *array;
-	daos_handle_t        hdl;
-	int                  rc;
+	daos_handle_t	     hdl;
+	int		     rc;
 
 	array = array_alloc(cl, op->coh, op->oid, op->mode, op->cell_bytes, op->chunk_cells);
 	if (array == NULL) {
@@ -159,7 +160,7 @@ array_open_handle(struct array_open *op)
 		return;
 	}
 	array->oh = op->oh;
-	rc        = dc_hdl_insert(cl, &array->hlink, &hdl);
+	rc = dc_hdl_insert(cl, &array->hlink, &hdl);
 	client_array_put(array); /* the table has its own */
 	if (rc != 0) {
 		array_open_undo(op, rc);
@@ -195,7 +196,7 @@ array_attr_decode(struct array_open *op)
 			(unsigned long)op->oid.hi, (unsigned long)op->oid.lo);
 		return -DER_DF_INVAL;
 	}
-	op->cell_bytes  = le64toh(op->attr.cell_bytes);
+	op->cell_bytes = le64toh(op->attr.cell_bytes);
 	op->chunk_cells = le64toh(op->attr.chunk_cells);
 	return op->cell_bytes == 0 || op->chunk_cells == 0 ? -DER_DF_INVAL : 0;
 }
@@ -217,28 +218,28 @@ array_attr_read(void *arg, int rc)
 static int
 array_attr_start(struct array_open *op)
 {
-	static char  name[] = "attr";
-	daos_obj_rw_t args  = {.th    = op->th,
-			       .oh    = op->oh,
-			       .flags = op->create ? DAOS_COND_AKEY_INSERT : 0,
-			       .dkey  = &op->dkey_iov,
-			       .nr    = 1,
-			       .iods  = &op->iod,
-			       .sgls  = &op->sgl};
+	static char   name[] = "attr";
+	daos_obj_rw_t args = {.th = op->th,
+			      .oh = op->oh,
+			      .flags = op->create ? DAOS_COND_AKEY_INSERT : 0,
+			      .dkey = &op->dkey_iov,
+			      .nr = 1,
+			      .iods = &op->iod,
+			      .sgls = &op->sgl};
 
 	op->dkey = ARRAY_DKEY_ATTR;
 	d_iov_set(&op->dkey_iov, &op->dkey, sizeof(op->dkey));
 	d_iov_set(&op->iov, &op->attr, sizeof(op->attr));
 	d_iov_set(&op->iod.iod_name, name, sizeof(name) - 1);
-	op->sgl          = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &op->iov};
+	op->sgl = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &op->iov};
 	op->iod.iod_type = DAOS_IOD_SINGLE;
-	op->iod.iod_nr   = 1;
+	op->iod.iod_nr = 1;
 	op->iod.iod_size = op->create ? sizeof(op->attr) : DAOS_REC_ANY;
 	if (!op->create)
 		return client_part_start(op->task, dc_obj_fetch_task, &args, sizeof(args),
 					 array_attr_read, op);
-	op->attr = (struct array_attr_df){.magic       = htole64(ARRAY_ATTR_MAGIC),
-					  .cell_bytes  = htole64(op->cell_bytes),
+	op->attr = (struct array_attr_df){.magic = htole64(ARRAY_ATTR_MAGIC),
+					  .cell_bytes = htole64(op->cell_bytes),
 					  .chunk_cells = htole64(op->chunk_cells)};
 	return client_part_start(op->task, dc_obj_update_task, &args, sizeof(args),
 				 array_attr_written, op);
@@ -270,7 +271,7 @@ array_open_run(tse_task_t *task, struct array_open *op, int rc)
 
 	tse_task_addref(task);
 	op->task = task;
-	args     = (daos_obj_open_t){.coh = op->coh, .oid = op->oid, .mode = op->mode, .oh = &op->oh};
+	args = (daos_obj_open_t){.coh = op->coh, .oid = op->oid, .mode = op->mode, .oh = &op->oh};
 	if (rc == 0 && (op->ret_oh == NULL || !daos_is_array(op->oid)))
 		rc = -DER_INVAL;
 	if (rc == 0)
@@ -295,18 +296,18 @@ int
 client_array_create(tse_task_t *task)
 {
 	daos_array_create_t *args = dc_task_get_args(task);
-	struct array_open   *op   = array_open_alloc(task);
-	int                  rc   = 0;
+	struct array_open   *op = array_open_alloc(task);
+	int		     rc = 0;
 
 	if (op == NULL)
 		return -DER_NOMEM;
-	op->create      = true;
-	op->coh         = args->coh;
-	op->oid         = args->oid;
-	op->th          = args->th;
-	op->mode        = DAOS_OO_RW;
-	op->ret_oh      = args->oh;
-	op->cell_bytes  = args->cell_size;
+	op->create = true;
+	op->coh = args->coh;
+	op->oid = args->oid;
+	op->th = args->th;
+	op->mode = DAOS_OO_RW;
+	op->ret_oh = args->oh;
+	op->cell_bytes = args->cell_size;
 	op->chunk_cells = args->chunk_size;
 	if (daos_obj_id2type(args->oid) != DAOS_OT_ARRAY || args->cell_size == 0 ||
 	    args->chunk_size == 0)
@@ -318,27 +319,27 @@ int
 client_array_open(tse_task_t *task)
 {
 	daos_array_open_t *args = dc_task_get_args(task);
-	struct array_open *op   = array_open_alloc(task);
-	int                rc   = 0;
+	struct array_open *op = array_open_alloc(task);
+	int		   rc = 0;
 
 	if (op == NULL)
 		return -DER_NOMEM;
-	op->coh    = args->coh;
-	op->oid    = args->oid;
-	op->th     = args->th;
-	op->mode   = args->mode;
+	op->coh = args->coh;
+	op->oid = args->oid;
+	op->th = args->th;
+	op->mode = args->mode;
 	op->ret_oh = args->oh;
 	if (args->cell_size == NULL || args->chunk_size == NULL) {
 		rc = -DER_INVAL;
 	} else if (args->open_with_attr) {
-		op->cell_bytes  = *args->cell_size;
+		op->cell_bytes = *args->cell_size;
 		op->chunk_cells = *args->chunk_size;
 		if (op->cell_bytes == 0 || op->chunk_cells == 0)
 			rc = -DER_INVAL;
 		if (daos_obj_id2type(args->oid) == DAOS_OT_ARRAY_BYTE && op->cell_bytes != 1)
 			rc = -DER_INVAL;
 	} else {
-		op->ret_cell  = args->cell_size;
+		op->ret_cell = args->cell_size;
 		op->ret_chunk = args->chunk_size;
 		if (daos_obj_id2type(args->oid) != DAOS_OT_ARRAY)
 			rc = -DER_INVAL;
@@ -349,7 +350,7 @@ client_array_open(tse_task_t *task)
 /* ---- close and destroy ---- */
 
 struct array_ref {
-	tse_task_t          *task;  /* a reference */
+	tse_task_t	    *task;  /* a reference */
 	struct client_array *array; /* a reference */
 };
 
@@ -357,7 +358,7 @@ static void
 array_ref_end(void *arg, int rc)
 {
 	struct array_ref *ref = arg;
-	tse_task_t       *task = ref->task;
+	tse_task_t	 *task = ref->task;
 
 	client_array_put(ref->array);
 	free(ref);
@@ -367,11 +368,11 @@ array_ref_end(void *arg, int rc)
 
 /** One object operation on the array's object, which then is the call's result. */
 static int
-array_obj_call(tse_task_t *task, struct client_array *array, tse_task_func_t func,
-	       const void *args, size_t args_bytes)
+array_obj_call(tse_task_t *task, struct client_array *array, tse_task_func_t func, const void *args,
+	       size_t args_bytes)
 {
 	struct array_ref *ref = calloc(1, sizeof(*ref));
-	int               rc;
+	int		  rc;
 
 	if (ref == NULL) {
 		client_array_put(array);
@@ -380,7 +381,7 @@ array_obj_call(tse_task_t *task, struct client_array *array, tse_task_func_t fun
 	}
 	tse_task_addref(task);
 	*ref = (struct array_ref){.task = task, .array = array};
-	rc   = client_part_start(task, func, args, args_bytes, array_ref_end, ref);
+	rc = client_part_start(task, func, args, args_bytes, array_ref_end, ref);
 	if (rc != 0)
 		array_ref_end(ref, rc);
 	return rc;
@@ -389,8 +390,8 @@ array_obj_call(tse_task_t *task, struct client_array *array, tse_task_func_t fun
 int
 client_array_close(tse_task_t *task)
 {
-	daos_array_close_t  *args  = dc_task_get_args(task);
-	struct client       *cl    = dc_task2client(task);
+	daos_array_close_t  *args = dc_task_get_args(task);
+	struct client	    *cl = dc_task2client(task);
 	struct client_array *array = client_array_get(cl, args->oh);
 	daos_obj_close_t     close_args;
 
@@ -406,7 +407,7 @@ client_array_close(tse_task_t *task)
 int
 client_array_destroy(tse_task_t *task)
 {
-	daos_array_destroy_t *args  = dc_task_get_args(task);
+	daos_array_destroy_t *args = dc_task_get_args(task);
 	struct client_array  *array = client_array_get(dc_task2client(task), args->oh);
 	daos_obj_punch_t      punch = {.th = args->th};
 
@@ -432,7 +433,7 @@ daos_array_get_attr(daos_handle_t oh, daos_size_t *chunk_size, daos_size_t *cell
 		return -DER_INVAL;
 	}
 	*chunk_size = array->chunk_cells;
-	*cell_size  = array->cell_bytes;
+	*cell_size = array->cell_bytes;
 	client_array_put(array);
 	return 0;
 }
@@ -441,7 +442,7 @@ int
 daos_array_update_chunk_size(daos_handle_t oh, daos_size_t chunk_size)
 {
 	struct client_array *array = client_array_get(client_current(), oh);
-	int                  rc    = 0;
+	int		     rc = 0;
 
 	if (array == NULL)
 		return -DER_NO_HDL;
@@ -461,7 +462,7 @@ struct array_global {
 	uint64_t oid_hi, oid_lo;
 	uint64_t cell_bytes, chunk_cells;
 	uint32_t mode, pad;
-	uuid_t   cont;
+	uuid_t	 cont;
 };
 
 static int
@@ -472,12 +473,12 @@ array_global_fill(struct client_array *array, struct array_global *glob)
 	if (cont == NULL)
 		return -DER_NO_HDL;
 	memset(glob, 0, sizeof(*glob));
-	glob->magic       = htole64(ARRAY_GLOBAL_MAGIC);
-	glob->oid_hi      = htole64(array->oid.hi);
-	glob->oid_lo      = htole64(array->oid.lo);
-	glob->cell_bytes  = htole64(array->cell_bytes);
+	glob->magic = htole64(ARRAY_GLOBAL_MAGIC);
+	glob->oid_hi = htole64(array->oid.hi);
+	glob->oid_lo = htole64(array->oid.lo);
+	glob->cell_bytes = htole64(array->cell_bytes);
 	glob->chunk_cells = htole64(array->chunk_cells);
-	glob->mode        = htole32(array->mode);
+	glob->mode = htole32(array->mode);
 	uuid_copy(glob->cont, cont->dc_uuid);
 	dc_cont_put(cont);
 	return 0;
@@ -488,7 +489,7 @@ daos_array_local2global(daos_handle_t oh, d_iov_t *glob)
 {
 	struct client_array *array;
 	struct array_global  desc;
-	int                  rc = 0;
+	int		     rc = 0;
 
 	if (glob == NULL)
 		return -DER_INVAL;
@@ -499,7 +500,7 @@ daos_array_local2global(daos_handle_t oh, d_iov_t *glob)
 		glob->iov_buf_len = sizeof(desc);
 	} else if (glob->iov_buf_len < sizeof(desc)) {
 		glob->iov_buf_len = sizeof(desc);
-		rc                = -DER_TRUNC;
+		rc = -DER_TRUNC;
 	} else {
 		rc = array_global_fill(array, &desc);
 		if (rc == 0) {
@@ -517,7 +518,7 @@ array_global_check(struct client *cl, daos_handle_t coh, const d_iov_t *glob,
 		   struct array_global *desc)
 {
 	struct dc_cont *cont;
-	int             rc = 0;
+	int		rc = 0;
 
 	if (cl == NULL)
 		return -DER_UNINIT;
@@ -539,30 +540,31 @@ array_global_check(struct client *cl, daos_handle_t coh, const d_iov_t *glob,
 int
 daos_array_global2local(daos_handle_t coh, d_iov_t glob, unsigned int mode, daos_handle_t *oh)
 {
-	struct client       *cl = client_current();
+	struct client	    *cl = client_current();
 	struct client_array *array;
 	struct array_global  desc;
-	daos_obj_id_t        oid;
-	daos_handle_t        obj;
-	int                  rc;
+	daos_obj_id_t	     oid;
+	daos_handle_t	     obj;
+	int		     rc;
 
 	if (oh == NULL)
 		return -DER_INVAL;
 	rc = array_global_check(cl, coh, &glob, &desc);
 	if (rc != 0)
 		return rc;
-	oid  = (daos_obj_id_t){.hi = le64toh(desc.oid_hi), .lo = le64toh(desc.oid_lo)};
+	oid = (daos_obj_id_t){.hi = le64toh(desc.oid_hi), .lo = le64toh(desc.oid_lo)};
 	mode = mode == 0 ? le32toh(desc.mode) : mode;
-	rc   = daos_obj_open(coh, oid, mode, &obj, NULL);
+	rc = daos_obj_open(coh, oid, mode, &obj, NULL);
 	if (rc != 0)
 		return rc;
-	array = array_alloc(cl, coh, oid, mode, le64toh(desc.cell_bytes), le64toh(desc.chunk_cells));
+	array =
+	    array_alloc(cl, coh, oid, mode, le64toh(desc.cell_bytes), le64toh(desc.chunk_cells));
 	if (array == NULL) {
 		(void)daos_obj_close(obj, NULL);
 		return -DER_NOMEM;
 	}
 	array->oh = obj;
-	rc        = dc_hdl_insert(cl, &array->hlink, oh);
+	rc = dc_hdl_insert(cl, &array->hlink, oh);
 	client_array_put(array);
 	if (rc != 0)
 		(void)daos_obj_close(obj, NULL);

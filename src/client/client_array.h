@@ -60,7 +60,7 @@ array_piece_recxs(const struct array_plan *plan, const struct array_piece *piece
 {
 	return &plan->recxs[piece->recx_first];
 }
-/** Zero the memory of what a fetch did not find. @found [found_nr] extents in the order of the piece's. */
+/** Zero the memory of what a fetch did not find. @found [found_nr] in the order of the piece's. */
 void array_piece_zero_holes(const struct array_plan *plan, const struct array_piece *piece,
 			    uint64_t cell_bytes, const daos_recx_t *found, uint32_t found_nr);
 /** Cells of the ranges at or beyond @size. */

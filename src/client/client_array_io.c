@@ -21,25 +21,25 @@ struct array_io;
 
 /** A piece under way. */
 struct array_io_part {
-	struct array_io    *io;
+	struct array_io	   *io;
 	struct array_piece *piece;
-	uint64_t            dkey;
-	d_iov_t             dkey_iov;
-	daos_iod_t          iod;
-	daos_iom_t          iom;
+	uint64_t	    dkey;
+	d_iov_t		    dkey_iov;
+	daos_iod_t	    iod;
+	daos_iom_t	    iom;
 };
 
 struct array_io {
-	tse_task_t           *task; /* a reference */
+	tse_task_t	     *task;  /* a reference */
 	struct client_array  *array; /* a reference */
-	daos_array_io_t       args;
+	daos_array_io_t	      args;
 	enum array_io_kind    kind;
 	struct array_plan     plan;
 	struct array_io_part *parts;
-	uint32_t              pending_nr;
-	int                   rc;
-	bool                  holes; /* some cells were not found */
-	uint64_t              size;
+	uint32_t	      pending_nr;
+	int		      rc;
+	bool		      holes; /* some cells were not found */
+	uint64_t	      size;
 };
 
 static void
@@ -61,7 +61,7 @@ static void
 array_io_report(struct array_io *io, uint64_t beyond)
 {
 	io->args.iod->arr_nr_short_read = beyond;
-	io->args.iod->arr_nr_read       = io->plan.cell_nr - beyond;
+	io->args.iod->arr_nr_read = io->plan.cell_nr - beyond;
 }
 
 static void
@@ -70,8 +70,8 @@ array_io_size_found(void *arg, int rc)
 	struct array_io *io = arg;
 
 	if (rc == 0)
-		array_io_report(io, array_cells_beyond(io->args.iod->arr_rgs, io->args.iod->arr_nr,
-						       io->size));
+		array_io_report(
+		    io, array_cells_beyond(io->args.iod->arr_rgs, io->args.iod->arr_nr, io->size));
 	array_io_end(io, rc);
 }
 
@@ -90,8 +90,8 @@ array_io_done(struct array_io *io)
 		array_io_end(io, 0);
 		return;
 	}
-	rc = client_array_size_find(io->task, io->array, io->args.th, &io->size, array_io_size_found,
-				    io);
+	rc = client_array_size_find(io->task, io->array, io->args.th, &io->size,
+				    array_io_size_found, io);
 	if (rc != 0)
 		array_io_end(io, rc);
 }
@@ -119,25 +119,25 @@ found_cells(const daos_iom_t *iom)
 static int
 array_io_look(struct array_io_part *part)
 {
-	struct array_io *io  = part->io;
-	daos_iom_t      *iom = &part->iom;
-	daos_recx_t     *recxs;
-	int              rc;
+	struct array_io *io = part->io;
+	daos_iom_t	*iom = &part->iom;
+	daos_recx_t	*recxs;
+	int		 rc;
 
 	if (iom->iom_nr_out <= iom->iom_nr) {
 		if (found_cells(iom) == part->piece->cell_nr)
 			return 0;
 		io->holes = true;
-		array_piece_zero_holes(&io->plan, part->piece, io->array->cell_bytes, iom->iom_recxs,
-				       iom->iom_nr_out);
+		array_piece_zero_holes(&io->plan, part->piece, io->array->cell_bytes,
+				       iom->iom_recxs, iom->iom_nr_out);
 		return 0;
 	}
 	recxs = realloc(iom->iom_recxs, (size_t)iom->iom_nr_out * 2 * sizeof(*recxs));
 	if (recxs == NULL)
 		return -DER_NOMEM;
 	iom->iom_recxs = recxs;
-	iom->iom_nr    = iom->iom_nr_out * 2;
-	rc             = array_io_part_start(part);
+	iom->iom_nr = iom->iom_nr_out * 2;
+	rc = array_io_part_start(part);
 	return rc == 0 ? 1 : rc;
 }
 
@@ -145,7 +145,7 @@ static void
 array_io_part_done(void *arg, int rc)
 {
 	struct array_io_part *part = arg;
-	struct array_io      *io   = part->io;
+	struct array_io	     *io = part->io;
 
 	if (rc == 0 && io->kind == ARRAY_READ && client_array_is_bytes(io->array))
 		rc = array_io_look(part);
@@ -159,27 +159,28 @@ array_io_part_done(void *arg, int rc)
 static int
 array_io_part_start(struct array_io_part *part)
 {
-	struct array_io *io   = part->io;
-	daos_obj_rw_t    args = {.th   = io->args.th,
-				 .oh   = io->array->oh,
+	struct array_io *io = part->io;
+	daos_obj_rw_t	 args = {.th = io->args.th,
+				 .oh = io->array->oh,
 				 .dkey = &part->dkey_iov,
-				 .nr   = 1,
+				 .nr = 1,
 				 .iods = &part->iod,
 				 .sgls = io->kind == ARRAY_PUNCH ? NULL : &part->piece->sgl};
 
 	d_iov_set(&part->dkey_iov, &part->dkey, sizeof(part->dkey));
 	client_array_akey(&part->iod.iod_name);
-	part->dkey          = part->piece->dkey;
-	part->iod.iod_type  = DAOS_IOD_ARRAY;
-	part->iod.iod_size  = io->kind == ARRAY_PUNCH ? 0 : io->array->cell_bytes;
-	part->iod.iod_nr    = part->piece->recx_nr;
+	part->dkey = part->piece->dkey;
+	part->iod.iod_type = DAOS_IOD_ARRAY;
+	part->iod.iod_size = io->kind == ARRAY_PUNCH ? 0 : io->array->cell_bytes;
+	part->iod.iod_nr = part->piece->recx_nr;
 	part->iod.iod_recxs = array_piece_recxs(&io->plan, part->piece);
 	if (part->iom.iom_recxs != NULL) {
-		part->iom.iom_flags  = DAOS_IOMF_DETAIL;
+		part->iom.iom_flags = DAOS_IOMF_DETAIL;
 		part->iom.iom_nr_out = 0;
-		args.ioms            = &part->iom;
+		args.ioms = &part->iom;
 	}
-	return client_part_start(io->task, io->kind == ARRAY_READ ? dc_obj_fetch_task : dc_obj_update_task,
+	return client_part_start(io->task,
+				 io->kind == ARRAY_READ ? dc_obj_fetch_task : dc_obj_update_task,
 				 &args, sizeof(args), array_io_part_done, part);
 }
 
@@ -189,11 +190,11 @@ array_io_part_init(struct array_io *io, uint32_t idx)
 {
 	struct array_io_part *part = &io->parts[idx];
 
-	part->io    = io;
+	part->io = io;
 	part->piece = &io->plan.pieces[idx];
 	if (io->kind != ARRAY_READ || !client_array_is_bytes(io->array))
 		return 0;
-	part->iom.iom_nr    = part->piece->recx_nr + FOUND_NR_MIN;
+	part->iom.iom_nr = part->piece->recx_nr + FOUND_NR_MIN;
 	part->iom.iom_recxs = calloc(part->iom.iom_nr, sizeof(*part->iom.iom_recxs));
 	return part->iom.iom_recxs == NULL ? -DER_NOMEM : 0;
 }
@@ -202,7 +203,7 @@ static int
 array_io_prepare(struct array_io *io)
 {
 	const daos_array_iod_t *iod = io->args.iod;
-	int                     rc;
+	int			rc;
 
 	if (iod == NULL || (iod->arr_nr > 0 && iod->arr_rgs == NULL) ||
 	    (io->kind != ARRAY_PUNCH && io->args.sgl == NULL))
@@ -224,7 +225,7 @@ array_io_run(tse_task_t *task, enum array_io_kind kind)
 {
 	daos_array_io_t *args = dc_task_get_args(task);
 	struct array_io *io;
-	int              rc;
+	int		 rc;
 
 	io = calloc(1, sizeof(*io));
 	if (io == NULL) {
@@ -232,11 +233,11 @@ array_io_run(tse_task_t *task, enum array_io_kind kind)
 		return -DER_NOMEM;
 	}
 	tse_task_addref(task);
-	io->task  = task;
-	io->args  = *args;
-	io->kind  = kind;
+	io->task = task;
+	io->args = *args;
+	io->kind = kind;
 	io->array = client_array_get(dc_task2client(task), args->oh);
-	rc        = io->array == NULL ? -DER_NO_HDL : array_io_prepare(io);
+	rc = io->array == NULL ? -DER_NO_HDL : array_io_prepare(io);
 	if (rc != 0) {
 		array_io_end(io, rc);
 		return rc;

@@ -16,7 +16,7 @@ static void *
 grow(void *array, uint32_t nr, uint32_t *room, size_t bytes)
 {
 	uint32_t new_room = *room == 0 ? 8 : *room * 2;
-	void    *moved;
+	void	*moved;
 
 	if (nr < *room)
 		return array;
@@ -36,11 +36,11 @@ piece_add(struct array_plan *plan, uint64_t dkey)
 
 	if (moved == NULL)
 		return NULL;
-	plan->pieces      = moved;
-	piece             = &plan->pieces[plan->piece_nr++];
-	*piece            = (struct array_piece){.dkey = dkey};
+	plan->pieces = moved;
+	piece = &plan->pieces[plan->piece_nr++];
+	*piece = (struct array_piece){.dkey = dkey};
 	piece->recx_first = plan->recx_nr;
-	piece->iov_first  = plan->iov_nr;
+	piece->iov_first = plan->iov_nr;
 	return piece;
 }
 
@@ -48,7 +48,7 @@ static int
 recx_add(struct array_plan *plan, struct array_piece *piece, uint64_t idx, uint64_t nr)
 {
 	daos_recx_t *last = piece->recx_nr == 0 ? NULL : &plan->recxs[plan->recx_nr - 1];
-	void        *moved;
+	void	    *moved;
 
 	piece->cell_nr += nr;
 	if (last != NULL && last->rx_idx + last->rx_nr == idx) {
@@ -58,7 +58,7 @@ recx_add(struct array_plan *plan, struct array_piece *piece, uint64_t idx, uint6
 	moved = grow(plan->recxs, plan->recx_nr, &plan->recx_room, sizeof(*plan->recxs));
 	if (moved == NULL)
 		return -DER_NOMEM;
-	plan->recxs                  = moved;
+	plan->recxs = moved;
 	plan->recxs[plan->recx_nr++] = (daos_recx_t){.rx_idx = idx, .rx_nr = nr};
 	piece->recx_nr++;
 	return 0;
@@ -67,8 +67,8 @@ recx_add(struct array_plan *plan, struct array_piece *piece, uint64_t idx, uint6
 /** A place in the user's memory. */
 struct mem_pos {
 	const d_sg_list_t *sgl;
-	uint32_t           idx;
-	uint64_t           off;
+	uint32_t	   idx;
+	uint64_t	   off;
 };
 
 /** The next @bytes of the user's memory belong to @piece. There are as many. */
@@ -76,12 +76,12 @@ static int
 mem_take(struct array_plan *plan, struct array_piece *piece, struct mem_pos *pos, uint64_t bytes)
 {
 	while (bytes > 0) {
-		const d_iov_t *iov  = &pos->sgl->sg_iovs[pos->idx];
+		const d_iov_t *iov = &pos->sgl->sg_iovs[pos->idx];
 		uint64_t       left = iov->iov_len - pos->off;
 		uint64_t       take = MIN_OF(left, bytes);
-		char          *at   = (char *)iov->iov_buf + pos->off;
-		d_iov_t       *last = piece->sgl.sg_nr == 0 ? NULL : &plan->iovs[plan->iov_nr - 1];
-		void          *moved;
+		char	      *at = (char *)iov->iov_buf + pos->off;
+		d_iov_t	      *last = piece->sgl.sg_nr == 0 ? NULL : &plan->iovs[plan->iov_nr - 1];
+		void	      *moved;
 
 		if (left == 0) {
 			pos->idx++;
@@ -92,7 +92,8 @@ mem_take(struct array_plan *plan, struct array_piece *piece, struct mem_pos *pos
 			last->iov_len += take;
 			last->iov_buf_len += take;
 		} else {
-			moved = grow(plan->iovs, plan->iov_nr, &plan->iov_room, sizeof(*plan->iovs));
+			moved =
+			    grow(plan->iovs, plan->iov_nr, &plan->iov_room, sizeof(*plan->iovs));
 			if (moved == NULL)
 				return -DER_NOMEM;
 			plan->iovs = moved;
@@ -110,9 +111,9 @@ range_plan(struct array_plan *plan, uint64_t idx, uint64_t len, uint64_t chunk_c
 	   uint64_t cell_bytes, struct mem_pos *pos)
 {
 	while (len > 0) {
-		uint64_t dkey = idx / chunk_cells + 1;
-		uint64_t off  = idx % chunk_cells;
-		uint64_t nr   = MIN_OF(len, chunk_cells - off);
+		uint64_t	    dkey = idx / chunk_cells + 1;
+		uint64_t	    off = idx % chunk_cells;
+		uint64_t	    nr = MIN_OF(len, chunk_cells - off);
 		struct array_piece *piece =
 		    plan->piece_nr == 0 ? NULL : &plan->pieces[plan->piece_nr - 1];
 		int rc;
@@ -161,7 +162,7 @@ array_plan_make(struct array_plan *plan, const daos_range_t *rgs, uint64_t rg_nr
 		uint64_t chunk_cells, uint64_t cell_bytes, const d_sg_list_t *sgl)
 {
 	struct mem_pos pos = {.sgl = sgl};
-	int            rc;
+	int	       rc;
 
 	memset(plan, 0, sizeof(*plan));
 	rc = plan_check(plan, rgs, rg_nr, cell_bytes, sgl);
@@ -191,7 +192,7 @@ static void
 piece_zero(const struct array_piece *piece, uint64_t off, uint64_t len)
 {
 	for (uint32_t i = 0; len > 0 && i < piece->sgl.sg_nr; i++) {
-		const d_iov_t *iov   = &piece->sgl.sg_iovs[i];
+		const d_iov_t *iov = &piece->sgl.sg_iovs[i];
 		uint64_t       bytes = iov->iov_buf_len;
 
 		if (off >= bytes) {
@@ -210,11 +211,11 @@ array_piece_zero_holes(const struct array_plan *plan, const struct array_piece *
 		       uint64_t cell_bytes, const daos_recx_t *found, uint32_t found_nr)
 {
 	const daos_recx_t *recxs = array_piece_recxs(plan, piece);
-	uint64_t           begin = 0; /* of the extent, in the piece's memory; cells */
-	uint32_t           f     = 0;
+	uint64_t	   begin = 0; /* of the extent, in the piece's memory; cells */
+	uint32_t	   f = 0;
 
 	for (uint32_t i = 0; i < piece->recx_nr; i++) {
-		uint64_t at  = recxs[i].rx_idx;
+		uint64_t at = recxs[i].rx_idx;
 		uint64_t end = at + recxs[i].rx_nr;
 
 		while (f < found_nr && found[f].rx_idx >= at && found[f].rx_idx < end) {

@@ -18,13 +18,13 @@
 /* ---- finding it ---- */
 
 struct size_find {
-	uint64_t         chunk_cells;
-	uint64_t        *ret_size;
+	uint64_t	 chunk_cells;
+	uint64_t	*ret_size;
 	client_part_cb_t done;
-	void            *arg;
-	uint64_t         dkey;
-	d_iov_t          dkey_iov, akey_iov;
-	daos_recx_t      recx;
+	void		*arg;
+	uint64_t	 dkey;
+	d_iov_t		 dkey_iov, akey_iov;
+	daos_recx_t	 recx;
 };
 
 static void
@@ -33,9 +33,10 @@ size_found(void *arg, int rc)
 	struct size_find find = *(struct size_find *)arg;
 
 	free(arg);
-	if (rc == -DER_NONEXIST || (rc == 0 && (find.dkey == ARRAY_DKEY_ATTR || find.recx.rx_nr == 0))) {
+	if (rc == -DER_NONEXIST ||
+	    (rc == 0 && (find.dkey == ARRAY_DKEY_ATTR || find.recx.rx_nr == 0))) {
 		*find.ret_size = 0;
-		rc             = 0;
+		rc = 0;
 	} else if (rc == 0) {
 		*find.ret_size =
 		    (find.dkey - 1) * find.chunk_cells + find.recx.rx_idx + find.recx.rx_nr;
@@ -49,23 +50,24 @@ client_array_size_find(tse_task_t *parent, struct client_array *array, daos_hand
 {
 	struct size_find    *find = calloc(1, sizeof(*find));
 	daos_obj_query_key_t args;
-	int                  rc;
+	int		     rc;
 
 	if (find == NULL)
 		return -DER_NOMEM;
 	find->chunk_cells = array->chunk_cells;
-	find->ret_size    = ret_size;
-	find->done        = done;
-	find->arg         = arg;
+	find->ret_size = ret_size;
+	find->done = done;
+	find->arg = arg;
 	d_iov_set(&find->dkey_iov, &find->dkey, sizeof(find->dkey));
 	client_array_akey(&find->akey_iov);
-	args = (daos_obj_query_key_t){.oh    = array->oh,
-				      .th    = th,
-				      .dkey  = &find->dkey_iov,
-				      .akey  = &find->akey_iov,
-				      .recx  = &find->recx,
+	args = (daos_obj_query_key_t){.oh = array->oh,
+				      .th = th,
+				      .dkey = &find->dkey_iov,
+				      .akey = &find->akey_iov,
+				      .recx = &find->recx,
 				      .flags = DAOS_GET_MAX | DAOS_GET_DKEY | DAOS_GET_RECX};
-	rc   = client_part_start(parent, dc_obj_query_key_task, &args, sizeof(args), size_found, find);
+	rc =
+	    client_part_start(parent, dc_obj_query_key_task, &args, sizeof(args), size_found, find);
 	if (rc != 0)
 		free(find);
 	return rc;
@@ -74,24 +76,25 @@ client_array_size_find(tse_task_t *parent, struct client_array *array, daos_hand
 /* ---- get_size and stat ---- */
 
 struct size_get {
-	tse_task_t          *task;  /* a reference */
+	tse_task_t	    *task;  /* a reference */
 	struct client_array *array; /* a reference */
-	uint64_t             size;
-	daos_epoch_t         epoch;
-	daos_size_t         *ret_size;
+	uint64_t	     size;
+	daos_epoch_t	     epoch;
+	daos_size_t	    *ret_size;
 	daos_array_stbuf_t  *ret_stat; /* NULL: the size alone */
 };
 
 static void
 size_get_end(void *arg, int rc)
 {
-	struct size_get *get  = arg;
-	tse_task_t      *task = get->task;
+	struct size_get *get = arg;
+	tse_task_t	*task = get->task;
 
 	if (rc == 0 && get->ret_size != NULL)
 		*get->ret_size = get->size;
 	if (rc == 0 && get->ret_stat != NULL)
-		*get->ret_stat = (daos_array_stbuf_t){.st_size = get->size, .st_max_epoch = get->epoch};
+		*get->ret_stat =
+		    (daos_array_stbuf_t){.st_size = get->size, .st_max_epoch = get->epoch};
 	client_array_put(get->array);
 	free(get);
 	tse_task_complete(task, rc);
@@ -101,13 +104,13 @@ size_get_end(void *arg, int rc)
 static void
 size_get_found(void *arg, int rc)
 {
-	struct size_get     *get = arg;
+	struct size_get	    *get = arg;
 	daos_obj_query_key_t args;
 
 	if (rc == 0 && get->ret_stat != NULL) {
 		args = (daos_obj_query_key_t){.oh = get->array->oh, .max_epoch = &get->epoch};
-		rc   = client_part_start(get->task, dc_obj_query_key_task, &args, sizeof(args),
-					 size_get_end, get);
+		rc = client_part_start(get->task, dc_obj_query_key_task, &args, sizeof(args),
+				       size_get_end, get);
 		if (rc == 0)
 			return;
 	}
@@ -119,17 +122,17 @@ size_get_run(tse_task_t *task, daos_handle_t oh, daos_handle_t th, daos_size_t *
 	     daos_array_stbuf_t *ret_stat)
 {
 	struct size_get *get = calloc(1, sizeof(*get));
-	int              rc;
+	int		 rc;
 
 	if (get == NULL) {
 		tse_task_complete(task, -DER_NOMEM);
 		return -DER_NOMEM;
 	}
 	tse_task_addref(task);
-	get->task     = task;
+	get->task = task;
 	get->ret_size = ret_size;
 	get->ret_stat = ret_stat;
-	get->array    = client_array_get(dc_task2client(task), oh);
+	get->array = client_array_get(dc_task2client(task), oh);
 	if (get->array == NULL)
 		rc = -DER_NO_HDL;
 	else if (ret_size == NULL && ret_stat == NULL)
@@ -162,32 +165,32 @@ client_array_stat(tse_task_t *task)
 #define SIZE_SET_BATCH 64
 
 struct size_set {
-	tse_task_t          *task;  /* a reference */
+	tse_task_t	    *task;  /* a reference */
 	struct client_array *array; /* a reference */
-	daos_handle_t        th;
-	uint64_t             size;
-	uint64_t             chunk_cells;
-	uint64_t             last_dkey;   /* of cell size - 1; 0 when size is 0 */
-	bool                 last_exists; /* that chunk has records */
-	daos_anchor_t        anchor;
-	uint32_t             nr;
-	daos_key_desc_t      kds[SIZE_SET_BATCH];
-	uint64_t             keys[SIZE_SET_BATCH];
-	uint64_t             punch_dkeys[SIZE_SET_BATCH];
-	daos_key_t           punch_iovs[SIZE_SET_BATCH];
-	uint64_t             dkey;
-	d_iov_t              dkey_iov, iov;
-	d_sg_list_t          sgl;
-	daos_iod_t           iod;
-	daos_recx_t          recx;
-	void                *zeroes; /* one cell */
+	daos_handle_t	     th;
+	uint64_t	     size;
+	uint64_t	     chunk_cells;
+	uint64_t	     last_dkey;	  /* of cell size - 1; 0 when size is 0 */
+	bool		     last_exists; /* that chunk has records */
+	daos_anchor_t	     anchor;
+	uint32_t	     nr;
+	daos_key_desc_t	     kds[SIZE_SET_BATCH];
+	uint64_t	     keys[SIZE_SET_BATCH];
+	uint64_t	     punch_dkeys[SIZE_SET_BATCH];
+	daos_key_t	     punch_iovs[SIZE_SET_BATCH];
+	uint64_t	     dkey;
+	d_iov_t		     dkey_iov, iov;
+	d_sg_list_t	     sgl;
+	daos_iod_t	     iod;
+	daos_recx_t	     recx;
+	void		    *zeroes; /* one cell */
 };
 
 static void
 size_set_end(void *arg, int rc)
 {
-	struct size_set *set  = arg;
-	tse_task_t      *task = set->task;
+	struct size_set *set = arg;
+	tse_task_t	*task = set->task;
 
 	client_array_put(set->array);
 	free(set->zeroes);
@@ -201,19 +204,19 @@ static int
 size_set_rw(struct size_set *set, tse_task_func_t func, uint64_t cell_bytes, bool memory,
 	    client_part_cb_t done)
 {
-	daos_obj_rw_t args = {.th   = set->th,
-			      .oh   = set->array->oh,
+	daos_obj_rw_t args = {.th = set->th,
+			      .oh = set->array->oh,
 			      .dkey = &set->dkey_iov,
-			      .nr   = 1,
+			      .nr = 1,
 			      .iods = &set->iod,
 			      .sgls = memory ? &set->sgl : NULL};
 
 	set->dkey = set->last_dkey;
 	d_iov_set(&set->dkey_iov, &set->dkey, sizeof(set->dkey));
 	client_array_akey(&set->iod.iod_name);
-	set->iod.iod_type  = DAOS_IOD_ARRAY;
-	set->iod.iod_size  = cell_bytes;
-	set->iod.iod_nr    = 1;
+	set->iod.iod_type = DAOS_IOD_ARRAY;
+	set->iod.iod_size = cell_bytes;
+	set->iod.iod_nr = 1;
 	set->iod.iod_recxs = &set->recx;
 	return client_part_start(set->task, func, &args, sizeof(args), done, set);
 }
@@ -270,14 +273,14 @@ static void
 size_set_cut_last(struct size_set *set)
 {
 	uint64_t keep = set->size == 0 ? 0 : (set->size - 1) % set->chunk_cells + 1;
-	int      rc;
+	int	 rc;
 
 	if (!set->last_exists || keep == set->chunk_cells) {
 		size_set_fix_end(set, 0);
 		return;
 	}
 	set->recx = (daos_recx_t){.rx_idx = keep, .rx_nr = set->chunk_cells - keep};
-	rc        = size_set_rw(set, dc_obj_update_task, 0, false, size_set_fix_end);
+	rc = size_set_rw(set, dc_obj_update_task, 0, false, size_set_fix_end);
 	if (rc != 0)
 		size_set_end(set, rc);
 }
@@ -320,12 +323,12 @@ size_set_listed(void *arg, int rc)
 static void
 size_set_list(void *arg, int rc)
 {
-	struct size_set *set  = arg;
-	daos_obj_list_t  args = {.oh          = set->array->oh,
-				 .th          = set->th,
-				 .nr          = &set->nr,
-				 .kds         = set->kds,
-				 .sgl         = &set->sgl,
+	struct size_set *set = arg;
+	daos_obj_list_t	 args = {.oh = set->array->oh,
+				 .th = set->th,
+				 .nr = &set->nr,
+				 .kds = set->kds,
+				 .sgl = &set->sgl,
 				 .dkey_anchor = &set->anchor};
 
 	if (rc == 0 && daos_anchor_is_eof(&set->anchor)) {
@@ -360,19 +363,19 @@ int
 client_array_set_size(tse_task_t *task)
 {
 	daos_array_set_size_t *args = dc_task_get_args(task);
-	struct size_set       *set  = calloc(1, sizeof(*set));
-	int                    rc;
+	struct size_set	      *set = calloc(1, sizeof(*set));
+	int		       rc;
 
 	if (set == NULL) {
 		tse_task_complete(task, -DER_NOMEM);
 		return -DER_NOMEM;
 	}
 	tse_task_addref(task);
-	set->task  = task;
-	set->th    = args->th;
-	set->size  = args->size;
+	set->task = task;
+	set->th = args->th;
+	set->size = args->size;
 	set->array = client_array_get(dc_task2client(task), args->oh);
-	rc         = set->array == NULL ? -DER_NO_HDL : size_set_start(set);
+	rc = set->array == NULL ? -DER_NO_HDL : size_set_start(set);
 	if (rc != 0)
 		size_set_end(set, rc);
 	return rc;

@@ -30,7 +30,7 @@ prop_call_start(tse_task_func_t func, const void *args, size_t args_bytes, struc
 		daos_event_t *ev)
 {
 	tse_task_t *task;
-	int         rc;
+	int	    rc;
 
 	rc = dc_task_create(func, NULL, ev, &task);
 	if (rc != 0)
@@ -63,8 +63,8 @@ daos_cont_create_with_label(daos_handle_t poh, const char *label, daos_prop_t *c
 {
 	struct prop_call   call = {0};
 	daos_cont_create_t args = {.poh = poh, .cuuid = uuid};
-	daos_prop_t       *named;
-	int                rc;
+	daos_prop_t	  *named;
+	int		   rc;
 
 	if (!daos_label_is_valid(label))
 		return -DER_INVAL;
@@ -101,7 +101,7 @@ daos_cont_get_acl(daos_handle_t coh, daos_prop_t **acl_prop, daos_event_t *ev)
 	call.prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_ACL;
 	call.prop->dpp_entries[1].dpe_type = DAOS_PROP_CO_OWNER;
 	call.prop->dpp_entries[2].dpe_type = DAOS_PROP_CO_OWNER_GROUP;
-	args.prop                          = call.prop;
+	args.prop = call.prop;
 	return prop_call_start(dc_cont_query, &args, sizeof(args), call, ev);
 }
 
@@ -115,7 +115,7 @@ daos_cont_overwrite_acl(daos_handle_t coh, struct daos_acl *acl, daos_event_t *e
 	prop = daos_prop_alloc(1);
 	if (prop == NULL)
 		return -DER_NOMEM;
-	prop->dpp_entries[0].dpe_type    = DAOS_PROP_CO_ACL;
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_ACL;
 	prop->dpp_entries[0].dpe_val_ptr = daos_acl_dup(acl);
 	if (prop->dpp_entries[0].dpe_val_ptr == NULL) {
 		daos_prop_free(prop);
@@ -152,11 +152,10 @@ owner_entry_add(daos_prop_t *prop, uint32_t type, const char *name)
 }
 
 int
-daos_cont_set_owner_no_check(daos_handle_t coh, d_string_t user, d_string_t group,
-			     daos_event_t *ev)
+daos_cont_set_owner_no_check(daos_handle_t coh, d_string_t user, d_string_t group, daos_event_t *ev)
 {
 	daos_prop_t *prop;
-	int          rc;
+	int	     rc;
 
 	if (user == NULL && group == NULL)
 		return -DER_INVAL;
@@ -164,7 +163,7 @@ daos_cont_set_owner_no_check(daos_handle_t coh, d_string_t user, d_string_t grou
 	if (prop == NULL)
 		return -DER_NOMEM;
 	prop->dpp_nr = 0;
-	rc           = owner_entry_add(prop, DAOS_PROP_CO_OWNER, user);
+	rc = owner_entry_add(prop, DAOS_PROP_CO_OWNER, user);
 	if (rc == 0)
 		rc = owner_entry_add(prop, DAOS_PROP_CO_OWNER_GROUP, group);
 	if (rc != 0) {

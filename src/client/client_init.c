@@ -13,7 +13,7 @@
 const struct dc_module *const client_modules[CLIENT_MODULE_NR] = {&dc_pool_module, &dc_cont_module,
 								  &dc_obj_module};
 
-static const struct client_attr default_attr = {.modules   = client_modules,
+static const struct client_attr default_attr = {.modules = client_modules,
 						.module_nr = CLIENT_MODULE_NR};
 
 int
@@ -51,17 +51,17 @@ int
 daos_mgmt_get_sys_info(const char *sys, struct daos_sys_info **info)
 {
 	struct client_attr attr = default_attr;
-	struct client     *cl   = client_current();
-	int                rc;
+	struct client	  *cl = client_current();
+	int		   rc;
 
 	if (info == NULL)
 		return -DER_INVAL;
 	if (cl != NULL && (sys == NULL || strcmp(sys, client_sys_name(cl)) == 0))
 		return client_sys_info(cl, info);
 	/* another system than the one attached to: attach for a moment */
-	attr.sys_name  = sys;
+	attr.sys_name = sys;
 	attr.module_nr = 0;
-	rc             = client_create(&attr, &cl);
+	rc = client_create(&attr, &cl);
 	if (rc != 0)
 		return rc;
 	rc = client_sys_info(cl, info);
@@ -100,13 +100,13 @@ d_rank_list_t *
 daos_rank_list_parse(const char *str, const char *sep)
 {
 	d_rank_list_t *list = d_rank_list_alloc(0);
-	const char    *pos  = str;
+	const char    *pos = str;
 
 	if (list == NULL || str == NULL || sep == NULL || *sep == '\0')
 		goto out_free;
 	while (*pos != '\0') {
 		unsigned long long rank;
-		char              *end;
+		char		  *end;
 
 		if (*pos < '0' || *pos > '9')
 			goto out_free;

@@ -40,16 +40,16 @@ kv_put(struct client_kv *kv)
 
 /** A call under way. */
 struct kv_call {
-	tse_task_t       *task; /* a reference */
-	struct client_kv *kv;   /* a reference; NULL while opening */
-	daos_kv_open_t    open;
-	daos_handle_t     obj;
-	daos_size_t      *ret_size;
-	int               rc;   /* not 0: it failed before, whatever comes last */
-	daos_key_t        dkey;
-	d_iov_t           iov;
-	d_sg_list_t       sgl;
-	daos_iod_t        iod;
+	tse_task_t	 *task; /* a reference */
+	struct client_kv *kv;	/* a reference; NULL while opening */
+	daos_kv_open_t	  open;
+	daos_handle_t	  obj;
+	daos_size_t	 *ret_size;
+	int		  rc; /* not 0: it failed before, whatever comes last */
+	daos_key_t	  dkey;
+	d_iov_t		  iov;
+	d_sg_list_t	  sgl;
+	daos_iod_t	  iod;
 };
 
 static void
@@ -120,8 +120,8 @@ kv_call_key(struct kv_call *call, daos_handle_t oh, const char *key)
 		return -DER_INVAL;
 	d_iov_set(&call->iod.iod_name, akey, 1);
 	call->iod.iod_type = DAOS_IOD_SINGLE;
-	call->iod.iod_nr   = 1;
-	call->sgl          = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &call->iov};
+	call->iod.iod_nr = 1;
+	call->sgl = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &call->iov};
 	return 0;
 }
 
@@ -130,9 +130,9 @@ kv_call_key(struct kv_call *call, daos_handle_t oh, const char *key)
 static void
 kv_opened(void *arg, int rc)
 {
-	struct kv_call   *call = arg;
-	struct client    *cl   = dc_task2client(call->task);
-	struct client_kv *kv   = rc == 0 ? calloc(1, sizeof(*kv)) : NULL;
+	struct kv_call	 *call = arg;
+	struct client	 *cl = dc_task2client(call->task);
+	struct client_kv *kv = rc == 0 ? calloc(1, sizeof(*kv)) : NULL;
 	daos_obj_close_t  args = {.oh = call->obj};
 
 	if (rc != 0) {
@@ -141,9 +141,9 @@ kv_opened(void *arg, int rc)
 	}
 	if (kv != NULL) {
 		d_hlink_init(&kv->hlink, &kv_ops);
-		kv->oh  = call->obj;
+		kv->oh = call->obj;
 		kv->oid = call->open.oid;
-		rc      = dc_hdl_insert(cl, &kv->hlink, call->open.oh);
+		rc = dc_hdl_insert(cl, &kv->hlink, call->open.oh);
 		kv_put(kv);
 		if (rc == 0) {
 			kv_call_end(call, 0);
@@ -166,7 +166,8 @@ client_kv_open(tse_task_t *task)
 	if (args->oh == NULL || !daos_is_kv(args->oid))
 		return kv_call_fail(call, -DER_INVAL);
 	call->open = *args;
-	open = (daos_obj_open_t){.coh = args->coh, .oid = args->oid, .mode = args->mode, .oh = &call->obj};
+	open = (daos_obj_open_t){
+	    .coh = args->coh, .oid = args->oid, .mode = args->mode, .oh = &call->obj};
 	return kv_call_run(call, dc_obj_open_task, &open, sizeof(open), kv_opened);
 }
 
@@ -174,8 +175,8 @@ int
 client_kv_close(tse_task_t *task)
 {
 	daos_kv_close_t *args = dc_task_get_args(task);
-	struct client   *cl   = dc_task2client(task);
-	struct kv_call  *call = kv_call_alloc(task);
+	struct client	*cl = dc_task2client(task);
+	struct kv_call	*call = kv_call_alloc(task);
 	daos_obj_close_t close_args;
 
 	if (call == NULL)
@@ -191,7 +192,7 @@ int
 client_kv_destroy(tse_task_t *task)
 {
 	daos_kv_destroy_t *args = dc_task_get_args(task);
-	struct kv_call    *call = kv_call_alloc(task);
+	struct kv_call	  *call = kv_call_alloc(task);
 	daos_obj_punch_t   punch = {.th = args->th};
 
 	if (call == NULL)
@@ -208,13 +209,13 @@ client_kv_destroy(tse_task_t *task)
 static daos_obj_rw_t
 kv_rw_args(struct kv_call *call, daos_handle_t th, uint64_t flags, bool memory)
 {
-	return (daos_obj_rw_t){.th    = th,
-			       .oh    = call->kv->oh,
+	return (daos_obj_rw_t){.th = th,
+			       .oh = call->kv->oh,
 			       .flags = flags,
-			       .dkey  = &call->dkey,
-			       .nr    = 1,
-			       .iods  = &call->iod,
-			       .sgls  = memory ? &call->sgl : NULL};
+			       .dkey = &call->dkey,
+			       .nr = 1,
+			       .iods = &call->iod,
+			       .sgls = memory ? &call->sgl : NULL};
 }
 
 int
@@ -222,8 +223,8 @@ client_kv_put(tse_task_t *task)
 {
 	daos_kv_put_t  *args = dc_task_get_args(task);
 	struct kv_call *call = kv_call_alloc(task);
-	daos_obj_rw_t   rw;
-	int             rc;
+	daos_obj_rw_t	rw;
+	int		rc;
 
 	if (call == NULL)
 		return -DER_NOMEM;
@@ -243,18 +244,19 @@ client_kv_get(tse_task_t *task)
 {
 	daos_kv_get_t  *args = dc_task_get_args(task);
 	struct kv_call *call = kv_call_alloc(task);
-	daos_obj_rw_t   rw;
-	int             rc;
+	daos_obj_rw_t	rw;
+	int		rc;
 
 	if (call == NULL)
 		return -DER_NOMEM;
 	rc = kv_call_key(call, args->oh, args->key);
-	if (rc == 0 && (args->buf_size == NULL || (args->buf == NULL && *args->buf_size != DAOS_REC_ANY)))
+	if (rc == 0 &&
+	    (args->buf_size == NULL || (args->buf == NULL && *args->buf_size != DAOS_REC_ANY)))
 		rc = -DER_INVAL;
 	if (rc != 0)
 		return kv_call_fail(call, rc);
 	call->iod.iod_size = DAOS_REC_ANY;
-	call->ret_size     = args->buf_size;
+	call->ret_size = args->buf_size;
 	d_iov_set(&call->iov, args->buf, *args->buf_size);
 	rw = kv_rw_args(call, args->th, args->flags, args->buf != NULL && *args->buf_size > 0);
 	return kv_call_run(call, dc_obj_fetch_task, &rw, sizeof(rw), kv_call_end);
@@ -264,16 +266,16 @@ int
 client_kv_remove(tse_task_t *task)
 {
 	daos_kv_remove_t *args = dc_task_get_args(task);
-	struct kv_call   *call = kv_call_alloc(task);
+	struct kv_call	 *call = kv_call_alloc(task);
 	daos_obj_punch_t  punch = {.th = args->th, .flags = args->flags, .akey_nr = 1};
-	int               rc;
+	int		  rc;
 
 	if (call == NULL)
 		return -DER_NOMEM;
 	rc = kv_call_key(call, args->oh, args->key);
 	if (rc != 0)
 		return kv_call_fail(call, rc);
-	punch.oh   = call->kv->oh;
+	punch.oh = call->kv->oh;
 	punch.dkey = &call->dkey;
 	return kv_call_run(call, dc_obj_punch_dkeys_task, &punch, sizeof(punch), kv_call_end);
 }
@@ -290,11 +292,11 @@ client_kv_list(tse_task_t *task)
 	call->kv = kv_get(dc_task2client(task), args->oh);
 	if (call->kv == NULL)
 		return kv_call_fail(call, -DER_NO_HDL);
-	list = (daos_obj_list_t){.oh          = call->kv->oh,
-				 .th          = args->th,
-				 .nr          = args->nr,
-				 .kds         = args->kds,
-				 .sgl         = args->sgl,
+	list = (daos_obj_list_t){.oh = call->kv->oh,
+				 .th = args->th,
+				 .nr = args->nr,
+				 .kds = args->kds,
+				 .sgl = args->sgl,
 				 .dkey_anchor = args->anchor};
 	return kv_call_run(call, client_obj_list_dkey, &list, sizeof(list), kv_call_end);
 }

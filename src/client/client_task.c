@@ -31,6 +31,9 @@
 	X(CONT_SET_ATTR, dc_cont_set_attr, daos_cont_set_attr_t)                                   \
 	X(CONT_DEL_ATTR, dc_cont_del_attr, daos_cont_del_attr_t)                                   \
 	X(CONT_ALLOC_OIDS, dc_cont_alloc_oids, daos_cont_alloc_oids_t)                             \
+	X(CONT_LIST_SNAP, dc_cont_list_snap, daos_cont_list_snap_t)                                \
+	X(CONT_CREATE_SNAP, dc_cont_create_snap, daos_cont_create_snap_t)                          \
+	X(CONT_DESTROY_SNAP, dc_cont_destroy_snap, daos_cont_destroy_snap_t)                       \
 	X(OBJ_OPEN, dc_obj_open_task, daos_obj_open_t)                                             \
 	X(OBJ_CLOSE, dc_obj_close_task, daos_obj_close_t)                                          \
 	X(OBJ_PUNCH, dc_obj_punch_task, daos_obj_punch_t)                                          \
@@ -39,8 +42,8 @@
 	X(OBJ_QUERY_KEY, dc_obj_query_key_task, daos_obj_query_key_t)                              \
 	X(OBJ_FETCH, dc_obj_fetch_task, daos_obj_fetch_t)                                          \
 	X(OBJ_UPDATE, dc_obj_update_task, daos_obj_update_t)                                       \
-	X(OBJ_LIST_DKEY, client_obj_list_dkey, daos_obj_list_dkey_t)                              \
-	X(OBJ_LIST_AKEY, client_obj_list_akey, daos_obj_list_akey_t)                              \
+	X(OBJ_LIST_DKEY, client_obj_list_dkey, daos_obj_list_dkey_t)                               \
+	X(OBJ_LIST_AKEY, client_obj_list_akey, daos_obj_list_akey_t)                               \
 	X(OBJ_LIST_RECX, dc_obj_list_recx_task, daos_obj_list_recx_t)                              \
 	X(ARRAY_CREATE, client_array_create, daos_array_create_t)                                  \
 	X(ARRAY_OPEN, client_array_open, daos_array_open_t)                                        \
@@ -83,12 +86,12 @@ client_obj_list_akey(tse_task_t *task)
 
 struct client_op {
 	tse_task_func_t func; /* NULL: not in this version */
-	size_t          args_bytes;
+	size_t		args_bytes;
 };
 
 static const struct client_op client_ops[DAOS_OPC_MAX] = {
 #define CLIENT_OP(opc, func, args) [DAOS_OPC_##opc] = {func, sizeof(args)},
-	CLIENT_OPS(CLIENT_OP)
+    CLIENT_OPS(CLIENT_OP)
 #undef CLIENT_OP
 };
 
@@ -101,8 +104,8 @@ int
 client_call(daos_opc_t opc, const void *args, daos_event_t *ev)
 {
 	const struct client_op *op = &client_ops[opc];
-	tse_task_t             *task;
-	int                     rc;
+	tse_task_t	       *task;
+	int			rc;
 
 	rc = dc_task_create(op->func, NULL, ev, &task);
 	if (rc != 0)
@@ -116,7 +119,7 @@ client_call(daos_opc_t opc, const void *args, daos_event_t *ev)
 
 struct client_part {
 	client_part_cb_t done;
-	void            *arg;
+	void		*arg;
 };
 
 static int
@@ -133,8 +136,8 @@ client_part_start(tse_task_t *parent, tse_task_func_t func, const void *args, si
 		  client_part_cb_t done, void *arg)
 {
 	struct client_part part = {.done = done, .arg = arg};
-	tse_task_t        *task;
-	int                rc;
+	tse_task_t	  *task;
+	int		   rc;
 
 	D_ASSERT(args_bytes <= DC_TASK_ARGS_BYTES_MAX);
 	rc = dc_task_create_part(func, parent, &task);
@@ -160,13 +163,13 @@ client_op_find(daos_opc_t opc)
 }
 
 int
-daos_task_create(daos_opc_t opc, tse_sched_t *sched, unsigned int num_deps,
-		 tse_task_t *dep_tasks[], tse_task_t **taskp)
+daos_task_create(daos_opc_t opc, tse_sched_t *sched, unsigned int num_deps, tse_task_t *dep_tasks[],
+		 tse_task_t **taskp)
 {
 	const struct client_op *op = client_op_find(opc);
-	struct dc_ctx          *dctx;
-	tse_task_t             *task;
-	int                     rc;
+	struct dc_ctx	       *dctx;
+	tse_task_t	       *task;
+	int			rc;
 
 	if (taskp == NULL || (num_deps > 0 && dep_tasks == NULL) || (int)opc < 0 ||
 	    opc >= DAOS_OPC_MAX)
@@ -174,7 +177,8 @@ daos_task_create(daos_opc_t opc, tse_sched_t *sched, unsigned int num_deps,
 	if (op == NULL)
 		return -DER_NOSYS;
 	if (sched == NULL) {
-		rc = client_current() == NULL ? -DER_UNINIT : dc_ctx_of_thread(client_current(), &dctx);
+		rc = client_current() == NULL ? -DER_UNINIT
+					      : dc_ctx_of_thread(client_current(), &dctx);
 		if (rc != 0)
 			return rc;
 		sched = dc_ctx_sched(dctx);
@@ -197,7 +201,7 @@ int
 daos_task_reset(tse_task_t *task, daos_opc_t opc)
 {
 	const struct client_op *op = client_op_find(opc);
-	int                     rc;
+	int			rc;
 
 	if (task == NULL || !dc_task_is_valid(task))
 		return -DER_INVAL;
@@ -244,7 +248,7 @@ int
 daos_progress(tse_sched_t *sched, int64_t timeout, bool *is_empty)
 {
 	struct dc_ctx *dctx;
-	int            rc;
+	int	       rc;
 
 	if (sched == NULL)
 		return -DER_INVAL;

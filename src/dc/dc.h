@@ -36,7 +36,7 @@ struct dc_module {
 
 struct client_attr {
 	const char *sys_name;  /**< NULL: "daos_server" */
-	const char *agent_dir; /**< of the agent's socket; NULL: $DAOS_AGENT_DRPC_DIR or the default */
+	const char *agent_dir; /**< of its socket; NULL: $DAOS_AGENT_DRPC_DIR or the default */
 	const struct dc_module *const *modules; /**< [module_nr]; borrowed until client_destroy() */
 	uint32_t    module_nr;
 	uint32_t    sync_ctx_nr_max; /**< contexts of waiting calls; 0: 8 */
@@ -54,7 +54,7 @@ struct client_attr {
 
 /** Attach to a system. Errors: AGENT_COMM | NOMEM | those of crt_init() and of the modules. */
 int client_create(const struct client_attr *attr, struct client **ret_cl) MUST_CHECK;
-/** All handles and event queues are void then, calls in flight end with -DER_CANCELED. NULL is fine. */
+/** Handles and event queues are void then, calls in flight end with -DER_CANCELED. NULL is fine. */
 void client_destroy(struct client *cl);
 
 struct crt *client_crt(struct client *cl);
@@ -62,7 +62,7 @@ struct hlc *client_hlc(struct client *cl);
 const char *client_sys_name(struct client *cl);
 /** Ranks of the management service: a copy, d_rank_list_free(). */
 int client_ms_ranks(struct client *cl, d_rank_list_t **ret_ranks) MUST_CHECK;
-/** A rank cannot be reached: ask the agent again where the ranks are, in the background. Never waits. */
+/** A rank cannot be reached: ask the agent again where the ranks are. Never waits. */
 void client_refresh(struct client *cl);
 /** What the agent says, for daos_mgmt_get_sys_info(); freed with dc_sys_info_free(). */
 int client_sys_info(struct client *cl, struct daos_sys_info **ret_info) MUST_CHECK;
@@ -199,7 +199,7 @@ struct dc_svc_reply {
 	d_rank_t hint_rank;
 	uint64_t hint_term;
 };
-/** A call of a service. The struct is copied, what it points to is borrowed until @done is called. */
+/** A call of a service. The struct is copied, what it points to is borrowed until @done. */
 struct dc_svc_call {
 	struct dc_svc *svc;
 	crt_opcode_t   opc;
@@ -207,11 +207,11 @@ struct dc_svc_call {
 	/** Fill in the request; called for each attempt. An error ends the call. */
 	int (*fill)(tse_task_t *task, crt_rpc_t *rpc, void *arg);
 	/**
-	 * The service's own result in a reply: 0, -DER_*; fill in @ret_reply if it hints at a leader.
+	 * The service's own result in a reply; fill in @ret_reply if it hints at a leader.
 	 * Results that say "elsewhere" or "later" (dc_svc_retriable()) are retried, others end it.
 	 */
 	int (*result)(crt_rpc_t *rpc, void *arg, struct dc_svc_reply *ret_reply);
-	/** @rpc is NULL when @rc comes from no reply. What it returns ends the task. May be NULL. */
+	/** @rpc is NULL when @rc comes from no reply. Its value ends the task. May be NULL. */
 	dc_rpc_done_t done;
 	void         *arg;
 };

@@ -13,8 +13,9 @@
 static int
 agent_error(const char *sock_path, const char *what, int rc)
 {
-	const char *why = "is it running? start it with 'systemctl start daos_agent' or 'daos_agent "
-			  "start', or set DAOS_AGENT_DRPC_DIR to the directory of its socket";
+	const char *why =
+	    "is it running? start it with 'systemctl start daos_agent' or 'daos_agent "
+	    "start', or set DAOS_AGENT_DRPC_DIR to the directory of its socket";
 
 	if (rc == -DER_NOMEM)
 		return rc;
@@ -22,7 +23,8 @@ agent_error(const char *sock_path, const char *what, int rc)
 		why = "this user may not open the socket: see its mode and owner";
 	else if (rc == -DER_PROTO || rc == -DER_UNREG || rc == -DER_INVAL)
 		why = "it speaks another version: install agent and library of one release";
-	D_ERROR("cannot ask daos_agent at %s for %s, " DF_RC ": %s\n", sock_path, what, DP_RC(rc), why);
+	D_ERROR("cannot ask daos_agent at %s for %s, " DF_RC ": %s\n", sock_path, what, DP_RC(rc),
+		why);
 	return -DER_AGENT_COMM;
 }
 
@@ -40,7 +42,7 @@ member_add(struct dc_attach *att, d_rank_t rank, const char *uri)
 
 	if (copy == NULL)
 		return -DER_NOMEM;
-	att->members[att->member_nr].rank  = rank;
+	att->members[att->member_nr].rank = rank;
 	att->members[att->member_nr++].uri = copy;
 	return 0;
 }
@@ -97,7 +99,7 @@ hint_take(struct dc_attach *att, const Mgmt__ClientNetHint *hint)
 	att->timeout_s = hint->crt_timeout;
 	for (size_t i = 0; i < hint->n_env_vars; i++) {
 		char *copy = strdup(hint->env_vars[i]);
-		char *eq   = copy == NULL ? NULL : strchr(copy, '=');
+		char *eq = copy == NULL ? NULL : strchr(copy, '=');
 
 		if (eq != NULL) {
 			*eq = '\0';
@@ -129,16 +131,16 @@ resp_take(struct dc_attach *att, const Mgmt__GetAttachInfoResp *resp)
 int
 dc_attach_get(const char *sock_path, const char *sys_name, struct dc_attach **ret_att)
 {
-	Mgmt__GetAttachInfoReq   req  = MGMT__GET_ATTACH_INFO_REQ__INIT;
-	ProtobufCMessage        *msg  = NULL;
+	Mgmt__GetAttachInfoReq	 req = MGMT__GET_ATTACH_INFO_REQ__INIT;
+	ProtobufCMessage	*msg = NULL;
 	Mgmt__GetAttachInfoResp *resp;
-	struct dc_attach        *att;
-	int                      rc;
+	struct dc_attach	*att;
+	int			 rc;
 
 	att = calloc(1, sizeof(*att));
 	if (att == NULL)
 		return -DER_NOMEM;
-	req.sys       = (char *)sys_name;
+	req.sys = (char *)sys_name;
 	req.all_ranks = true;
 	rc = drpc_call_msg(sock_path, DRPC_MODULE_MGMT, DRPC_METHOD_MGMT_GET_ATTACH_INFO, &req.base,
 			   &mgmt__get_attach_info_resp__descriptor, DC_AGENT_TIMEOUT_S, &msg);
@@ -147,9 +149,10 @@ dc_attach_get(const char *sock_path, const char *sys_name, struct dc_attach **re
 		goto out_free;
 	}
 	resp = (Mgmt__GetAttachInfoResp *)msg;
-	rc   = resp->status;
+	rc = resp->status;
 	if (rc != 0) {
-		D_ERROR("daos_agent at %s cannot tell about system '%s', " DF_RC ": see its log; is "
+		D_ERROR("daos_agent at %s cannot tell about system '%s', " DF_RC
+			": see its log; is "
 			"the name right, and does daos_server run and 'dmg system query' answer?\n",
 			sock_path, sys_name, DP_RC(rc));
 		rc = rc > 0 ? -DER_MISC : rc;
@@ -173,7 +176,7 @@ int
 dc_attach_from_attr(const struct client_attr *attr, struct dc_attach **ret_att)
 {
 	struct dc_attach *att;
-	int               rc;
+	int		  rc;
 
 	att = calloc(1, sizeof(*att));
 	if (att == NULL)
@@ -206,7 +209,7 @@ static int
 cred_pack(const Auth__Credential *cred, d_iov_t *ret_cred)
 {
 	size_t bytes = auth__credential__get_packed_size(cred);
-	void  *buf   = malloc(bytes == 0 ? 1 : bytes);
+	void  *buf = malloc(bytes == 0 ? 1 : bytes);
 
 	if (buf == NULL)
 		return -DER_NOMEM;
@@ -219,34 +222,35 @@ cred_pack(const Auth__Credential *cred, d_iov_t *ret_cred)
 static int
 cred_unsigned(d_iov_t *ret_cred)
 {
-	Auth__Credential cred     = AUTH__CREDENTIAL__INIT;
-	Auth__Token      token    = AUTH__TOKEN__INIT;
-	Auth__Token      verifier = AUTH__TOKEN__INIT;
+	Auth__Credential cred = AUTH__CREDENTIAL__INIT;
+	Auth__Token	 token = AUTH__TOKEN__INIT;
+	Auth__Token	 verifier = AUTH__TOKEN__INIT;
 
-	token.flavor    = AUTH__FLAVOR__AUTH_NONE;
+	token.flavor = AUTH__FLAVOR__AUTH_NONE;
 	verifier.flavor = AUTH__FLAVOR__AUTH_NONE;
-	cred.token      = &token;
-	cred.verifier   = &verifier;
-	cred.origin     = "client";
+	cred.token = &token;
+	cred.verifier = &verifier;
+	cred.origin = "client";
 	return cred_pack(&cred, ret_cred);
 }
 
 int
 client_request_cred(struct client *cl, d_iov_t *ret_cred)
 {
-	Mgmt__Empty        req = MGMT__EMPTY__INIT;
+	Mgmt__Empty	   req = MGMT__EMPTY__INIT;
 	ProtobufCMessage  *msg = NULL;
 	Auth__GetCredResp *resp;
-	int                rc;
+	int		   rc;
 
 	if (cl->sock_path[0] == '\0')
 		return cred_unsigned(ret_cred);
-	rc = drpc_call_msg(cl->sock_path, DRPC_MODULE_SEC_AGENT, DRPC_METHOD_SEC_AGENT_REQUEST_CREDS,
-			   &req.base, &auth__get_cred_resp__descriptor, DC_AGENT_TIMEOUT_S, &msg);
+	rc =
+	    drpc_call_msg(cl->sock_path, DRPC_MODULE_SEC_AGENT, DRPC_METHOD_SEC_AGENT_REQUEST_CREDS,
+			  &req.base, &auth__get_cred_resp__descriptor, DC_AGENT_TIMEOUT_S, &msg);
 	if (rc != 0)
 		return agent_error(cl->sock_path, "a credential", rc);
 	resp = (Auth__GetCredResp *)msg;
-	rc   = resp->status;
+	rc = resp->status;
 	if (rc != 0) {
 		D_ERROR("daos_agent at %s gives no credential, " DF_RC ": see its log\n",
 			cl->sock_path, DP_RC(rc));
@@ -277,13 +281,13 @@ dc_sys_info_free(struct daos_sys_info *info)
 static int
 sys_info_ranks(const struct dc_attach *att, struct daos_sys_info *info)
 {
-	info->dsi_ranks    = calloc(att->member_nr + 1, sizeof(*info->dsi_ranks));
+	info->dsi_ranks = calloc(att->member_nr + 1, sizeof(*info->dsi_ranks));
 	info->dsi_ms_ranks = calloc(att->ms_ranks->rl_nr + 1, sizeof(*info->dsi_ms_ranks));
 	if (info->dsi_ranks == NULL || info->dsi_ms_ranks == NULL)
 		return -DER_NOMEM;
 	for (uint32_t i = 0; i < att->member_nr; i++) {
 		info->dsi_ranks[i].dru_rank = att->members[i].rank;
-		info->dsi_ranks[i].dru_uri  = strdup(att->members[i].uri);
+		info->dsi_ranks[i].dru_uri = strdup(att->members[i].uri);
 		info->dsi_nr_ranks++;
 		if (info->dsi_ranks[i].dru_uri == NULL)
 			return -DER_NOMEM;
@@ -297,7 +301,7 @@ int
 client_sys_info(struct client *cl, struct daos_sys_info **ret_info)
 {
 	struct daos_sys_info *info;
-	int                   rc;
+	int		      rc;
 
 	info = calloc(1, sizeof(*info));
 	if (info == NULL)

@@ -14,7 +14,7 @@
 #include "dc/dc_internal.h"
 
 #define AGENT_DIR_DEFAULT "/var/run/daos_agent"
-#define AGENT_SOCK_NAME   "daos_agent.sock"
+#define AGENT_SOCK_NAME	  "daos_agent.sock"
 #define SYS_NAME_DEFAULT  "daos_server"
 
 /* ---- attaching ---- */
@@ -31,8 +31,8 @@ sock_path_set(struct client *cl, const char *dir)
 	len = snprintf(cl->sock_path, sizeof(cl->sock_path), "%s/%s", dir, AGENT_SOCK_NAME);
 	if (len < (int)sizeof(cl->sock_path))
 		return 0;
-	D_ERROR("the agent's directory '%s' is too long for a socket: at most %zu characters\n", dir,
-		sizeof(cl->sock_path) - sizeof(AGENT_SOCK_NAME) - 1);
+	D_ERROR("the agent's directory '%s' is too long for a socket: at most %zu characters\n",
+		dir, sizeof(cl->sock_path) - sizeof(AGENT_SOCK_NAME) - 1);
 	return -DER_INVAL;
 }
 
@@ -40,7 +40,7 @@ static int
 client_attach(struct client *cl, const struct client_attr *attr)
 {
 	const char *sys = attr->sys_name == NULL ? SYS_NAME_DEFAULT : attr->sys_name;
-	int         rc;
+	int	    rc;
 
 	if (strlen(sys) > DAOS_SYS_NAME_MAX)
 		return -DER_INVAL;
@@ -57,13 +57,13 @@ client_attach(struct client *cl, const struct client_attr *attr)
 static int
 client_net_init(struct client *cl, struct na_self_world *world)
 {
-	struct crt_attr cattr = {.provider  = cl->att->provider,
+	struct crt_attr cattr = {.provider = cl->att->provider,
 				 .interface = cl->att->interface,
-				 .domain    = cl->att->domain[0] == '\0' ? NULL : cl->att->domain,
-				 .server    = false,
+				 .domain = cl->att->domain[0] == '\0' ? NULL : cl->att->domain,
+				 .server = false,
 				 .timeout_s = cl->att->timeout_s,
-				 .world     = world};
-	int             rc;
+				 .world = world};
+	int		rc;
 
 	rc = crt_init(&cattr, &cl->crt);
 	if (rc != 0) {
@@ -103,7 +103,8 @@ client_modules_init(struct client *cl)
 		if (rc == 0 && mod->dm_init != NULL)
 			rc = mod->dm_init(cl);
 		if (rc != 0)
-			D_ERROR("client module %s does not start: " DF_RC "\n", mod->dm_name, DP_RC(rc));
+			D_ERROR("client module %s does not start: " DF_RC "\n", mod->dm_name,
+				DP_RC(rc));
 		else
 			cl->module_up_nr++;
 	}
@@ -119,9 +120,9 @@ client_alloc(const struct client_attr *attr)
 
 	if (cl == NULL)
 		return NULL;
-	cl->id              = plat_random() | 1;
-	cl->modules         = attr->modules;
-	cl->module_nr       = attr->module_nr;
+	cl->id = plat_random() | 1;
+	cl->modules = attr->modules;
+	cl->module_nr = attr->module_nr;
 	cl->sync_ctx_nr_max = DC_SYNC_CTX_NR_MAX;
 	if (attr->sync_ctx_nr_max != 0)
 		cl->sync_ctx_nr_max = MIN_OF(attr->sync_ctx_nr_max, (uint32_t)DC_SYNC_CTX_NR_MAX);
@@ -148,7 +149,7 @@ int
 client_create(const struct client_attr *attr, struct client **ret_cl)
 {
 	struct client *cl;
-	int            rc;
+	int	       rc;
 
 	cl = client_alloc(attr);
 	if (cl == NULL)
@@ -179,7 +180,7 @@ client_destroy(struct client *cl)
 	if (cl == NULL)
 		return;
 	pthread_mutex_lock(&cl->lock);
-	refresher     = cl->refresher;
+	refresher = cl->refresher;
 	cl->refresher = NULL;
 	pthread_mutex_unlock(&cl->lock);
 	if (refresher != NULL)
@@ -197,20 +198,21 @@ client_destroy(struct client *cl)
 static void
 refresh_run(void *arg)
 {
-	struct client    *cl  = arg;
+	struct client	 *cl = arg;
 	struct dc_attach *att = NULL, *old = NULL;
-	int               rc;
+	int		  rc;
 
 	rc = dc_attach_get(cl->sock_path, cl->want_sys, &att);
 	if (rc == 0)
-		rc = crt_group_set(cl->crt, MAX_OF(att->map_version, 1u), att->member_nr, att->members);
+		rc = crt_group_set(cl->crt, MAX_OF(att->map_version, 1u), att->member_nr,
+				   att->members);
 	pthread_mutex_lock(&cl->lock);
 	if (att != NULL) {
-		old     = cl->att;
+		old = cl->att;
 		cl->att = att;
 	}
 	cl->refreshed_ns = plat_now_ns();
-	cl->refreshing   = false;
+	cl->refreshing = false;
 	pthread_mutex_unlock(&cl->lock);
 	dc_attach_free(old);
 	if (rc != 0 && rc != -DER_GRPVER)
@@ -226,8 +228,8 @@ client_refresh(struct client *cl)
 		return;
 	pthread_mutex_lock(&cl->lock);
 	if (!cl->refreshing && plat_now_ns() - cl->refreshed_ns >= DC_REFRESH_PAUSE_NS) {
-		done           = cl->refresher; /* has ended: refreshing is clear */
-		cl->refresher  = NULL;
+		done = cl->refresher; /* has ended: refreshing is clear */
+		cl->refresher = NULL;
 		cl->refreshing = true;
 		if (plat_thread_create("daos_attach", refresh_run, cl, &cl->refresher) != 0)
 			cl->refreshing = false;
@@ -302,9 +304,9 @@ dc_hdl_delete(struct client *cl, daos_handle_t hdl, uint8_t htype)
 
 /* ---- the default client: state of the public API ---- */
 
-static pthread_mutex_t         default_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct client          *default_client;
-static uint32_t                default_ref;
+static pthread_mutex_t	       default_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct client	      *default_client;
+static uint32_t		       default_ref;
 static __thread struct client *thread_client;
 
 struct client *
@@ -325,7 +327,7 @@ int
 client_default_init(const struct client_attr *attr)
 {
 	struct client *cl;
-	int            rc = 0;
+	int	       rc = 0;
 
 	pthread_mutex_lock(&default_lock);
 	if (default_ref == 0)
@@ -342,7 +344,7 @@ int
 client_default_fini(void)
 {
 	struct client *cl = NULL;
-	int            rc = 0;
+	int	       rc = 0;
 
 	pthread_mutex_lock(&default_lock);
 	if (default_ref == 0)
@@ -358,7 +360,7 @@ int
 client_default_reinit(const struct client_attr *attr)
 {
 	struct client *cl;
-	int            rc;
+	int	       rc;
 
 	/* the lock may have been held by a thread the child does not have */
 	pthread_mutex_init(&default_lock, NULL);

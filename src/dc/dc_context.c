@@ -31,11 +31,11 @@ void
 dc_timer_arm(struct dc_ctx *dctx, struct dc_timer *timer, uint64_t delay_ns)
 {
 	struct dc_timer *pos;
-	d_list_t        *before = &dctx->timers;
+	d_list_t	*before = &dctx->timers;
 
 	dc_timer_cancel(dctx, timer);
 	timer->at_ns = plat_now_ns() + delay_ns;
-	d_list_for_each(pos, &dctx->timers, link) {
+	d_list_for_each (pos, &dctx->timers, link) {
 		if (pos->at_ns > timer->at_ns) {
 			before = &pos->link;
 			break;
@@ -79,7 +79,8 @@ dc_ctx_sync_init(struct dc_ctx *dctx)
 	dctx->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (dctx->wakefd < 0) {
 		D_ERROR("no descriptor for a client context: errno %d; is the limit of open files "
-			"(ulimit -n) reached?\n", errno);
+			"(ulimit -n) reached?\n",
+			errno);
 		return -DER_NOMEM;
 	}
 	pthread_mutexattr_init(&mattr);
@@ -107,13 +108,13 @@ int
 dc_ctx_create(struct client *cl, struct dc_ctx **ret_dctx)
 {
 	struct dc_ctx *dctx;
-	int            rc;
+	int	       rc;
 
 	dctx = calloc(1, sizeof(*dctx));
 	if (dctx == NULL)
 		return -DER_NOMEM;
 	dctx->cl = cl;
-	rc       = dc_ctx_sync_init(dctx);
+	rc = dc_ctx_sync_init(dctx);
 	if (rc != 0)
 		goto out_free;
 	rc = crt_context_create(cl->crt, &dctx->crt);
@@ -211,7 +212,7 @@ static uint64_t
 next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
 	struct dc_timer *timer = d_list_first(&dctx->timers, struct dc_timer, link);
-	uint64_t         at    = MIN_OF(deadline_ns, tse_sched_next_wakeup(&dctx->sched));
+	uint64_t	 at = MIN_OF(deadline_ns, tse_sched_next_wakeup(&dctx->sched));
 
 	return timer == NULL ? at : MIN_OF(at, timer->at_ns);
 }
@@ -220,19 +221,19 @@ next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
 static void
 dc_ctx_sleep(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
-	struct pollfd   fds[2] = {{.fd = crt_context_fd(dctx->crt), .events = POLLIN},
+	struct pollfd	fds[2] = {{.fd = crt_context_fd(dctx->crt), .events = POLLIN},
 				  {.fd = dctx->wakefd, .events = POLLIN}};
-	uint64_t        until  = next_wakeup(dctx, deadline_ns);
-	uint64_t        now    = plat_now_ns();
-	struct timespec left   = {0};
-	uint64_t        count;
+	uint64_t	until = next_wakeup(dctx, deadline_ns);
+	uint64_t	now = plat_now_ns();
+	struct timespec left = {0};
+	uint64_t	count;
 
 	if (until <= now || !crt_context_arm(dctx->crt))
 		return;
 	if (fds[0].fd < 0) /* nothing to wait for: look every millisecond */
 		until = MIN_OF(until, now + NSEC_PER_MSEC);
 	if (until != UINT64_MAX) {
-		left.tv_sec  = (until - now) / NSEC_PER_SEC;
+		left.tv_sec = (until - now) / NSEC_PER_SEC;
 		left.tv_nsec = (until - now) % NSEC_PER_SEC;
 	}
 	dctx->sleeping = true;
@@ -249,7 +250,7 @@ dc_ctx_sleep(struct dc_ctx *dctx, uint64_t deadline_ns)
 static void
 dc_ctx_follow(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
-	struct timespec ts = {.tv_sec  = deadline_ns / NSEC_PER_SEC,
+	struct timespec ts = {.tv_sec = deadline_ns / NSEC_PER_SEC,
 			      .tv_nsec = deadline_ns % NSEC_PER_SEC};
 
 	dctx->waiter_nr++;
@@ -275,8 +276,8 @@ spin_adapt(struct dc_ctx *dctx, bool paid_off)
 static int
 wait_locked(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), void *arg)
 {
-	uint64_t start   = plat_now_ns();
-	bool     blocked = false;
+	uint64_t start = plat_now_ns();
+	bool	 blocked = false;
 	uint64_t now;
 
 	for (;;) {
@@ -306,7 +307,7 @@ int
 dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), void *arg)
 {
 	uint64_t deadline = UINT64_MAX;
-	int      rc;
+	int	 rc;
 
 	if (timeout_us == 0)
 		deadline = 0;
@@ -343,7 +344,7 @@ sync_ctx_get(struct client *cl, uint32_t idx, struct dc_ctx **ret_dctx)
 	if (cl->sync_ctxs[idx] == NULL)
 		rc = dc_ctx_create(cl, &cl->sync_ctxs[idx]);
 	if (rc != 0 && idx != 0 && cl->sync_ctxs[0] != NULL) {
-		rc  = 0; /* no more contexts to be had: share */
+		rc = 0; /* no more contexts to be had: share */
 		idx = 0;
 	}
 	if (rc == 0)
@@ -357,7 +358,7 @@ dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx)
 {
 	if (dc_thread.client_id != cl->id) {
 		pthread_mutex_lock(&cl->lock);
-		dc_thread.idx       = cl->thread_nr++ % cl->sync_ctx_nr_max;
+		dc_thread.idx = cl->thread_nr++ % cl->sync_ctx_nr_max;
 		dc_thread.client_id = cl->id;
 		pthread_mutex_unlock(&cl->lock);
 	}
@@ -374,7 +375,8 @@ dc_sched2dctx(tse_sched_t *sched)
 	if (dctx != NULL && sched == (tse_sched_t *)((char *)dctx + offsetof(struct dc_ctx, sched)))
 		return dctx;
 	cl = client_current();
-	if (cl == NULL || sync_ctx_get(cl, ((uintptr_t)sched >> 6) % cl->sync_ctx_nr_max, &dctx) != 0)
+	if (cl == NULL ||
+	    sync_ctx_get(cl, ((uintptr_t)sched >> 6) % cl->sync_ctx_nr_max, &dctx) != 0)
 		return NULL;
 	return dctx;
 }

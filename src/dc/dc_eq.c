@@ -36,7 +36,7 @@ daos_eq_create(daos_handle_t *eqh)
 {
 	struct client *cl = client_current();
 	struct dc_eq  *eq;
-	int            rc;
+	int	       rc;
 
 	if (eqh == NULL)
 		return -DER_INVAL;
@@ -79,7 +79,7 @@ eq_next_to_abort(struct dc_eq *eq)
 {
 	struct dc_evx *evx;
 
-	d_list_for_each(evx, &eq->running, link)
+	d_list_for_each (evx, &eq->running, link)
 		if (evx->task != NULL && !dc_task_is_aborted(evx->task))
 			return evx->task;
 	return NULL;
@@ -116,7 +116,7 @@ daos_eq_destroy(daos_handle_t eqh, int flags)
 {
 	struct client *cl = client_current();
 	struct dc_eq  *eq;
-	int            rc = 0;
+	int	       rc = 0;
 
 	if (cl == NULL)
 		return -DER_UNINIT;
@@ -172,7 +172,7 @@ dc_eqs_close(struct client *cl)
 
 struct eq_poll {
 	struct dc_eq  *eq;
-	bool           wait_running;
+	bool	       wait_running;
 	unsigned int   room;
 	daos_event_t **events;
 	unsigned int   nr;
@@ -182,17 +182,17 @@ static bool
 eq_poll_done(void *arg)
 {
 	struct eq_poll *poll = arg;
-	struct dc_eq   *eq   = poll->eq;
+	struct dc_eq   *eq = poll->eq;
 	struct dc_evx  *evx, *tmp;
 
-	d_list_for_each_safe(evx, tmp, &eq->done, link) {
+	d_list_for_each_safe (evx, tmp, &eq->done, link) {
 		if (poll->nr == poll->room)
 			break;
 		if (evx->child_running_nr > 0)
 			continue;
 		d_list_del(&evx->link);
 		eq->done_nr--;
-		evx->status              = DAOS_EVS_READY;
+		evx->status = DAOS_EVS_READY;
 		poll->events[poll->nr++] = dc_evx2ev(evx);
 	}
 	return poll->nr > 0 || eq->closing || (poll->wait_running && eq->running_nr == 0);
@@ -202,10 +202,11 @@ int
 daos_eq_poll(daos_handle_t eqh, int wait_running, int64_t timeout, unsigned int nevents,
 	     daos_event_t **events)
 {
-	struct client *cl   = client_current();
-	struct eq_poll poll = {.wait_running = wait_running != 0, .room = nevents, .events = events};
-	bool           closing;
-	int            rc;
+	struct client *cl = client_current();
+	struct eq_poll poll = {
+	    .wait_running = wait_running != 0, .room = nevents, .events = events};
+	bool closing;
+	int  rc;
 
 	if (nevents == 0 || events == NULL)
 		return -DER_INVAL;
@@ -214,7 +215,7 @@ daos_eq_poll(daos_handle_t eqh, int wait_running, int64_t timeout, unsigned int 
 	poll.eq = dc_eq_lookup(cl, eqh.cookie);
 	if (poll.eq == NULL)
 		return -DER_NONEXIST;
-	rc      = dc_ctx_wait(poll.eq->dctx, timeout, eq_poll_done, &poll);
+	rc = dc_ctx_wait(poll.eq->dctx, timeout, eq_poll_done, &poll);
 	closing = poll.eq->closing;
 	dc_eq_put(poll.eq);
 	if (rc != 0 && rc != -DER_TIMEDOUT)
@@ -227,7 +228,7 @@ eq_list(const d_list_t *list, unsigned int nr, unsigned int room, daos_event_t *
 {
 	struct dc_evx *evx;
 
-	d_list_for_each(evx, list, link) {
+	d_list_for_each (evx, list, link) {
 		if (nr == room)
 			break;
 		events[nr++] = dc_evx2ev(evx);
@@ -236,13 +237,12 @@ eq_list(const d_list_t *list, unsigned int nr, unsigned int room, daos_event_t *
 }
 
 int
-daos_eq_query(daos_handle_t eqh, daos_eq_query_t query, unsigned int nevents,
-	      daos_event_t **events)
+daos_eq_query(daos_handle_t eqh, daos_eq_query_t query, unsigned int nevents, daos_event_t **events)
 {
 	struct client *cl = client_current();
 	struct dc_eq  *eq;
-	unsigned int   nr   = 0;
-	bool           list = nevents > 0 && events != NULL;
+	unsigned int   nr = 0;
+	bool	       list = nevents > 0 && events != NULL;
 
 	if (cl == NULL)
 		return -DER_UNINIT;

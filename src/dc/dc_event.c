@@ -7,9 +7,9 @@
  * Invariants, all under the lock of the event's context:
  * 1. An event with a queue and no parent is on its queue's running list while RUNNING, on its done
  *    list while COMPLETED, on none while READY. Children are on their parent's list, always.
- * 2. A parent counts its children: all, those RUNNING, those COMPLETED. It may be launched once each
- *    child was. A barrier completes with its last child; a parent with a call of its own completes
- *    with that, but is not seen by poll or test before its children are done.
+ * 2. A parent counts its children: all, those RUNNING, those COMPLETED. It may be launched once
+ * each child was. A barrier completes with its last child; a parent with a call of its own
+ * completes with that, but is not seen by poll or test before its children are done.
  * 3. Only one level of children.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
@@ -34,7 +34,7 @@ static int
 evx_get(daos_event_t *ev, struct dc_evx **ret_evx, struct dc_eq **ret_eq)
 {
 	struct dc_evx *evx = evx_of(ev);
-	struct dc_eq  *eq  = NULL;
+	struct dc_eq  *eq = NULL;
 
 	if (evx == NULL)
 		return -DER_INVAL;
@@ -44,7 +44,7 @@ evx_get(daos_event_t *ev, struct dc_evx **ret_evx, struct dc_eq **ret_eq)
 			return -DER_NONEXIST;
 	}
 	*ret_evx = evx;
-	*ret_eq  = eq;
+	*ret_eq = eq;
 	return 0;
 }
 
@@ -57,10 +57,10 @@ event_init_child(struct dc_evx *evx, struct dc_evx *parent)
 		return -DER_INVAL;
 	if (parent->parent != NULL)
 		return -DER_NO_PERM; /* invariant 3 */
-	evx->cl        = parent->cl;
-	evx->dctx      = parent->dctx;
+	evx->cl = parent->cl;
+	evx->dctx = parent->dctx;
 	evx->eq_cookie = parent->eq_cookie;
-	evx->parent    = parent;
+	evx->parent = parent;
 	dc_ctx_lock(evx->dctx);
 	d_list_add_tail(&evx->link, &parent->children);
 	parent->child_nr++;
@@ -82,7 +82,7 @@ event_init_alone(struct dc_evx *evx, daos_handle_t eqh)
 	eq = dc_eq_lookup(cl, eqh.cookie);
 	if (eq == NULL)
 		return -DER_NONEXIST;
-	evx->dctx      = eq->dctx;
+	evx->dctx = eq->dctx;
 	evx->eq_cookie = eqh.cookie;
 	dc_eq_put(eq);
 	return 0;
@@ -92,7 +92,7 @@ int
 daos_event_init(daos_event_t *ev, daos_handle_t eqh, daos_event_t *parent)
 {
 	struct dc_evx *evx;
-	int            rc;
+	int	       rc;
 
 	if (ev == NULL)
 		return -DER_INVAL;
@@ -143,7 +143,7 @@ event_end(struct dc_evx *evx, struct dc_eq *eq)
 {
 	struct dc_evx *child, *tmp;
 
-	d_list_for_each_safe(child, tmp, &evx->children, link)
+	d_list_for_each_safe (child, tmp, &evx->children, link)
 		event_end(child, eq);
 	if (evx->parent != NULL)
 		event_leave_parent(evx);
@@ -152,7 +152,7 @@ event_end(struct dc_evx *evx, struct dc_eq *eq)
 	d_list_del(&evx->link);
 	event_cbs_free(evx);
 	evx->status = DAOS_EVS_READY;
-	evx->magic  = 0;
+	evx->magic = 0;
 }
 
 int
@@ -161,7 +161,7 @@ daos_event_fini(daos_event_t *ev)
 	struct dc_evx *evx;
 	struct dc_ctx *dctx;
 	struct dc_eq  *eq;
-	int            rc;
+	int	       rc;
 
 	rc = evx_get(ev, &evx, &eq);
 	if (rc != 0)
@@ -194,7 +194,7 @@ daos_event_next(daos_event_t *parent, daos_event_t *child)
 int
 daos_event_register_comp_cb(struct daos_event *ev, daos_event_comp_cb_t cb, void *arg)
 {
-	struct dc_evx   *evx = evx_of(ev);
+	struct dc_evx	*evx = evx_of(ev);
 	struct dc_ev_cb *rec;
 
 	if (evx == NULL || cb == NULL)
@@ -202,11 +202,11 @@ daos_event_register_comp_cb(struct daos_event *ev, daos_event_comp_cb_t cb, void
 	rec = malloc(sizeof(*rec));
 	if (rec == NULL)
 		return -DER_NOMEM;
-	rec->cb  = cb;
+	rec->cb = cb;
 	rec->arg = arg;
 	dc_ctx_lock(evx->dctx);
 	rec->next = evx->cbs;
-	evx->cbs  = rec;
+	evx->cbs = rec;
 	dc_ctx_unlock(evx->dctx);
 	return 0;
 }
@@ -218,7 +218,7 @@ dc_event_dctx(daos_event_t *ev, struct dc_ctx **ret_dctx)
 {
 	struct dc_evx *evx;
 	struct dc_eq  *eq;
-	int            rc;
+	int	       rc;
 
 	rc = evx_get(ev, &evx, &eq);
 	if (rc != 0)
@@ -238,7 +238,7 @@ event_launch(struct dc_evx *evx, struct dc_eq *eq)
 	if (eq != NULL && eq->closing)
 		return -DER_NONEXIST;
 	dc_evx2ev(evx)->ev_error = 0;
-	evx->status              = DAOS_EVS_RUNNING;
+	evx->status = DAOS_EVS_RUNNING;
 	if (evx->parent != NULL) {
 		evx->parent->child_running_nr++;
 	} else if (eq != NULL) {
@@ -253,7 +253,7 @@ dc_event_launch(daos_event_t *ev)
 {
 	struct dc_evx *evx;
 	struct dc_eq  *eq;
-	int            rc;
+	int	       rc;
 
 	rc = evx_get(ev, &evx, &eq);
 	if (rc != 0)
@@ -271,10 +271,10 @@ event_run_cbs(struct dc_evx *evx, int rc)
 {
 	while (evx->cbs != NULL) {
 		struct dc_ev_cb *rec = evx->cbs;
-		int              cb_rc;
+		int		 cb_rc;
 
 		evx->cbs = rec->next;
-		cb_rc    = rec->cb(rec->arg, dc_evx2ev(evx), rc);
+		cb_rc = rec->cb(rec->arg, dc_evx2ev(evx), rc);
 		if (rc == 0)
 			rc = cb_rc;
 		free(rec);
@@ -287,8 +287,8 @@ event_done(struct dc_evx *evx, struct dc_eq *eq, int rc)
 {
 	rc = event_run_cbs(evx, rc);
 	dc_evx2ev(evx)->ev_error = evx->as_errno ? daos_der2errno(rc) : rc;
-	evx->status              = DAOS_EVS_COMPLETED;
-	evx->task                = NULL;
+	evx->status = DAOS_EVS_COMPLETED;
+	evx->task = NULL;
 	if (evx->parent != NULL || eq == NULL)
 		return;
 	d_list_del(&evx->link);
@@ -343,8 +343,8 @@ daos_event_parent_barrier(struct daos_event *ev)
 {
 	struct dc_evx *evx;
 	struct dc_eq  *eq;
-	int            child_rc;
-	int            rc;
+	int	       child_rc;
+	int	       rc;
 
 	rc = evx_get(ev, &evx, &eq);
 	if (rc != 0)
@@ -373,7 +373,7 @@ daos_event_abort(daos_event_t *ev)
 	struct dc_evx *evx;
 	struct dc_evx *child;
 	struct dc_eq  *eq;
-	int            rc;
+	int	       rc;
 
 	rc = evx_get(ev, &evx, &eq);
 	if (rc != 0)
@@ -384,7 +384,7 @@ daos_event_abort(daos_event_t *ev)
 	else if (evx->task != NULL)
 		dc_task_abort(evx->task);
 	if (rc == 0) { /* a child stays on the list, whatever becomes of it */
-		d_list_for_each(child, &evx->children, link)
+		d_list_for_each (child, &evx->children, link)
 			if (child->task != NULL)
 				dc_task_abort(child->task);
 	}
@@ -405,7 +405,7 @@ static bool
 event_test_done(void *arg)
 {
 	struct event_test *test = arg;
-	struct dc_evx     *evx  = test->evx;
+	struct dc_evx	  *evx = test->evx;
 
 	if (evx->status == DAOS_EVS_READY)
 		return true;
@@ -423,7 +423,7 @@ int
 daos_event_test(struct daos_event *ev, int64_t timeout, bool *flag)
 {
 	struct event_test test;
-	int               rc;
+	int		  rc;
 
 	if (flag == NULL)
 		return -DER_INVAL;

@@ -52,7 +52,8 @@ struct dc_attach {
 	d_rank_list_t *ms_ranks;
 };
 /** Ask the agent. Errors: AGENT_COMM | NOMEM | what the agent answers. */
-int  dc_attach_get(const char *sock_path, const char *sys_name, struct dc_attach **ret_att) MUST_CHECK;
+int  dc_attach_get(const char *sock_path, const char *sys_name,
+		   struct dc_attach **ret_att) MUST_CHECK;
 int  dc_attach_from_attr(const struct client_attr *attr, struct dc_attach **ret_att) MUST_CHECK;
 void dc_attach_free(struct dc_attach *att);
 
@@ -130,7 +131,8 @@ struct dc_evx {
 	d_list_t         link; /* of the queue, or of the parent */
 	d_list_t         children;
 };
-_Static_assert(sizeof(struct dc_evx) <= sizeof(((daos_event_t *)0)->ev_private), "event is too small");
+_Static_assert(sizeof(struct dc_evx) <= sizeof(((daos_event_t *)0)->ev_private),
+	       "an event is too small");
 
 struct dc_eq {
 	struct d_hlink  hlink; /* type DAOS_HTYPE_EQ */

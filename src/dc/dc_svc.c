@@ -4,13 +4,13 @@
  *
  * A call of a service goes through rounds. A round tries the leader last known, then each replica
  * once; a reply that names another leader sends the request there at once. After a round without
- * an answer for good there is a pause, each twice as long as the one before up to PAUSE_NS_MAX, with
- * a random part so that clients do not come back together. The overall deadline ends the call with
- * the last error seen.
+ * an answer for good there is a pause, each twice as long as the one before up to PAUSE_NS_MAX,
+ * with a random part so that clients do not come back together. The overall deadline ends the call
+ * with the last error seen.
  *
- * Invariants: at any time a call either has one request in flight, or its timer armed, or is ending;
- * hops to hinted leaders are bounded by HOP_NR_MAX in each round, so two confused replicas cannot
- * play ping-pong.
+ * Invariants: at any time a call either has one request in flight, or its timer armed, or is
+ * ending; hops to hinted leaders are bounded by HOP_NR_MAX in each round, so two confused replicas
+ * cannot play ping-pong.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include <stdlib.h>
@@ -28,7 +28,7 @@ int
 dc_req_create(tse_task_t *task, d_rank_t rank, uint32_t tag, crt_opcode_t opc, crt_rpc_t **ret_rpc)
 {
 	struct dc_ctx *dctx = dc_task2dctx(task);
-	crt_endpoint_t ep   = {.ep_rank = rank, .ep_tag = tag};
+	crt_endpoint_t ep = {.ep_rank = rank, .ep_tag = tag};
 
 	if (dctx->closing || dc_task_is_aborted(task))
 		return -DER_CANCELED;
@@ -38,15 +38,15 @@ dc_req_create(tse_task_t *task, d_rank_t rank, uint32_t tag, crt_opcode_t opc, c
 struct rpc_call {
 	tse_task_t   *task;
 	dc_rpc_done_t done;
-	void         *arg;
+	void	     *arg;
 };
 
 static void
 rpc_call_done(const struct crt_cb_info *info)
 {
 	struct rpc_call *call = info->cci_arg;
-	tse_task_t      *task = call->task;
-	int              rc   = info->cci_rc;
+	tse_task_t	*task = call->task;
+	int		 rc = info->cci_rc;
 
 	dc_task_rec(task)->rpc = NULL;
 	if (call->done != NULL)
@@ -65,7 +65,7 @@ dc_rpc_send_task(tse_task_t *task, crt_rpc_t *rpc, dc_rpc_done_t done, void *arg
 		tse_task_complete(task, -DER_NOMEM);
 		return -DER_NOMEM;
 	}
-	*call                  = (struct rpc_call){.task = task, .done = done, .arg = arg};
+	*call = (struct rpc_call){.task = task, .done = done, .arg = arg};
 	dc_task_rec(task)->rpc = rpc;
 	return crt_req_send(rpc, rpc_call_done, call);
 }
@@ -94,13 +94,13 @@ dc_svc_set_ranks(struct dc_svc *svc, const d_rank_list_t *ranks)
 {
 	d_rank_list_t *copy;
 	d_rank_list_t *old;
-	int            rc;
+	int	       rc;
 
 	rc = d_rank_list_dup(ranks, &copy);
 	if (rc != 0)
 		return rc;
 	pthread_mutex_lock(&svc->ds_lock);
-	old           = svc->ds_ranks;
+	old = svc->ds_ranks;
 	svc->ds_ranks = copy;
 	if (d_rank_list_find(copy, svc->ds_leader) < 0)
 		svc->ds_leader = CRT_NO_RANK;
@@ -115,7 +115,7 @@ dc_svc_hint(struct dc_svc *svc, d_rank_t leader, uint64_t term)
 	pthread_mutex_lock(&svc->ds_lock);
 	if (term >= svc->ds_term) {
 		svc->ds_leader = leader;
-		svc->ds_term   = term;
+		svc->ds_term = term;
 	}
 	pthread_mutex_unlock(&svc->ds_lock);
 }
@@ -179,16 +179,16 @@ dc_svc_retriable(int rc)
 
 struct svc_call {
 	struct dc_svc_call c;
-	tse_task_t        *task;
-	struct dc_ctx     *dctx;
-	d_rank_list_t     *ranks;       /* the replicas of this round */
-	uint32_t           rank_idx;    /* next of them to try */
-	uint32_t           hop_nr;      /* in this round */
-	d_rank_t           rank;        /* tried last */
-	uint64_t           deadline_ns;
-	uint64_t           pause_ns;
-	struct dc_timer    timer;
-	int                last_rc;
+	tse_task_t	  *task;
+	struct dc_ctx	  *dctx;
+	d_rank_list_t	  *ranks;    /* the replicas of this round */
+	uint32_t	   rank_idx; /* next of them to try */
+	uint32_t	   hop_nr;   /* in this round */
+	d_rank_t	   rank;     /* tried last */
+	uint64_t	   deadline_ns;
+	uint64_t	   pause_ns;
+	struct dc_timer	   timer;
+	int		   last_rc;
 };
 
 static void svc_call_try(struct svc_call *call, d_rank_t rank);
@@ -209,9 +209,10 @@ svc_call_end(struct svc_call *call, crt_rpc_t *rpc, int rc)
 static void
 svc_call_give_up(struct svc_call *call)
 {
-	D_ERROR("request %08x: no replica of the service answered for good; rank %u, tried last: "
-		DF_RC "; are its engines up ('dmg system query')?\n",
-		call->c.opc, call->rank, DP_RC(call->last_rc));
+	D_ERROR(
+	    "request %08x: no replica of the service answered for good; rank %u, tried last: " DF_RC
+	    "; are its engines up ('dmg system query')?\n",
+	    call->c.opc, call->rank, DP_RC(call->last_rc));
 	svc_call_end(call, NULL, call->last_rc);
 }
 
@@ -220,11 +221,11 @@ static void
 svc_call_round(struct svc_call *call)
 {
 	d_rank_t leader = dc_svc_leader(call->c.svc);
-	int      rc;
+	int	 rc;
 
 	d_rank_list_free(call->ranks);
 	call->ranks = NULL;
-	rc          = dc_svc_ranks(call->c.svc, &call->ranks);
+	rc = dc_svc_ranks(call->c.svc, &call->ranks);
 	if (rc == 0 && call->ranks->rl_nr == 0 && leader == CRT_NO_RANK)
 		rc = -DER_NO_SERVICE;
 	if (rc != 0) {
@@ -232,7 +233,7 @@ svc_call_round(struct svc_call *call)
 		return;
 	}
 	call->rank_idx = 0;
-	call->hop_nr   = 0;
+	call->hop_nr = 0;
 	if (leader == CRT_NO_RANK)
 		leader = call->ranks->rl_ranks[call->rank_idx++];
 	svc_call_try(call, leader);
@@ -259,8 +260,8 @@ svc_call_pause(struct svc_call *call)
 		return;
 	}
 	client_refresh(call->dctx->cl);
-	call->pause_ns  = MIN_OF(call->pause_ns * 2, PAUSE_NS_MAX);
-	call->timer.fn  = svc_call_pause_over;
+	call->pause_ns = MIN_OF(call->pause_ns * 2, PAUSE_NS_MAX);
+	call->timer.fn = svc_call_pause_over;
 	call->timer.arg = call;
 	dc_timer_arm(call->dctx, &call->timer, pause);
 }
@@ -290,9 +291,9 @@ svc_call_next(struct svc_call *call, const struct dc_svc_reply *reply)
 static void
 svc_call_replied(const struct crt_cb_info *info)
 {
-	struct svc_call    *call  = info->cci_arg;
+	struct svc_call	   *call = info->cci_arg;
 	struct dc_svc_reply reply = {0};
-	int                 rc    = info->cci_rc;
+	int		    rc = info->cci_rc;
 
 	dc_task_rec(call->task)->rpc = NULL;
 	if (rc == 0)
@@ -322,14 +323,14 @@ svc_call_try(struct svc_call *call, d_rank_t rank)
 {
 	uint64_t   now = plat_now_ns();
 	crt_rpc_t *rpc;
-	int        rc;
+	int	   rc;
 
 	if (now >= call->deadline_ns) {
 		svc_call_give_up(call);
 		return;
 	}
 	call->rank = rank;
-	rc         = dc_req_create(call->task, rank, 0, call->c.opc, &rpc);
+	rc = dc_req_create(call->task, rank, 0, call->c.opc, &rpc);
 	if (rc != 0) {
 		svc_call_end(call, NULL, rc);
 		return;
@@ -349,7 +350,7 @@ svc_call_try(struct svc_call *call, d_rank_t rank)
 int
 dc_svc_call(tse_task_t *task, const struct dc_svc_call *params)
 {
-	uint32_t         timeout_s = params->timeout_s == 0 ? DC_SVC_TIMEOUT_S : params->timeout_s;
+	uint32_t	 timeout_s = params->timeout_s == 0 ? DC_SVC_TIMEOUT_S : params->timeout_s;
 	struct svc_call *call;
 
 	call = calloc(1, sizeof(*call));
@@ -361,12 +362,12 @@ dc_svc_call(tse_task_t *task, const struct dc_svc_call *params)
 		tse_task_complete(task, rc);
 		return rc;
 	}
-	call->c           = *params;
-	call->task        = task;
-	call->dctx        = dc_task2dctx(task);
-	call->rank        = CRT_NO_RANK;
-	call->last_rc     = -DER_TIMEDOUT;
-	call->pause_ns    = PAUSE_NS_MIN;
+	call->c = *params;
+	call->task = task;
+	call->dctx = dc_task2dctx(task);
+	call->rank = CRT_NO_RANK;
+	call->last_rc = -DER_TIMEDOUT;
+	call->pause_ns = PAUSE_NS_MIN;
 	call->deadline_ns = plat_now_ns() + timeout_s * NSEC_PER_SEC;
 	svc_call_round(call);
 	return 0;

@@ -31,9 +31,9 @@ dc_task_is_valid(tse_task_t *task)
 static int
 dc_task_body(tse_task_t *task)
 {
-	struct dc_task_rec *rec  = dc_task_rec(task);
-	struct dc_ctx      *dctx = rec->dctx;
-	int                 rc;
+	struct dc_task_rec *rec = dc_task_rec(task);
+	struct dc_ctx	   *dctx = rec->dctx;
+	int		    rc;
 
 	dc_ctx_lock(dctx);
 	rc = rec->func(task);
@@ -45,21 +45,21 @@ dc_task_body(tse_task_t *task)
 static int
 dc_task_ended(tse_task_t *task, void *arg)
 {
-	struct dc_task_rec *rec  = dc_task_rec(task);
-	struct dc_ctx      *dctx = rec->dctx;
+	struct dc_task_rec *rec = dc_task_rec(task);
+	struct dc_ctx	   *dctx = rec->dctx;
 	struct dc_waiter   *waiter;
-	daos_event_t       *ev;
+	daos_event_t	   *ev;
 
 	(void)arg;
 	dc_ctx_lock(dctx);
-	waiter      = rec->waiter;
-	ev          = rec->ev;
+	waiter = rec->waiter;
+	ev = rec->ev;
 	rec->waiter = NULL;
-	rec->ev     = NULL;
-	rec->rpc    = NULL;
-	rec->ended  = true;
+	rec->ev = NULL;
+	rec->rpc = NULL;
+	rec->ended = true;
 	if (waiter != NULL) {
-		waiter->rc   = task->dt_result;
+		waiter->rc = task->dt_result;
 		waiter->done = true;
 	}
 	if (ev != NULL)
@@ -98,11 +98,11 @@ dc_task_rec_init(tse_task_t *task, tse_task_func_t func, struct dc_ctx *dctx, da
 	D_ASSERT(rec != NULL);
 	memset(rec, 0, sizeof(*rec));
 	rec->magic = DC_TASK_MAGIC;
-	rec->opc   = DAOS_OPC_INVALID;
-	rec->dctx  = dctx;
-	rec->func  = func;
-	rec->ev    = ev;
-	rec->wait  = wait;
+	rec->opc = DAOS_OPC_INVALID;
+	rec->dctx = dctx;
+	rec->func = func;
+	rec->ev = ev;
+	rec->wait = wait;
 	return tse_task_register_comp_cb(task, dc_task_ended, NULL, 0);
 }
 
@@ -111,7 +111,7 @@ dc_task_create_in(tse_task_func_t func, tse_sched_t *sched, const struct dc_task
 		  tse_task_t **ret_task)
 {
 	tse_task_t *task;
-	int         rc;
+	int	    rc;
 
 	rc = tse_task_create(dc_task_body, sched, NULL, &task);
 	if (rc != 0)
@@ -128,7 +128,7 @@ int
 dc_task_create(tse_task_func_t func, tse_sched_t *sched, daos_event_t *ev, tse_task_t **ret_task)
 {
 	struct dc_task_rec like = {.ev = ev, .wait = sched == NULL && ev == NULL};
-	int                rc;
+	int		   rc;
 
 	if (sched != NULL && ev != NULL)
 		return -DER_INVAL;
@@ -156,10 +156,10 @@ dc_task_free(tse_task_t *task)
 int
 dc_task_reset(tse_task_t *task, tse_task_func_t func)
 {
-	struct dc_task_rec *rec  = dc_task_rec(task);
-	struct dc_ctx      *dctx = rec->dctx;
-	void               *priv = rec->user_priv;
-	int                 rc;
+	struct dc_task_rec *rec = dc_task_rec(task);
+	struct dc_ctx	   *dctx = rec->dctx;
+	void		   *priv = rec->user_priv;
+	int		    rc;
 
 	rc = tse_task_reset(task, dc_task_body, NULL);
 	if (rc != 0)
@@ -191,9 +191,9 @@ dc_task_start(tse_task_t *task, bool instant)
 static int
 dc_task_run_wait(tse_task_t *task, struct dc_task_rec *rec, bool instant)
 {
-	struct dc_ctx   *dctx = rec->dctx;
+	struct dc_ctx	*dctx = rec->dctx;
 	struct dc_waiter waiter = {0};
-	int              rc;
+	int		 rc;
 
 	rec->waiter = &waiter;
 	dc_ctx_lock(dctx);
@@ -215,7 +215,7 @@ static int
 dc_task_run_event(tse_task_t *task, struct dc_task_rec *rec, bool instant)
 {
 	struct dc_ctx *dctx = rec->dctx;
-	int            rc;
+	int	       rc;
 
 	dc_ctx_lock(dctx);
 	rc = dc_event_launch(rec->ev);
@@ -286,7 +286,7 @@ void *
 dc_task_set_user_priv(tse_task_t *task, void *priv)
 {
 	struct dc_task_rec *rec = dc_task_rec(task);
-	void               *old = rec->user_priv;
+	void		   *old = rec->user_priv;
 
 	rec->user_priv = priv;
 	return old;

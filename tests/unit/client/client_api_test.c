@@ -48,18 +48,19 @@ numbers_are_those_of_daos(void **state)
 static void
 calls_before_init(void **state)
 {
-	daos_handle_t    hdl = {0};
-	daos_obj_id_t    oid = {0};
-	daos_size_t      n   = 0;
+	daos_handle_t	 hdl = {0};
+	daos_obj_id_t	 oid = {0};
+	daos_size_t	 n = 0;
 	daos_pool_info_t info;
-	tse_task_t      *task;
+	tse_task_t	*task;
 
 	assert_int_equal(daos_fini(), -DER_UNINIT);
 	assert_int_equal(daos_pool_connect("p", NULL, DAOS_PC_RW, &hdl, NULL, NULL), -DER_UNINIT);
 	assert_int_equal(daos_pool_query(hdl, NULL, &info, NULL, NULL), -DER_UNINIT);
 	assert_int_equal(daos_pool_list_cont(hdl, &n, NULL, NULL), -DER_UNINIT);
 	assert_int_equal(daos_cont_open(hdl, "c", DAOS_COO_RW, &hdl, NULL, NULL), -DER_UNINIT);
-	assert_int_equal(daos_obj_generate_oid(hdl, &oid, DAOS_OT_MULTI_HASHED, 0, 0, 0), -DER_UNINIT);
+	assert_int_equal(daos_obj_generate_oid(hdl, &oid, DAOS_OT_MULTI_HASHED, 0, 0, 0),
+			 -DER_UNINIT);
 	assert_int_equal(daos_obj_open(hdl, oid, DAOS_OO_RW, &hdl, NULL), -DER_UNINIT);
 	assert_int_equal(daos_array_get_attr(hdl, &n, &n), -DER_NO_HDL);
 	assert_int_equal(daos_task_create(DAOS_OPC_OBJ_OPEN, NULL, 0, NULL, &task), -DER_UNINIT);
@@ -68,11 +69,11 @@ calls_before_init(void **state)
 static void
 calls_refuse_bad_arguments(void **state)
 {
-	const char  *names[] = {"a", ""}, *good[] = {"a"};
-	const void  *values[] = {"x"};
-	size_t       sizes[] = {1}, none[] = {0};
+	const char   *names[] = {"a", ""}, *good[] = {"a"};
+	const void   *values[] = {"x"};
+	size_t	      sizes[] = {1}, none[] = {0};
 	daos_handle_t hdl = {0};
-	char          longest[DAOS_ATTR_NAME_MAX + 2];
+	char	      longest[DAOS_ATTR_NAME_MAX + 2];
 	const char   *too_long[] = {longest};
 
 	memset(longest, 'n', sizeof(longest) - 1);
@@ -114,14 +115,21 @@ labels(void **state)
 static void
 uuid_strings(void **state)
 {
-	assert_true(daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_NONE));
-	assert_true(daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_LOWER));
-	assert_false(daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_UPPER));
-	assert_true(daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789ABC", UUID_SST_UPPER));
-	assert_false(daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789ABC", UUID_SST_LOWER));
+	assert_true(
+	    daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_NONE));
+	assert_true(
+	    daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_LOWER));
+	assert_false(
+	    daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789abc", UUID_SST_UPPER));
+	assert_true(
+	    daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789ABC", UUID_SST_UPPER));
+	assert_false(
+	    daos_is_valid_uuid_string("12345678-1234-1234-1234-123456789ABC", UUID_SST_LOWER));
 	assert_false(daos_is_valid_uuid_string("12345678-1234-1234-1234", UUID_SST_NONE));
-	assert_false(daos_is_valid_uuid_string("12345678+1234-1234-1234-123456789abc", UUID_SST_NONE));
-	assert_false(daos_is_valid_uuid_string("1234567g-1234-1234-1234-123456789abc", UUID_SST_NONE));
+	assert_false(
+	    daos_is_valid_uuid_string("12345678+1234-1234-1234-123456789abc", UUID_SST_NONE));
+	assert_false(
+	    daos_is_valid_uuid_string("1234567g-1234-1234-1234-123456789abc", UUID_SST_NONE));
 }
 
 static void
@@ -129,14 +137,16 @@ object_ids(void **state)
 {
 	daos_obj_id_t oid = {.lo = 1,
 			     .hi = (uint64_t)DAOS_OT_ARRAY_BYTE << OID_FMT_TYPE_SHIFT |
-				   (uint64_t)OR_RP_3 << OID_FMT_CLASS_SHIFT | 4ULL << OID_FMT_META_SHIFT | 77};
+				   (uint64_t)OR_RP_3 << OID_FMT_CLASS_SHIFT |
+				   4ULL << OID_FMT_META_SHIFT | 77};
 
 	assert_int_equal(daos_obj_id2type(oid), DAOS_OT_ARRAY_BYTE);
 	assert_int_equal(daos_obj_id2class(oid), OC_RP_3G4);
 	assert_int_equal(daos_obj_id2grp_nr(oid), 4);
 	assert_true(daos_is_array(oid) && daos_is_dkey_uint64(oid));
 	assert_false(daos_is_kv(oid) || daos_is_akey_uint64(oid) || daos_is_dkey_lexical(oid));
-	assert_true(daos_is_kv_type(DAOS_OT_KV_LEXICAL) && daos_is_dkey_lexical_type(DAOS_OT_KV_LEXICAL));
+	assert_true(daos_is_kv_type(DAOS_OT_KV_LEXICAL) &&
+		    daos_is_dkey_lexical_type(DAOS_OT_KV_LEXICAL));
 	assert_true(daos_is_akey_lexical_type(DAOS_OT_MULTI_LEXICAL));
 	assert_true(daos_obj_id_is_nil(DAOS_OBJ_NIL) && !daos_obj_id_is_nil(oid));
 	daos_obj_oid_cycle(&oid);
@@ -177,7 +187,7 @@ static void
 clock_values(void **state)
 {
 	struct timespec ts;
-	time_t          sec;
+	time_t		sec;
 
 	assert_int_equal(daos_hlc2timespec(0, &ts), 0);
 	assert_int_equal(ts.tv_sec, 1609459200); /* 2021 */
@@ -202,8 +212,9 @@ anchors(void **state)
 static void
 container_status_as_number(void **state)
 {
-	struct daos_co_status st  = {.dcs_status = DAOS_PROP_CO_UNCLEAN, .dcs_flags = 5, .dcs_pm_ver = 77};
-	uint64_t              val = daos_prop_co_status_2_val(&st);
+	struct daos_co_status st = {
+	    .dcs_status = DAOS_PROP_CO_UNCLEAN, .dcs_flags = 5, .dcs_pm_ver = 77};
+	uint64_t	      val = daos_prop_co_status_2_val(&st);
 	struct daos_co_status back;
 
 	daos_prop_val_2_co_status(val, &back);
@@ -215,13 +226,13 @@ container_status_as_number(void **state)
 static void
 property_lists(void **state)
 {
-	daos_prop_t            *prop = daos_prop_alloc(3), *more, *both = NULL;
+	daos_prop_t	       *prop = daos_prop_alloc(3), *more, *both = NULL;
 	struct daos_prop_entry *entry;
 
 	assert_non_null(prop);
 	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_LABEL;
 	prop->dpp_entries[1].dpe_type = DAOS_PROP_CO_REDUN_FAC;
-	prop->dpp_entries[1].dpe_val  = DAOS_PROP_CO_REDUN_RF1;
+	prop->dpp_entries[1].dpe_val = DAOS_PROP_CO_REDUN_RF1;
 	prop->dpp_entries[2].dpe_type = DAOS_PROP_CO_OWNER;
 	assert_int_equal(daos_prop_set_str(prop, DAOS_PROP_CO_LABEL, "label", 5), 0);
 	assert_int_equal(daos_prop_set_str(prop, DAOS_PROP_CO_OWNER, "me@", 3), 0);
@@ -234,9 +245,9 @@ property_lists(void **state)
 
 	more = daos_prop_alloc(2);
 	more->dpp_entries[0].dpe_type = DAOS_PROP_CO_REDUN_FAC;
-	more->dpp_entries[0].dpe_val  = DAOS_PROP_CO_REDUN_RF2;
+	more->dpp_entries[0].dpe_val = DAOS_PROP_CO_REDUN_RF2;
 	more->dpp_entries[1].dpe_type = DAOS_PROP_CO_CSUM;
-	more->dpp_entries[1].dpe_val  = DAOS_PROP_CO_CSUM_CRC64;
+	more->dpp_entries[1].dpe_val = DAOS_PROP_CO_CSUM_CRC64;
 	assert_int_equal(daos_prop_merge2(prop, more, &both), 0);
 	daos_prop_free(prop);
 	daos_prop_free(more);
@@ -255,7 +266,7 @@ static void
 property_pointers(void **state)
 {
 	struct daos_prop_co_roots roots = {.cr_oids = {{1, 2}, {3, 4}}};
-	daos_prop_t              *a = daos_prop_alloc(1), *b = daos_prop_alloc(1);
+	daos_prop_t		 *a = daos_prop_alloc(1), *b = daos_prop_alloc(1);
 
 	a->dpp_entries[0].dpe_type = DAOS_PROP_CO_ROOTS;
 	b->dpp_entries[0].dpe_type = DAOS_PROP_CO_ROOTS;
@@ -276,7 +287,8 @@ properties_from_text(void **state)
 
 	assert_int_equal(daos_prop_from_str(good, strlen(good), &prop), 0);
 	assert_int_equal(daos_prop_entry_get(prop, DAOS_PROP_CO_REDUN_FAC)->dpe_val, 1);
-	assert_int_equal(daos_prop_entry_get(prop, DAOS_PROP_CO_CSUM)->dpe_val, DAOS_PROP_CO_CSUM_CRC64);
+	assert_int_equal(daos_prop_entry_get(prop, DAOS_PROP_CO_CSUM)->dpe_val,
+			 DAOS_PROP_CO_CSUM_CRC64);
 	daos_prop_free(prop);
 	assert_int_equal(daos_prop_from_str(bad, strlen(bad), &prop), -DER_INVAL);
 }
@@ -284,11 +296,11 @@ properties_from_text(void **state)
 static void
 acl_text(void **state)
 {
-	const char      *text[] = {"A::OWNER@:rw", "A::bob@:r", "A:G:GROUP@:rw", "A:G:staff@:r"};
-	struct daos_acl *acl    = NULL;
+	const char	*text[] = {"A::OWNER@:rw", "A::bob@:r", "A:G:GROUP@:rw", "A:G:staff@:r"};
+	struct daos_acl *acl = NULL;
 	struct daos_ace *ace;
-	char           **back;
-	size_t           nr;
+	char	       **back;
+	size_t		 nr;
 
 	assert_int_equal(daos_acl_from_strs(text, 4, &acl), 0);
 	assert_int_equal(daos_acl_validate(acl), 0);

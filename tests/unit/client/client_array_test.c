@@ -16,11 +16,11 @@ static const daos_handle_t coh = {1};
 static void
 plan_covers(const daos_range_t *rgs, uint64_t rg_nr, uint64_t chunk, uint64_t cell, unsigned *seed)
 {
-	static char       mem[1 << 16];
-	d_iov_t           iovs[16];
-	d_sg_list_t       sgl = {.sg_iovs = iovs};
+	static char	  mem[1 << 16];
+	d_iov_t		  iovs[16];
+	d_sg_list_t	  sgl = {.sg_iovs = iovs};
 	struct array_plan plan;
-	uint64_t          left = 0, rg = 0, rg_off = 0, mem_off = 0;
+	uint64_t	  left = 0, rg = 0, rg_off = 0, mem_off = 0;
 
 	for (uint64_t i = 0; i < rg_nr; i++)
 		left += rgs[i].rg_len * cell;
@@ -37,8 +37,8 @@ plan_covers(const daos_range_t *rgs, uint64_t rg_nr, uint64_t chunk, uint64_t ce
 	mem_off = 0;
 	for (uint32_t p = 0; p < plan.piece_nr; p++) {
 		struct array_piece *piece = &plan.pieces[p];
-		daos_recx_t        *recxs = array_piece_recxs(&plan, piece);
-		uint64_t            bytes = 0;
+		daos_recx_t	   *recxs = array_piece_recxs(&plan, piece);
+		uint64_t	    bytes = 0;
 
 		assert_true(p == 0 || piece->dkey != plan.pieces[p - 1].dkey);
 		for (uint32_t i = 0; i < piece->sgl.sg_nr; i++) {
@@ -71,13 +71,13 @@ plan_against_model(void **state)
 
 	for (int round = 0; round < 2000; round++) {
 		daos_range_t rgs[6];
-		uint64_t     nr   = rand_r(&seed) % 6 + 1;
+		uint64_t     nr = rand_r(&seed) % 6 + 1;
 		uint64_t     next = 0;
 
 		for (uint64_t i = 0; i < nr; i++) {
 			rgs[i].rg_idx = rand_r(&seed) % 3 == 0 ? next : rand_r(&seed) % 5000;
 			rgs[i].rg_len = rand_r(&seed) % 4 == 0 ? 0 : rand_r(&seed) % 300;
-			next          = rgs[i].rg_idx + rgs[i].rg_len;
+			next = rgs[i].rg_idx + rgs[i].rg_len;
 		}
 		plan_covers(rgs, nr, rand_r(&seed) % 200 + 1, rand_r(&seed) % 8 + 1, &seed);
 	}
@@ -86,7 +86,7 @@ plan_against_model(void **state)
 static void
 plan_merges_neighbours(void **state)
 {
-	daos_range_t      rgs[] = {{0, 5}, {5, 3}, {8, 4}, {20, 1}};
+	daos_range_t	  rgs[] = {{0, 5}, {5, 3}, {8, 4}, {20, 1}};
 	struct array_plan plan;
 
 	assert_int_equal(array_plan_make(&plan, rgs, 4, 10, 1, NULL), 0);
@@ -103,11 +103,11 @@ plan_merges_neighbours(void **state)
 static void
 plan_refuses(void **state)
 {
-	char              mem[10];
-	d_iov_t           iov = {mem, 10, 10};
-	d_sg_list_t       sgl = {.sg_nr = 1, .sg_iovs = &iov};
-	daos_range_t      nine = {0, 9}, eleven = {0, 11}, wraps = {UINT64_MAX - 1, 10};
-	daos_range_t      huge[2] = {{0, UINT64_MAX}, {0, UINT64_MAX}};
+	char		  mem[10];
+	d_iov_t		  iov = {mem, 10, 10};
+	d_sg_list_t	  sgl = {.sg_nr = 1, .sg_iovs = &iov};
+	daos_range_t	  nine = {0, 9}, eleven = {0, 11}, wraps = {UINT64_MAX - 1, 10};
+	daos_range_t	  huge[2] = {{0, UINT64_MAX}, {0, UINT64_MAX}};
 	struct array_plan plan;
 
 	assert_int_equal(array_plan_make(&plan, &nine, 1, 4, 1, &sgl), -DER_INVAL);
@@ -151,17 +151,17 @@ static daos_obj_id_t
 oid_make(enum daos_otype_t type)
 {
 	static uint64_t next = 1;
-	daos_obj_id_t   oid  = {.lo = next++};
+	daos_obj_id_t	oid = {.lo = next++};
 
 	assert_int_equal(daos_obj_generate_oid(coh, &oid, type, 0, 0, 0), 0);
 	return oid;
 }
 
 static void
-io_set(daos_array_iod_t *iod, daos_range_t *rg, d_sg_list_t *sgl, d_iov_t *iov, uint64_t idx, void *buf,
-       uint64_t cells, uint64_t cell_bytes)
+io_set(daos_array_iod_t *iod, daos_range_t *rg, d_sg_list_t *sgl, d_iov_t *iov, uint64_t idx,
+       void *buf, uint64_t cells, uint64_t cell_bytes)
 {
-	*rg  = (daos_range_t){.rg_idx = idx, .rg_len = cells};
+	*rg = (daos_range_t){.rg_idx = idx, .rg_len = cells};
 	*iod = (daos_array_iod_t){.arr_nr = 1, .arr_rgs = rg};
 	d_iov_set(iov, buf, cells * cell_bytes);
 	*sgl = (d_sg_list_t){.sg_nr = 1, .sg_iovs = iov};
@@ -171,22 +171,23 @@ static int
 write_at(daos_handle_t oh, uint64_t idx, const void *buf, uint64_t cells, uint64_t cell_bytes)
 {
 	daos_array_iod_t iod;
-	daos_range_t     rg;
-	d_sg_list_t      sgl;
-	d_iov_t          iov;
+	daos_range_t	 rg;
+	d_sg_list_t	 sgl;
+	d_iov_t		 iov;
 
 	io_set(&iod, &rg, &sgl, &iov, idx, (void *)buf, cells, cell_bytes);
 	return daos_array_write(oh, DAOS_TX_NONE, &iod, &sgl, NULL);
 }
 
 static int
-read_at(daos_handle_t oh, uint64_t idx, void *buf, uint64_t cells, uint64_t cell_bytes, uint64_t *ret_short)
+read_at(daos_handle_t oh, uint64_t idx, void *buf, uint64_t cells, uint64_t cell_bytes,
+	uint64_t *ret_short)
 {
 	daos_array_iod_t iod;
-	daos_range_t     rg;
-	d_sg_list_t      sgl;
-	d_iov_t          iov;
-	int              rc;
+	daos_range_t	 rg;
+	d_sg_list_t	 sgl;
+	d_iov_t		 iov;
+	int		 rc;
 
 	io_set(&iod, &rg, &sgl, &iov, idx, buf, cells, cell_bytes);
 	rc = daos_array_read(oh, DAOS_TX_NONE, &iod, &sgl, NULL);
@@ -202,12 +203,15 @@ create_open_close(void **state)
 	daos_handle_t oh, again;
 	daos_size_t   cell, chunk;
 
-	assert_int_equal(daos_array_open(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &oh, NULL),
-			 -DER_NONEXIST);
+	assert_int_equal(
+	    daos_array_open(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &oh, NULL),
+	    -DER_NONEXIST);
 	assert_int_equal(daos_array_create(coh, oid, DAOS_TX_NONE, 4, 16, &oh, NULL), 0);
-	assert_int_equal(daos_array_create(coh, oid, DAOS_TX_NONE, 4, 16, &again, NULL), -DER_EXIST);
+	assert_int_equal(daos_array_create(coh, oid, DAOS_TX_NONE, 4, 16, &again, NULL),
+			 -DER_EXIST);
 	assert_int_equal(fake.open_nr, 1);
-	assert_int_equal(daos_array_open(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &again, NULL), 0);
+	assert_int_equal(
+	    daos_array_open(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &again, NULL), 0);
 	assert_int_equal(cell, 4);
 	assert_int_equal(chunk, 16);
 	assert_int_equal(daos_array_get_attr(again, &chunk, &cell), 0);
@@ -224,23 +228,27 @@ wrong_arguments(void **state)
 {
 	daos_handle_t oh;
 	daos_size_t   size = 1;
-	char          buf[8];
+	char	      buf[8];
 
-	assert_int_equal(daos_array_create(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, 1, 1, &oh, NULL),
+	assert_int_equal(
+	    daos_array_create(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, 1, 1, &oh, NULL),
+	    -DER_INVAL);
+	assert_int_equal(
+	    daos_array_create(coh, oid_make(DAOS_OT_ARRAY), DAOS_TX_NONE, 0, 1, &oh, NULL),
+	    -DER_INVAL);
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_KV_HASHED), DAOS_TX_NONE,
+						   DAOS_OO_RW, 1, 1, &oh, NULL),
 			 -DER_INVAL);
-	assert_int_equal(daos_array_create(coh, oid_make(DAOS_OT_ARRAY), DAOS_TX_NONE, 0, 1, &oh, NULL),
-			 -DER_INVAL);
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_KV_HASHED), DAOS_TX_NONE, DAOS_OO_RW,
-						   1, 1, &oh, NULL),
-			 -DER_INVAL);
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, DAOS_OO_RW,
-						   2, 1, &oh, NULL),
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE,
+						   DAOS_OO_RW, 2, 1, &oh, NULL),
 			 -DER_INVAL);
 	assert_int_equal(write_at((daos_handle_t){77}, 0, buf, 8, 1), -DER_NO_HDL);
-	assert_int_equal(daos_array_get_size((daos_handle_t){77}, DAOS_TX_NONE, &size, NULL), -DER_NO_HDL);
-	assert_int_equal(daos_array_set_size((daos_handle_t){77}, DAOS_TX_NONE, 1, NULL), -DER_NO_HDL);
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, DAOS_OO_RW,
-						   1, 4, &oh, NULL),
+	assert_int_equal(daos_array_get_size((daos_handle_t){77}, DAOS_TX_NONE, &size, NULL),
+			 -DER_NO_HDL);
+	assert_int_equal(daos_array_set_size((daos_handle_t){77}, DAOS_TX_NONE, 1, NULL),
+			 -DER_NO_HDL);
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE,
+						   DAOS_OO_RW, 1, 4, &oh, NULL),
 			 0);
 	assert_int_equal(daos_array_read(oh, DAOS_TX_NONE, NULL, NULL, NULL), -DER_INVAL);
 	assert_int_equal(daos_array_get_size(oh, DAOS_TX_NONE, NULL, NULL), -DER_INVAL);
@@ -252,11 +260,11 @@ static void
 short_reads(void **state)
 {
 	daos_handle_t oh;
-	char          buf[100];
+	char	      buf[100];
 	uint64_t      missing;
 
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, DAOS_OO_RW,
-						   1, 10, &oh, NULL),
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE,
+						   DAOS_OO_RW, 1, 10, &oh, NULL),
 			 0);
 	assert_int_equal(read_at(oh, 0, buf, 50, 1, &missing), 0);
 	assert_int_equal(missing, 50);
@@ -277,9 +285,9 @@ short_reads(void **state)
 struct model {
 	daos_handle_t oh;
 	uint64_t      chunk, cell;
-	bool          bytes;
-	char          data[MODEL_CELLS * 8];
-	bool          there[MODEL_CELLS];
+	bool	      bytes;
+	char	      data[MODEL_CELLS * 8];
+	bool	      there[MODEL_CELLS];
 	unsigned      seed;
 };
 
@@ -307,7 +315,7 @@ model_write(struct model *m, uint64_t idx, uint64_t nr)
 static void
 model_read(struct model *m, uint64_t idx, uint64_t nr)
 {
-	char     buf[MODEL_CELLS * 8];
+	char	 buf[MODEL_CELLS * 8];
 	uint64_t missing, size = model_size(m);
 
 	memset(buf, 'x', sizeof(buf));
@@ -327,7 +335,7 @@ model_read(struct model *m, uint64_t idx, uint64_t nr)
 static void
 model_punch(struct model *m, uint64_t idx, uint64_t nr)
 {
-	daos_range_t     rg  = {.rg_idx = idx, .rg_len = nr};
+	daos_range_t	 rg = {.rg_idx = idx, .rg_len = nr};
 	daos_array_iod_t iod = {.arr_nr = 1, .arr_rgs = &rg};
 
 	memset(&m->there[idx], 0, nr);
@@ -349,7 +357,7 @@ static void
 model_check_size(struct model *m)
 {
 	daos_array_stbuf_t st;
-	daos_size_t        size;
+	daos_size_t	   size;
 
 	assert_int_equal(daos_array_get_size(m->oh, DAOS_TX_NONE, &size, NULL), 0);
 	assert_int_equal(size, model_size(m));
@@ -361,19 +369,21 @@ model_check_size(struct model *m)
 static void
 model_run(enum daos_otype_t type, uint64_t chunk, uint64_t cell, unsigned seed)
 {
-	struct model m = {.chunk = chunk, .cell = cell, .seed = seed, .bytes = type == DAOS_OT_ARRAY_BYTE};
+	struct model m = {
+	    .chunk = chunk, .cell = cell, .seed = seed, .bytes = type == DAOS_OT_ARRAY_BYTE};
 	daos_obj_id_t oid = oid_make(type);
 
 	if (type == DAOS_OT_ARRAY)
-		assert_int_equal(daos_array_create(coh, oid, DAOS_TX_NONE, cell, chunk, &m.oh, NULL), 0);
+		assert_int_equal(
+		    daos_array_create(coh, oid, DAOS_TX_NONE, cell, chunk, &m.oh, NULL), 0);
 	else
-		assert_int_equal(daos_array_open_with_attr(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, cell, chunk,
-							   &m.oh, NULL),
+		assert_int_equal(daos_array_open_with_attr(coh, oid, DAOS_TX_NONE, DAOS_OO_RW, cell,
+							   chunk, &m.oh, NULL),
 				 0);
 	fake.async = true;
 	for (int round = 0; round < 120; round++) {
 		uint64_t idx = rand_r(&m.seed) % MODEL_CELLS;
-		uint64_t nr  = rand_r(&m.seed) % (MIN_OF(MODEL_CELLS - idx, 120u)) + 1;
+		uint64_t nr = rand_r(&m.seed) % (MIN_OF(MODEL_CELLS - idx, 120u)) + 1;
 
 		fake.iom_room = rand_r(&m.seed) % 3;
 		switch (rand_r(&m.seed) % 8) {
@@ -424,10 +434,10 @@ stored_attributes_against_model(void **state)
 static void
 each_operation_fails_once(void **state)
 {
-	daos_obj_id_t oid  = oid_make(DAOS_OT_ARRAY);
-	daos_handle_t oh   = DAOS_HDL_INVAL;
-	char          buf[64] = {0};
-	int           rc;
+	daos_obj_id_t oid = oid_make(DAOS_OT_ARRAY);
+	daos_handle_t oh = DAOS_HDL_INVAL;
+	char	      buf[64] = {0};
+	int	      rc;
 
 	fake.async = true;
 	for (int n = 1;; n++) {
@@ -459,17 +469,17 @@ static void
 global_handle(void **state)
 {
 	daos_handle_t oh, copy;
-	d_iov_t       glob = {0};
-	char          desc[256], byte;
+	d_iov_t	      glob = {0};
+	char	      desc[256], byte;
 	daos_size_t   chunk, cell;
 
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, DAOS_OO_RW,
-						   1, 123, &oh, NULL),
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE,
+						   DAOS_OO_RW, 1, 123, &oh, NULL),
 			 0);
 	assert_int_equal(write_at(oh, 500, "z", 1, 1), 0);
 	assert_int_equal(daos_array_local2global(oh, &glob), 0);
 	assert_in_range(glob.iov_buf_len, 1, sizeof(desc));
-	glob.iov_buf     = desc;
+	glob.iov_buf = desc;
 	glob.iov_buf_len = 3;
 	assert_int_equal(daos_array_local2global(oh, &glob), -DER_TRUNC);
 	assert_int_equal(daos_array_local2global(oh, &glob), 0);
@@ -481,7 +491,8 @@ global_handle(void **state)
 	assert_int_equal(read_at(copy, 500, &byte, 1, 1, NULL), 0);
 	assert_int_equal(byte, 'z');
 	assert_int_equal(daos_array_close(copy, NULL), 0);
-	for (size_t i = 0; i < glob.iov_len; i++) { /* damaged: refused, or a handle of some array */
+	for (size_t i = 0; i < glob.iov_len;
+	     i++) { /* damaged: refused, or a handle of some array */
 		desc[i] ^= 0x55;
 		if (daos_array_global2local(coh, glob, 0, &copy) == 0)
 			assert_int_equal(daos_array_close(copy, NULL), 0);
@@ -493,27 +504,27 @@ global_handle(void **state)
 static void
 events_and_tasks(void **state)
 {
-	daos_handle_t     oh, eqh;
-	daos_event_t      ev, *got[1];
-	daos_array_iod_t  iod;
-	daos_range_t      rg;
-	d_sg_list_t       sgl;
-	d_iov_t           iov;
-	char              in[] = "hello", out[6] = {0};
-	tse_sched_t       sched;
-	tse_task_t       *write, *read;
-	daos_array_io_t  *args;
-	daos_array_iod_t  iod2;
-	daos_range_t      rg2;
-	d_sg_list_t       sgl2;
-	d_iov_t           iov2;
-	bool              empty = false;
+	daos_handle_t	 oh, eqh;
+	daos_event_t	 ev, *got[1];
+	daos_array_iod_t iod;
+	daos_range_t	 rg;
+	d_sg_list_t	 sgl;
+	d_iov_t		 iov;
+	char		 in[] = "hello", out[6] = {0};
+	tse_sched_t	 sched;
+	tse_task_t	*write, *read;
+	daos_array_io_t *args;
+	daos_array_iod_t iod2;
+	daos_range_t	 rg2;
+	d_sg_list_t	 sgl2;
+	d_iov_t		 iov2;
+	bool		 empty = false;
 
 	fake.async = true;
 	assert_int_equal(daos_eq_create(&eqh), 0);
 	assert_int_equal(daos_event_init(&ev, eqh, NULL), 0);
-	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE, DAOS_OO_RW,
-						   1, 2, &oh, &ev),
+	assert_int_equal(daos_array_open_with_attr(coh, oid_make(DAOS_OT_ARRAY_BYTE), DAOS_TX_NONE,
+						   DAOS_OO_RW, 1, 2, &oh, &ev),
 			 0);
 	assert_int_equal(daos_eq_poll(eqh, 1, DAOS_EQ_WAIT, 1, got), 1);
 	assert_int_equal(ev.ev_error, 0);
@@ -524,9 +535,9 @@ events_and_tasks(void **state)
 	assert_int_equal(daos_task_create(DAOS_OPC_ARRAY_READ, &sched, 1, &write, &read), 0);
 	io_set(&iod, &rg, &sgl, &iov, 3, in, 5, 1);
 	io_set(&iod2, &rg2, &sgl2, &iov2, 3, out, 5, 1);
-	args  = daos_task_get_args(write);
+	args = daos_task_get_args(write);
 	*args = (daos_array_io_t){.oh = oh, .iod = &iod, .sgl = &sgl};
-	args  = daos_task_get_args(read);
+	args = daos_task_get_args(read);
 	*args = (daos_array_io_t){.oh = oh, .iod = &iod2, .sgl = &sgl2};
 	assert_null(daos_task_set_priv(read, &sched));
 	assert_ptr_equal(daos_task_get_priv(read), &sched);

@@ -16,21 +16,21 @@
 /** A single value (idx 0) or a record. */
 struct value {
 	uint64_t obj; /* lo of its ID */
-	char     dkey[32], akey[32];
+	char	 dkey[32], akey[32];
 	uint32_t dkey_len, akey_len;
-	bool     single;
+	bool	 single;
 	uint64_t idx;
 	uint32_t bytes;
-	char     data[64];
+	char	 data[64];
 };
 
-struct fake                  fake;
-static struct value         *values;
-static int                   value_nr;
-static daos_obj_id_t         handles[64]; /* by cookie - 1 */
+struct fake		     fake;
+static struct value	    *values;
+static int		     value_nr;
+static daos_obj_id_t	     handles[64]; /* by cookie - 1 */
 static struct na_self_world *world;
-static struct client        *client;
-static struct dc_cont        fake_cont;
+static struct client	    *client;
+static struct dc_cont	     fake_cont;
 
 /* ---- what the rest of libdaos links with ---- */
 
@@ -61,13 +61,17 @@ NOT_HERE(dc_cont_list_attr)
 NOT_HERE(dc_cont_get_attr)
 NOT_HERE(dc_cont_set_attr)
 NOT_HERE(dc_cont_del_attr)
+NOT_HERE(dc_cont_list_snap)
+NOT_HERE(dc_cont_create_snap)
+NOT_HERE(dc_cont_destroy_snap)
 NOT_HERE(dc_obj_punch_akeys_task)
 NOT_HERE(dc_obj_list_akey_task)
 NOT_HERE(dc_obj_list_recx_task)
 
 int
-dc_obj_generate_oid(struct client *cl, daos_handle_t coh, daos_obj_id_t *oid, enum daos_otype_t type,
-		    daos_oclass_id_t cid, daos_oclass_hints_t hints, uint32_t args)
+dc_obj_generate_oid(struct client *cl, daos_handle_t coh, daos_obj_id_t *oid,
+		    enum daos_otype_t type, daos_oclass_id_t cid, daos_oclass_hints_t hints,
+		    uint32_t args)
 {
 	oid->hi = (oid->hi & UINT32_MAX) | (uint64_t)type << OID_FMT_TYPE_SHIFT;
 	return 0;
@@ -89,7 +93,7 @@ dc_cont_put(struct dc_cont *cont)
 struct later {
 	struct dc_timer timer;
 	tse_task_t     *task;
-	int             rc;
+	int		rc;
 };
 
 static void
@@ -112,9 +116,9 @@ op_end(tse_task_t *task, int rc)
 	}
 	l = calloc(1, sizeof(*l));
 	assert_non_null(l);
-	l->task      = task;
-	l->rc        = rc;
-	l->timer.fn  = later_fire;
+	l->task = task;
+	l->rc = rc;
+	l->timer.fn = later_fire;
 	l->timer.arg = l;
 	dc_timer_arm(dc_task2dctx(task), &l->timer, rand_r(&fake.seed) % 100000);
 	return 0;
@@ -141,8 +145,8 @@ value_is(const struct value *v, uint64_t obj, const daos_key_t *dkey, const daos
 {
 	return v->obj == obj && v->dkey_len == dkey->iov_len &&
 	       memcmp(v->dkey, dkey->iov_buf, v->dkey_len) == 0 &&
-	       (akey == NULL || (v->akey_len == akey->iov_len &&
-				 memcmp(v->akey, akey->iov_buf, v->akey_len) == 0));
+	       (akey == NULL ||
+		(v->akey_len == akey->iov_len && memcmp(v->akey, akey->iov_buf, v->akey_len) == 0));
 }
 
 static struct value *
@@ -162,7 +166,8 @@ value_drop(struct value *v)
 }
 
 static void
-value_set(uint64_t obj, const daos_key_t *dkey, const daos_iod_t *iod, uint64_t idx, const char *data)
+value_set(uint64_t obj, const daos_key_t *dkey, const daos_iod_t *iod, uint64_t idx,
+	  const char *data)
 {
 	struct value *v = value_find(obj, dkey, &iod->iod_name, idx);
 
@@ -170,8 +175,12 @@ value_set(uint64_t obj, const daos_key_t *dkey, const daos_iod_t *iod, uint64_t 
 		assert_true(value_nr < VALUE_MAX);
 		v = &values[value_nr++];
 	}
-	*v = (struct value){.obj = obj, .dkey_len = dkey->iov_len, .akey_len = iod->iod_name.iov_len,
-			    .single = iod->iod_type == DAOS_IOD_SINGLE, .idx = idx, .bytes = iod->iod_size};
+	*v = (struct value){.obj = obj,
+			    .dkey_len = dkey->iov_len,
+			    .akey_len = iod->iod_name.iov_len,
+			    .single = iod->iod_type == DAOS_IOD_SINGLE,
+			    .idx = idx,
+			    .bytes = iod->iod_size};
 	assert_true(v->bytes <= sizeof(v->data) && v->dkey_len <= sizeof(v->dkey));
 	memcpy(v->dkey, dkey->iov_buf, v->dkey_len);
 	memcpy(v->akey, iod->iod_name.iov_buf, v->akey_len);
@@ -218,13 +227,14 @@ dc_obj_close_task(tse_task_t *task)
 static int
 update_iod(uint64_t obj, daos_obj_rw_t *args)
 {
-	daos_iod_t      *iod = args->iods;
+	daos_iod_t	*iod = args->iods;
 	struct d_sgl_pos pos = {0};
-	char             data[64];
-	struct value    *v;
+	char		 data[64];
+	struct value	*v;
 
 	if (iod->iod_type == DAOS_IOD_SINGLE) {
-		if ((args->flags & DAOS_COND_AKEY_INSERT) && value_find(obj, args->dkey, &iod->iod_name, 0))
+		if ((args->flags & DAOS_COND_AKEY_INSERT) &&
+		    value_find(obj, args->dkey, &iod->iod_name, 0))
 			return -DER_EXIST;
 		if ((args->flags & DAOS_COND_DKEY_INSERT) && value_find(obj, args->dkey, NULL, 0))
 			return -DER_EXIST;
@@ -237,7 +247,8 @@ update_iod(uint64_t obj, daos_obj_rw_t *args)
 			uint64_t idx = iod->iod_recxs[r].rx_idx + i;
 
 			if (iod->iod_size > 0) {
-				assert_int_equal(d_sgl_copy_out(args->sgls, &pos, data, iod->iod_size), 0);
+				assert_int_equal(
+				    d_sgl_copy_out(args->sgls, &pos, data, iod->iod_size), 0);
 				value_set(obj, args->dkey, iod, idx, data);
 			} else {
 				v = value_find(obj, args->dkey, &iod->iod_name, idx);
@@ -288,24 +299,25 @@ sgl_skip(const d_sg_list_t *sgl, struct d_sgl_pos *pos, uint32_t bytes)
 static void
 fetch_records(uint64_t obj, daos_obj_rw_t *args)
 {
-	daos_iod_t      *iod   = args->iods;
-	struct d_sgl_pos pos   = {0};
-	uint32_t         bytes = iod->iod_size;
-	uint32_t         found = 0;
+	daos_iod_t	*iod = args->iods;
+	struct d_sgl_pos pos = {0};
+	uint32_t	 bytes = iod->iod_size;
+	uint32_t	 found = 0;
 
 	if (args->ioms != NULL)
 		args->ioms->iom_nr_out = 0;
 	for (uint32_t r = 0; r < iod->iod_nr; r++) {
 		for (uint64_t i = 0; i < iod->iod_recxs[r].rx_nr; i++) {
 			uint64_t      idx = iod->iod_recxs[r].rx_idx + i;
-			struct value *v   = value_find(obj, args->dkey, &iod->iod_name, idx);
+			struct value *v = value_find(obj, args->dkey, &iod->iod_name, idx);
 
 			if (v != NULL)
 				found = v->bytes;
 			if (v != NULL && args->ioms != NULL)
 				iom_add(args->ioms, idx);
 			if (args->sgls != NULL && v != NULL)
-				assert_int_equal(d_sgl_copy_in(args->sgls, &pos, v->data, bytes), 0);
+				assert_int_equal(d_sgl_copy_in(args->sgls, &pos, v->data, bytes),
+						 0);
 			else if (args->sgls != NULL)
 				sgl_skip(args->sgls, &pos, bytes);
 		}
@@ -316,7 +328,7 @@ fetch_records(uint64_t obj, daos_obj_rw_t *args)
 static int
 fetch_single(uint64_t obj, daos_obj_rw_t *args)
 {
-	struct value    *v   = value_find(obj, args->dkey, &args->iods->iod_name, 0);
+	struct value	*v = value_find(obj, args->dkey, &args->iods->iod_name, 0);
 	struct d_sgl_pos pos = {0};
 
 	if (v == NULL && (args->flags & DAOS_COND_DKEY_FETCH))
@@ -331,7 +343,7 @@ int
 dc_obj_fetch_task(tse_task_t *task)
 {
 	daos_obj_rw_t *args = dc_task_get_args(task);
-	int            rc   = 0;
+	int	       rc = 0;
 
 	if (op_fails())
 		return op_end(task, fake.fail_rc);
@@ -359,8 +371,8 @@ dc_obj_punch_task(tse_task_t *task)
 int
 dc_obj_punch_dkeys_task(tse_task_t *task)
 {
-	daos_obj_punch_t *args  = dc_task_get_args(task);
-	int               found = 0;
+	daos_obj_punch_t *args = dc_task_get_args(task);
+	int		  found = 0;
 
 	if (op_fails())
 		return op_end(task, fake.fail_rc);
@@ -381,8 +393,8 @@ int
 dc_obj_list_dkey_task(tse_task_t *task)
 {
 	daos_obj_list_t *args = dc_task_get_args(task);
-	uint64_t         obj  = oid_of(args->oh).lo;
-	uint32_t         skip, seen = 0, nr = 0;
+	uint64_t	 obj = oid_of(args->oh).lo;
+	uint32_t	 skip, seen = 0, nr = 0;
 	struct d_sgl_pos pos = {0};
 
 	if (op_fails())
@@ -390,7 +402,7 @@ dc_obj_list_dkey_task(tse_task_t *task)
 	memcpy(&skip, args->anchor->da_buf, sizeof(skip));
 	for (int i = 0; i < value_nr && nr < *args->nr; i++) {
 		daos_key_t dkey;
-		int        j;
+		int	   j;
 
 		if (values[i].obj != obj)
 			continue;
@@ -415,8 +427,8 @@ int
 dc_obj_query_key_task(tse_task_t *task)
 {
 	daos_obj_query_key_t *args = dc_task_get_args(task);
-	uint64_t              obj  = oid_of(args->oh).lo, best = 0, dkey;
-	bool                  any = false;
+	uint64_t	      obj = oid_of(args->oh).lo, best = 0, dkey;
+	bool		      any = false;
 
 	if (op_fails())
 		return op_end(task, fake.fail_rc);
@@ -432,7 +444,7 @@ dc_obj_query_key_task(tse_task_t *task)
 			continue;
 		memcpy(&dkey, v->dkey, sizeof(dkey));
 		if (!any || dkey > best || (dkey == best && v->idx >= args->recx->rx_idx)) {
-			best        = dkey;
+			best = dkey;
 			*args->recx = (daos_recx_t){.rx_idx = v->idx, .rx_nr = 1};
 		}
 		any = true;
@@ -450,8 +462,8 @@ fake_start(void)
 	memset(&fake, 0, sizeof(fake));
 	memset(handles, 0, sizeof(handles));
 	fake.seed = 1;
-	value_nr  = 0;
-	values    = calloc(VALUE_MAX, sizeof(*values));
+	value_nr = 0;
+	values = calloc(VALUE_MAX, sizeof(*values));
 	assert_non_null(values);
 	plat_uuid_generate(fake_cont.dc_uuid);
 	assert_int_equal(na_self_world_create(&world), 0);

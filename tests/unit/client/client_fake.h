@@ -9,12 +9,12 @@
 
 struct fake {
 	unsigned seed;
-	bool     async;      /**< some operations end later */
-	int      fail_rc;    /**< not 0: fail the fail_in'th operation from now */
-	int      fail_in;
-	int      open_nr;    /**< object handles */
-	int      op_nr;      /**< operations so far */
-	uint32_t iom_room;   /**< extents found are split into pieces of so many records; 0: not */
+	bool	 async;	  /**< some operations end later */
+	int	 fail_rc; /**< not 0: fail the fail_in'th operation from now */
+	int	 fail_in;
+	int	 open_nr;  /**< object handles */
+	int	 op_nr;	   /**< operations so far */
+	uint32_t iom_room; /**< extents found are split into pieces of so many records; 0: not */
 };
 extern struct fake fake;
 
@@ -22,4 +22,4 @@ extern struct fake fake;
 void fake_start(void);
 void fake_stop(void);
 /** Records and values there are, of all objects. */
-int  fake_value_nr(void);
+int fake_value_nr(void);

@@ -13,53 +13,53 @@
 #include "drpc/mgmt.pb-c.h"
 
 struct agent {
-	char                  dir[64];
+	char		      dir[64];
 	struct drpc_listener *listener;
 	struct plat_thread   *thread;
-	_Atomic bool          stop;
-	int                   status;
-	bool                  no_hint;
+	_Atomic bool	      stop;
+	int		      status;
+	bool		      no_hint;
 	_Atomic uint32_t      asked;
-	char                  sys[64];
+	char		      sys[64];
 };
 static struct agent agent;
 
 static void
 answer_attach(struct drpc_request *req)
 {
-	Mgmt__GetAttachInfoResp resp  = MGMT__GET_ATTACH_INFO_RESP__INIT;
-	Mgmt__ClientNetHint     hint  = MGMT__CLIENT_NET_HINT__INIT;
-	Mgmt__RankUri           uri   = MGMT__RANK_URI__INIT;
-	Mgmt__RankUri          *uris[] = {&uri};
-	uint32_t                ms[]  = {3};
-	char                   *env[] = {"DC_AGENT_TEST_ENV=from agent"};
+	Mgmt__GetAttachInfoResp resp = MGMT__GET_ATTACH_INFO_RESP__INIT;
+	Mgmt__ClientNetHint	hint = MGMT__CLIENT_NET_HINT__INIT;
+	Mgmt__RankUri		uri = MGMT__RANK_URI__INIT;
+	Mgmt__RankUri	       *uris[] = {&uri};
+	uint32_t		ms[] = {3};
+	char		       *env[] = {"DC_AGENT_TEST_ENV=from agent"};
 	Mgmt__GetAttachInfoReq *in;
 
 	in = mgmt__get_attach_info_req__unpack(NULL, req->body_bytes, req->body);
 	snprintf(agent.sys, sizeof(agent.sys), "%s", in->sys);
 	mgmt__get_attach_info_req__free_unpacked(in, NULL);
-	hint.provider   = "ofi+tcp;ofi_rxm";
-	hint.interface  = "lo";
+	hint.provider = "ofi+tcp;ofi_rxm";
+	hint.interface = "lo";
 	hint.n_env_vars = 1;
-	hint.env_vars   = env;
-	uri.rank        = 3;
-	uri.uri         = "ofi+tcp;ofi_rxm://127.0.0.1:31416";
-	resp.status     = agent.status;
+	hint.env_vars = env;
+	uri.rank = 3;
+	uri.uri = "ofi+tcp;ofi_rxm://127.0.0.1:31416";
+	resp.status = agent.status;
 	resp.n_rank_uris = 1;
-	resp.rank_uris  = uris;
+	resp.rank_uris = uris;
 	resp.n_ms_ranks = 1;
-	resp.ms_ranks   = ms;
-	resp.net_hint   = agent.no_hint ? NULL : &hint;
-	resp.sys        = "daos_server";
+	resp.ms_ranks = ms;
+	resp.net_hint = agent.no_hint ? NULL : &hint;
+	resp.sys = "daos_server";
 	drpc_reply_msg(req, &resp.base);
 }
 
 static void
 agent_handler(struct drpc_request *req, void *arg)
 {
-	Auth__GetCredResp resp  = AUTH__GET_CRED_RESP__INIT;
-	Auth__Credential  cred  = AUTH__CREDENTIAL__INIT;
-	Auth__Token       token = AUTH__TOKEN__INIT;
+	Auth__GetCredResp resp = AUTH__GET_CRED_RESP__INIT;
+	Auth__Credential  cred = AUTH__CREDENTIAL__INIT;
+	Auth__Token	  token = AUTH__TOKEN__INIT;
 
 	agent.asked++;
 	if (req->method == DRPC_METHOD_MGMT_GET_ATTACH_INFO) {
@@ -68,8 +68,8 @@ agent_handler(struct drpc_request *req, void *arg)
 	}
 	assert_int_equal(req->method, DRPC_METHOD_SEC_AGENT_REQUEST_CREDS);
 	cred.origin = "agent";
-	cred.token  = &token;
-	resp.cred   = &cred;
+	cred.token = &token;
+	resp.cred = &cred;
 	resp.status = agent.status;
 	drpc_reply_msg(req, &resp.base);
 }
@@ -117,9 +117,9 @@ attach_and_ask(void **state)
 {
 	struct client_attr    attr = {.agent_dir = agent.dir, .sys_name = "my_system"};
 	struct daos_sys_info *info;
-	struct client        *cl;
-	d_rank_list_t        *ranks;
-	d_iov_t               iov;
+	struct client	     *cl;
+	d_rank_list_t	     *ranks;
+	d_iov_t		      iov;
 	Auth__Credential     *cred;
 
 	assert_int_equal(client_create(&attr, &cl), 0);
@@ -147,7 +147,7 @@ static void
 directory_from_environment(void **state)
 {
 	struct client_attr attr = {0};
-	struct client     *cl;
+	struct client	  *cl;
 
 	setenv("DAOS_AGENT_DRPC_DIR", agent.dir, 1);
 	assert_int_equal(client_create(&attr, &cl), 0);
@@ -160,7 +160,7 @@ static void
 no_agent(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	agent_end();
 	assert_int_equal(client_create(&attr, &cl), -DER_AGENT_COMM);
@@ -173,8 +173,8 @@ static void
 agent_dies_later(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
-	d_iov_t            iov;
+	struct client	  *cl;
+	d_iov_t		   iov;
 
 	assert_int_equal(client_create(&attr, &cl), 0);
 	agent_end();
@@ -186,7 +186,7 @@ static void
 agent_refuses(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	agent.status = -DER_UNREACH;
 	assert_int_equal(client_create(&attr, &cl), -DER_UNREACH);
@@ -196,7 +196,7 @@ static void
 answer_without_fabric(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	agent.no_hint = true;
 	assert_int_equal(client_create(&attr, &cl), -DER_AGENT_COMM);
@@ -205,15 +205,15 @@ answer_without_fabric(void **state)
 static void
 names_that_are_too_long(void **state)
 {
-	char               dir[200];
+	char		   dir[200];
 	struct client_attr attr = {.agent_dir = dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	memset(dir, 'x', sizeof(dir));
 	dir[sizeof(dir) - 1] = '\0';
 	assert_int_equal(client_create(&attr, &cl), -DER_INVAL);
 	attr.agent_dir = agent.dir;
-	attr.sys_name  = "a_name_longer_than_fifteen";
+	attr.sys_name = "a_name_longer_than_fifteen";
 	assert_int_equal(client_create(&attr, &cl), -DER_INVAL);
 }
 
@@ -221,7 +221,7 @@ static void
 default_client_is_counted(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	assert_int_equal(client_default_init(&attr), 0);
 	cl = client_current();
@@ -240,7 +240,7 @@ static void
 refresh_asks_again(void **state)
 {
 	struct client_attr attr = {.agent_dir = agent.dir};
-	struct client     *cl;
+	struct client	  *cl;
 
 	assert_int_equal(client_create(&attr, &cl), 0);
 	client_refresh(cl); /* too soon */

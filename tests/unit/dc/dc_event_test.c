@@ -93,14 +93,15 @@ poll_refuses(void **state)
 
 	assert_int_equal(daos_eq_poll(eqh, 0, 0, 0, got), -DER_INVAL);
 	assert_int_equal(daos_eq_poll(eqh, 0, 0, 1, NULL), -DER_INVAL);
-	assert_int_equal(daos_eq_poll((daos_handle_t){eqh.cookie + 1}, 0, 0, 1, got), -DER_NONEXIST);
+	assert_int_equal(daos_eq_poll((daos_handle_t){eqh.cookie + 1}, 0, 0, 1, got),
+			 -DER_NONEXIST);
 }
 
 static void
 poll_takes_no_more_than_room(void **state)
 {
 	daos_event_t ev[5], *got[5];
-	int          nr = 0;
+	int	     nr = 0;
 
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(daos_event_init(&ev[i], eqh, NULL), 0);
@@ -134,7 +135,7 @@ test_of_event(void **state)
 {
 	daos_event_t  ev, *got[1];
 	daos_handle_t queues[] = {eqh, DAOS_HDL_INVAL};
-	bool          flag;
+	bool	      flag;
 
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(daos_event_init(&ev, queues[i], NULL), 0);
@@ -162,7 +163,7 @@ static void
 callbacks_see_result(void **state)
 {
 	daos_event_t ev, *got[1];
-	int          first[8] = {0}, second[8] = {0};
+	int	     first[8] = {0}, second[8] = {0};
 
 	assert_int_equal(daos_event_init(&ev, eqh, NULL), 0);
 	assert_int_equal(daos_event_register_comp_cb(&ev, cb_change, first), 0);
@@ -224,7 +225,7 @@ static void
 parent_with_own_call(void **state)
 {
 	daos_event_t parent, child, *got[1];
-	bool         flag;
+	bool	     flag;
 
 	assert_int_equal(daos_event_init(&parent, eqh, NULL), 0);
 	assert_int_equal(daos_event_init(&child, eqh, &parent), 0);
@@ -324,10 +325,10 @@ random_against_model(void **state)
 {
 	enum { NR = 32 };
 	daos_event_t ev[NR], *got[NR];
-	int          want[NR];
-	bool         busy[NR] = {0};
-	int          busy_nr  = 0;
-	unsigned     seed     = 4711;
+	int	     want[NR];
+	bool	     busy[NR] = {0};
+	int	     busy_nr = 0;
+	unsigned     seed = 4711;
 
 	for (int i = 0; i < NR; i++)
 		assert_int_equal(daos_event_init(&ev[i], eqh, NULL), 0);
@@ -340,8 +341,9 @@ random_against_model(void **state)
 			busy[i] = true;
 			busy_nr++;
 		} else {
-			int nr = daos_eq_poll(eqh, 1, rand_r(&seed) % 2 ? DAOS_EQ_WAIT : DAOS_EQ_NOWAIT,
-					      1 + rand_r(&seed) % NR, got);
+			int nr =
+			    daos_eq_poll(eqh, 1, rand_r(&seed) % 2 ? DAOS_EQ_WAIT : DAOS_EQ_NOWAIT,
+					 1 + rand_r(&seed) % NR, got);
 
 			assert_true(nr >= 0 && nr <= busy_nr);
 			for (int j = 0; j < nr; j++) {

@@ -14,7 +14,7 @@ static int
 setup(void **state)
 {
 	d_rank_t      ranks[] = {0, 1, 2};
-	d_rank_list_t list    = {.rl_ranks = ranks, .rl_nr = 3};
+	d_rank_list_t list = {.rl_ranks = ranks, .rl_nr = 3};
 
 	dt_start(&dt, 3);
 	return dc_svc_init(&svc, &list);
@@ -41,8 +41,8 @@ result(crt_rpc_t *rpc, void *arg, struct dc_svc_reply *reply)
 	struct dt_out *out = rpc->cr_output;
 
 	reply->hint_valid = out->hint_valid;
-	reply->hint_rank  = out->hint_rank;
-	reply->hint_term  = out->hint_term;
+	reply->hint_rank = out->hint_rank;
+	reply->hint_term = out->hint_term;
 	return out->rc;
 }
 
@@ -60,14 +60,14 @@ done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 static int
 svc_task(tse_task_t *task)
 {
-	static uint32_t    x    = 17;
-	struct dc_svc_call call = {.svc       = &svc,
-				   .opc       = DT_OPC,
+	static uint32_t	   x = 17;
+	struct dc_svc_call call = {.svc = &svc,
+				   .opc = DT_OPC,
 				   .timeout_s = *(uint32_t *)dc_task_get_args(task),
-				   .fill      = fill,
-				   .result    = result,
-				   .done      = done,
-				   .arg       = &x};
+				   .fill = fill,
+				   .result = result,
+				   .done = done,
+				   .arg = &x};
 
 	return dc_svc_call(task, &call);
 }
@@ -76,10 +76,10 @@ static int
 svc_run(uint32_t timeout_s, daos_event_t *ev)
 {
 	tse_task_t *task;
-	int         rc;
+	int	    rc;
 
 	done_nr = 0;
-	rc      = dc_task_create(svc_task, NULL, ev, &task);
+	rc = dc_task_create(svc_task, NULL, ev, &task);
 	assert_int_equal(rc, 0);
 	*(uint32_t *)dc_task_get_args(task) = timeout_s;
 	return dc_task_schedule(task, true);
@@ -97,7 +97,7 @@ first_answers(void **state)
 static void
 hint_is_followed_and_kept(void **state)
 {
-	dt.srv[0].rc   = -DER_NOTLEADER;
+	dt.srv[0].rc = -DER_NOTLEADER;
 	dt.srv[0].hint = 2;
 	assert_int_equal(svc_run(0, NULL), 0);
 	assert_int_equal(dt.srv[1].asked, 0);
@@ -122,7 +122,7 @@ static void
 rounds_repeat_until_there_is_a_leader(void **state)
 {
 	for (int i = 0; i < 3; i++) {
-		dt.srv[i].rc     = -DER_INPROGRESS;
+		dt.srv[i].rc = -DER_INPROGRESS;
 		dt.srv[i].rc_for = 4;
 	}
 	assert_int_equal(svc_run(0, NULL), 0);
@@ -153,9 +153,9 @@ deadline_ends_it(void **state)
 static void
 hints_that_go_in_circles_end(void **state)
 {
-	dt.srv[0].rc   = -DER_NOTLEADER;
+	dt.srv[0].rc = -DER_NOTLEADER;
 	dt.srv[0].hint = 1;
-	dt.srv[1].rc   = -DER_NOTLEADER;
+	dt.srv[1].rc = -DER_NOTLEADER;
 	dt.srv[1].hint = 0;
 	assert_int_equal(svc_run(0, NULL), 0); /* rank 2 is reached all the same */
 	assert_in_range(dt.srv[0].asked + dt.srv[1].asked, 2, 10);
@@ -165,7 +165,7 @@ static void
 rank_that_is_gone(void **state)
 {
 	d_rank_t      ranks[] = {9, 1};
-	d_rank_list_t list    = {.rl_ranks = ranks, .rl_nr = 2};
+	d_rank_list_t list = {.rl_ranks = ranks, .rl_nr = 2};
 
 	assert_int_equal(dc_svc_set_ranks(&svc, &list), 0);
 	assert_int_equal(svc_run(0, NULL), 0);
@@ -219,7 +219,7 @@ abort_during_pause(void **state)
 {
 	daos_handle_t eqh;
 	daos_event_t  ev, *got[1];
-	int           nr;
+	int	      nr;
 
 	for (int i = 0; i < 3; i++)
 		dt.srv[i].rc = -DER_NOTLEADER;

@@ -70,8 +70,8 @@ static int
 rpc_task(tse_task_t *task)
 {
 	struct rpc_args *args = *(struct rpc_args **)dc_task_get_args(task);
-	crt_rpc_t       *rpc;
-	int              rc;
+	crt_rpc_t	*rpc;
+	int		 rc;
 
 	assert_ptr_equal(dc_ctx_crt(dc_task2dctx(task)), daos_task2ctx(task));
 	rc = dc_req_create(task, args->rank, 0, DT_OPC, &rpc);
@@ -87,7 +87,7 @@ static int
 rpc_call(struct rpc_args *args, daos_event_t *ev)
 {
 	tse_task_t *task;
-	int         rc;
+	int	    rc;
 
 	rc = dc_task_create(rpc_task, NULL, ev, &task);
 	if (rc != 0)
@@ -109,9 +109,9 @@ rpc_goes_and_comes(void **state)
 
 struct worker {
 	struct plat_thread *thread;
-	struct client      *cl;
-	uint32_t            idx;
-	_Atomic int         failures;
+	struct client	   *cl;
+	uint32_t	    idx;
+	_Atomic int	    failures;
 };
 
 static void
@@ -160,19 +160,19 @@ threads_use_different_contexts(void **state)
 
 struct launcher {
 	struct plat_thread *thread;
-	struct client      *cl;
-	daos_event_t       *ev;
-	daos_handle_t       eqh;
-	int                 rc;
+	struct client	   *cl;
+	daos_event_t	   *ev;
+	daos_handle_t	    eqh;
+	int		    rc;
 };
 
 /** Waits until somebody blocks in a poll of the queue, then makes a call that ends at once. */
 static void
 launcher_run(void *arg)
 {
-	struct launcher *l  = arg;
-	struct dc_eq    *eq = dc_eq_lookup(l->cl, l->eqh.cookie);
-	bool             asleep;
+	struct launcher *l = arg;
+	struct dc_eq	*eq = dc_eq_lookup(l->cl, l->eqh.cookie);
+	bool		 asleep;
 
 	do {
 		dc_ctx_lock(eq->dctx);
@@ -188,7 +188,7 @@ static void
 call_of_another_thread_wakes_poll(void **state)
 {
 	struct launcher l = {.cl = dt.cl, .rc = 1};
-	daos_event_t    ev, *got[1];
+	daos_event_t	ev, *got[1];
 
 	assert_int_equal(daos_eq_create(&l.eqh), 0);
 	assert_int_equal(daos_event_init(&ev, l.eqh, NULL), 0);
@@ -213,16 +213,17 @@ scheduler_of_the_user(void **state)
 {
 	tse_sched_t sched;
 	tse_task_t *task[10];
-	int         nr = 0, *nr_p = &nr;
+	int	    nr = 0, *nr_p = &nr;
 
 	assert_int_equal(tse_sched_init(&sched, NULL, &nr), 0); /* a pointer of the user's */
 	for (int i = 0; i < 10; i++) {
 		struct dt_args *args;
 
 		assert_int_equal(dc_task_create(dt_task, &sched, NULL, &task[i]), 0);
-		args           = dc_task_get_args(task[i]);
+		args = dc_task_get_args(task[i]);
 		args->delay_us = i * 100;
-		assert_int_equal(tse_task_register_comp_cb(task[i], count_cb, &nr_p, sizeof(nr_p)), 0);
+		assert_int_equal(tse_task_register_comp_cb(task[i], count_cb, &nr_p, sizeof(nr_p)),
+				 0);
 		if (i > 0)
 			assert_int_equal(tse_task_register_deps(task[i], 1, &task[i - 1]), 0);
 		assert_ptr_equal(dc_task2client(task[i]), dt.cl);
@@ -258,8 +259,8 @@ static void
 two_clients_in_a_process(void **state)
 {
 	struct client  *other = dt_client(&dt);
-	struct rpc_args args  = {.rank = 0, .x = 1};
-	daos_handle_t   mine, theirs;
+	struct rpc_args args = {.rank = 0, .x = 1};
+	daos_handle_t	mine, theirs;
 	daos_event_t   *got[1];
 
 	assert_int_equal(daos_eq_create(&mine), 0);
@@ -280,9 +281,9 @@ static void
 end_of_client_ends_calls(void **state)
 {
 	struct client  *other = dt_client(&dt);
-	struct rpc_args args  = {.rank = 0};
-	daos_event_t    ev, ev2;
-	daos_handle_t   eqh;
+	struct rpc_args args = {.rank = 0};
+	daos_event_t	ev, ev2;
+	daos_handle_t	eqh;
 
 	client_set_current(other);
 	assert_int_equal(daos_eq_create(&eqh), 0);

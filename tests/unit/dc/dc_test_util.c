@@ -11,9 +11,9 @@ static void
 dt_handler(crt_rpc_t *rpc)
 {
 	struct dt_srv *srv = crt_context_data(rpc->cr_ctx);
-	struct dt_in  *in  = rpc->cr_input;
+	struct dt_in  *in = rpc->cr_input;
 	struct dt_out *out = rpc->cr_output;
-	uint32_t       nr  = ++srv->asked;
+	uint32_t       nr = ++srv->asked;
 
 	if (srv->silent) {
 		assert_true(srv->kept_nr < ARRAY_NR(srv->kept));
@@ -21,19 +21,19 @@ dt_handler(crt_rpc_t *rpc)
 		srv->kept[srv->kept_nr++] = rpc;
 		return;
 	}
-	out->x          = in->x;
-	out->rc         = srv->rc_for != 0 && nr > srv->rc_for ? 0 : srv->rc;
+	out->x = in->x;
+	out->rc = srv->rc_for != 0 && nr > srv->rc_for ? 0 : srv->rc;
 	out->hint_valid = srv->hint >= 0;
-	out->hint_rank  = (uint32_t)srv->hint;
-	out->hint_term  = 1;
+	out->hint_rank = (uint32_t)srv->hint;
+	out->hint_term = 1;
 	assert_int_equal(crt_reply_send(rpc), 0);
 }
 
-static const struct crt_proto_rpc srv_rpcs[]  = {{&dt_format, dt_handler, 0}};
-static const struct crt_proto     srv_proto   = {"dt", DT_MOD, DT_VERSION, 1, srv_rpcs};
-static const struct crt_proto_rpc cli_rpcs[]  = {{&dt_format, NULL, 0}};
-static const struct crt_proto     cli_proto   = {"dt", DT_MOD, DT_VERSION, 1, cli_rpcs};
-static const struct dc_module     dt_module   = {.dm_name = "dt", .dm_proto = &cli_proto};
+static const struct crt_proto_rpc    srv_rpcs[] = {{&dt_format, dt_handler, 0}};
+static const struct crt_proto	     srv_proto = {"dt", DT_MOD, DT_VERSION, 1, srv_rpcs};
+static const struct crt_proto_rpc    cli_rpcs[] = {{&dt_format, NULL, 0}};
+static const struct crt_proto	     cli_proto = {"dt", DT_MOD, DT_VERSION, 1, cli_rpcs};
+static const struct dc_module	     dt_module = {.dm_name = "dt", .dm_proto = &cli_proto};
 static const struct dc_module *const dt_modules[] = {&dt_module};
 
 static void
@@ -52,7 +52,7 @@ srv_run(void *arg)
 static void
 srv_start(struct dt *dt, uint32_t rank)
 {
-	struct dt_srv  *srv  = &dt->srv[rank];
+	struct dt_srv  *srv = &dt->srv[rank];
 	struct crt_attr attr = {.provider = "self", .server = true, .world = dt->world};
 
 	srv->hint = -1;
@@ -67,19 +67,19 @@ srv_start(struct dt *dt, uint32_t rank)
 struct client *
 dt_client(struct dt *dt)
 {
-	char                uris[DT_SRV_MAX][NA_URI_BYTES_MAX];
-	struct crt_member   members[DT_SRV_MAX];
-	d_rank_t            ms_ranks[] = {0};
-	struct client_attr  attr = {.sys_name  = "test",
-				    .provider  = "self",
-				    .world     = dt->world,
-				    .members   = members,
-				    .member_nr = dt->srv_nr,
-				    .ms_ranks  = ms_ranks,
-				    .ms_rank_nr = 1,
-				    .modules   = dt_modules,
-				    .module_nr = 1};
-	struct client      *cl;
+	char		   uris[DT_SRV_MAX][NA_URI_BYTES_MAX];
+	struct crt_member  members[DT_SRV_MAX];
+	d_rank_t	   ms_ranks[] = {0};
+	struct client_attr attr = {.sys_name = "test",
+				   .provider = "self",
+				   .world = dt->world,
+				   .members = members,
+				   .member_nr = dt->srv_nr,
+				   .ms_ranks = ms_ranks,
+				   .ms_rank_nr = 1,
+				   .modules = dt_modules,
+				   .module_nr = 1};
+	struct client	  *cl;
 
 	for (uint32_t i = 0; i < dt->srv_nr; i++) {
 		assert_int_equal(crt_context_uri(dt->srv[i].ctx, uris[i], sizeof(uris[i])), 0);
@@ -132,7 +132,7 @@ dt_task(tse_task_t *task)
 		tse_task_complete(task, args->rc);
 		return args->rc;
 	}
-	args->timer.fn  = dt_task_time;
+	args->timer.fn = dt_task_time;
 	args->timer.arg = task;
 	dc_timer_arm(dc_task2dctx(task), &args->timer, args->delay_us * NSEC_PER_USEC);
 	return 0;
@@ -143,13 +143,13 @@ dt_call(int rc, uint64_t delay_us, daos_event_t *ev)
 {
 	tse_task_t     *task;
 	struct dt_args *args;
-	int             err;
+	int		err;
 
 	err = dc_task_create(dt_task, NULL, ev, &task);
 	if (err != 0)
 		return err;
-	args           = dc_task_get_args(task);
-	args->rc       = rc;
+	args = dc_task_get_args(task);
+	args->rc = rc;
 	args->delay_us = delay_us;
 	return dc_task_schedule(task, true);
 }
