@@ -498,6 +498,76 @@ test_punch_of_many_dkeys(void **state)
 	assert_int_equal(oc_close(oh), 0);
 }
 
+/** Whatever an anchor holds, a list made with it ends or is refused. */
+static void
+test_wild_anchors(void **state)
+{
+	daos_handle_t   oh  = open_obj(16, DAOS_OT_MULTI_HASHED, OC_SX);
+	uint64_t        rnd = 4242;
+	daos_key_desc_t kds[20];
+	daos_recx_t     recxs[20];
+	char            buf[512];
+	daos_key_t      dkey = oc_key("d"), akey = oc_key("a");
+
+	(void)state;
+	assert_int_equal(oc_put(oh, "d", "a", "1", 1, 0), 0);
+	for (int i = 0; i < 600; i++) {
+		daos_anchor_t anchor;
+		daos_size_t   size;
+		uint32_t      nr = 20;
+		d_iov_t       iov;
+		d_sg_list_t   sgl = {.sg_nr = 1, .sg_iovs = &iov};
+
+		for (size_t b = 0; b < sizeof(anchor); b++)
+			((unsigned char *)&anchor)[b] = (unsigned char)(oc_rnd(&rnd) % 3 ? oc_rnd(&rnd) : 0);
+		anchor.da_type  = (uint16_t)oc_rnd_below(&rnd, 5);
+		anchor.da_shard = (uint16_t)oc_rnd_below(&rnd, 6);
+		d_iov_set(&iov, buf, sizeof(buf));
+		switch (i % 3) {
+		case 0:
+			(void)oc_list_dkey(oh, &nr, kds, &sgl, &anchor);
+			break;
+		case 1:
+			(void)oc_list_akey(oh, &dkey, &nr, kds, &sgl, &anchor);
+			break;
+		default:
+			(void)oc_list_recx(oh, &dkey, &akey, &size, &nr, recxs, NULL, &anchor, i % 2 == 0);
+		}
+		assert_true(nr <= 20);
+	}
+	assert_int_equal(oc_close(oh), 0);
+}
+
+/** Sizes are found without reading; none for what is not there. */
+static void
+test_sizes_alone(void **state)
+{
+	daos_handle_t oh   = open_obj(17, DAOS_OT_MULTI_HASHED, OC_S1);
+	daos_key_t    dkey = oc_key("d");
+	daos_recx_t   recx = {7, 3}, all = {0, 1ULL << 60};
+	daos_iod_t    iods[3] = {
+	    {.iod_name = oc_key("arr"), .iod_type = DAOS_IOD_ARRAY, .iod_nr = 1, .iod_recxs = &recx, .iod_size = 4},
+	    {.iod_name = oc_key("one"), .iod_type = DAOS_IOD_SINGLE, .iod_nr = 1, .iod_size = 9},
+	    {.iod_name = oc_key("none"), .iod_type = DAOS_IOD_SINGLE, .iod_nr = 1, .iod_size = 9}};
+	char          buf[16] = {0};
+	d_iov_t       iovs[2];
+	d_sg_list_t   sgls[2] = {{.sg_nr = 1, .sg_iovs = &iovs[0]}, {.sg_nr = 1, .sg_iovs = &iovs[1]}};
+
+	(void)state;
+	d_iov_set(&iovs[0], buf, 12);
+	d_iov_set(&iovs[1], buf, 9);
+	assert_int_equal(oc_update(oh, 0, &dkey, 2, iods, sgls), 0);
+	iods[0].iod_recxs = &all;
+	for (int i = 0; i < 3; i++)
+		iods[i].iod_size = DAOS_REC_ANY;
+	assert_int_equal(oc_fetch(oh, 0, &dkey, 3, iods, NULL, NULL), 0);
+	assert_int_equal(iods[0].iod_size, 4);
+	assert_int_equal(iods[1].iod_size, 9);
+	assert_int_equal(iods[2].iod_size, 0);
+	assert_int_equal(oc_fetch(oh, DAOS_COND_AKEY_FETCH, &dkey, 3, iods, NULL, NULL), -DER_NONEXIST);
+	assert_int_equal(oc_close(oh), 0);
+}
+
 int
 main(void)
 {
@@ -517,6 +587,8 @@ main(void)
 	    cmocka_unit_test(test_passing_errors_are_ridden_out),
 	    cmocka_unit_test(test_bad_arguments),
 	    cmocka_unit_test(test_punch_of_many_dkeys),
+	    cmocka_unit_test(test_wild_anchors),
+	    cmocka_unit_test(test_sizes_alone),
 	    cmocka_unit_test(test_random_against_model),
 	};
 
