@@ -129,7 +129,6 @@ client_alloc(const struct client_attr *attr)
 	pthread_mutex_init(&cl->lock, NULL);
 	d_list_init(&cl->eqs);
 	d_hdl_table_init(&cl->hdls);
-	hlc_init(&cl->hlc, plat_realtime_ns);
 	return cl;
 }
 
@@ -250,7 +249,7 @@ client_crt(struct client *cl)
 struct hlc *
 client_hlc(struct client *cl)
 {
-	return &cl->hlc;
+	return crt_hlc(cl->crt);
 }
 
 const char *

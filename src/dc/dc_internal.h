@@ -64,7 +64,6 @@ struct client {
 	char                sock_path[108]; /* "": no agent */
 	char                want_sys[DAOS_SYS_NAME_MAX + 1];
 	struct crt         *crt;
-	struct hlc          hlc;
 	struct d_hdl_table  hdls;
 	const struct dc_module *const *modules;
 	uint32_t            module_nr;
