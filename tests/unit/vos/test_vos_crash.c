@@ -116,8 +116,10 @@ child_devices(struct child *c, bool format)
 	if (format)
 		must(bio_dev_format(&attr, (const unsigned char *)"vos crash tests.", false) == 0, "format", 0);
 	/* The kernel drops a killed process's ring, and the lock with it, a little later. */
+	must(d_log_setmasks("FATAL") == 0, "log masks", 0);
 	while ((rc = bio_dev_open(&attr, &c->rig.dev)) == -DER_BUSY && tries-- > 0)
 		ult_sleep_ns(10000000);
+	must(d_log_setmasks("ERR") == 0, "log masks", 0);
 	must(rc == 0, "device open", rc);
 	must(bio_ctx_create(&c->rig.store.ctx) == 0, "context", 0);
 	c->rig.store.wal = c->rig.store.meta = c->rig.store.data = c->rig.dev;

@@ -5,6 +5,7 @@
  * ascending, sometimes equal or older, with conditions, aggregation, freeing and reopening between.
  */
 #include "vos_test_util.h"
+#include "base/log.h"
 #include "base/util.h"
 
 #define OBJ_NR    4
@@ -41,6 +42,9 @@ struct model {
 	daos_key_t   dkey_iov[OBJ_NR][DKEY_NR];
 	daos_key_t   akey_iov[OBJ_NR][AKEY_NR];
 	uint64_t     single_max;
+	bool         power_losses;
+	bool         failed;       /**< the device did, in the operation just tried */
+	uint32_t     sure_nr;      /**< what of hist was done for sure; the rest may have been */
 };
 
 static const uint32_t obj_types[OBJ_NR] = { DAOS_OT_MULTI_HASHED, DAOS_OT_MULTI_UINT64,
@@ -157,6 +161,17 @@ epoch_pick(struct model *m)
 		return m->floor + 1 + rnd_below(&m->r, m->now - m->floor + 1);
 	m->now += 1 + rnd_below(&m->r, 3);
 	return m->now;
+}
+
+/** Was it the device, which was told to fail? Then whether the operation was done will show. */
+static bool
+device_failed(struct model *m, int rc)
+{
+	if (!m->power_losses || !bio_ram_has_failed(m->rig.ram) || (rc != -DER_IO && rc != -DER_NVME_IO))
+		return false;
+	m->failed  = true;
+	m->sure_nr = m->nr;
+	return true;
 }
 
 static void
@@ -316,9 +331,11 @@ do_update(struct model *m)
 	want = model_cond(m, &u);
 	rc   = vos_obj_update(m->rig.cont, oid_of(u.obj), u.epoch, u.flags, &m->dkey_iov[u.obj][u.dkey],
 			      u.nr, u.iods, u.sgls);
-	if (rc != want)
+	if (device_failed(m, rc))
+		update_note(m, &u);
+	else if (rc != want)
 		fail_msg("update: %d, expected %d", rc, want);
-	if (rc == 0)
+	else if (rc == 0)
 		update_note(m, &u);
 	for (i = 0; i < u.nr; i++)
 		free(u.iovs[i].iov_buf);
@@ -348,9 +365,11 @@ do_punch(struct model *m)
 	rc = vos_obj_punch(m->rig.cont, oid_of(d.obj), d.epoch, flags,
 			   d.dkey < 0 ? NULL : &m->dkey_iov[d.obj][d.dkey], d.akey < 0 ? 0 : 1,
 			   d.akey < 0 ? NULL : &m->akey_iov[d.obj][d.akey]);
-	if (rc != (flags != 0 && !visible ? -DER_NONEXIST : 0))
+	if (device_failed(m, rc))
+		done_add(m, &d);
+	else if (rc != (flags != 0 && !visible ? -DER_NONEXIST : 0))
 		fail_msg("punch: %d, visible %d", rc, visible);
-	if (rc == 0)
+	else if (rc == 0)
 		done_add(m, &d);
 }
 
@@ -431,7 +450,7 @@ do_fetch(struct model *m)
 	want = model_cond(m, &u);
 	rc   = vos_obj_fetch(m->rig.cont, oid_of(u.obj), u.epoch, u.flags, &m->dkey_iov[u.obj][u.dkey], u.nr,
 			     u.iods, u.sgls);
-	if (rc != want)
+	if (!device_failed(m, rc) && rc != want)
 		fail_msg("fetch: %d, expected %d", rc, want);
 	for (i = 0; i < u.nr; i++) {
 		if (rc == 0)
@@ -648,16 +667,97 @@ stop_sometimes(void *arg)
 }
 
 static void
+do_gc(struct model *m, unsigned credits)
+{
+	int rc = vos_gc(m->rig.pool, credits);
+
+	assert_true(rc >= 0 || device_failed(m, rc));
+}
+
+static void
 do_aggregate(struct model *m)
 {
 	uint64_t epoch = m->floor + rnd_below(&m->r, m->now - m->floor + 1);
+	int      rc;
 
 	if (epoch == 0)
 		return;
-	assert_int_equal(vos_aggregate(m->rig.cont, epoch, stop_sometimes, m), 0);
+	rc       = vos_aggregate(m->rig.cont, epoch, stop_sometimes, m);
 	m->floor = epoch;
 	m->now   = MAX_OF(m->now, m->floor);
-	assert_true(vos_gc(m->rig.pool, rnd_below(&m->r, 100)) >= 0);
+	if (device_failed(m, rc))
+		return;
+	assert_int_equal(rc, 0);
+	do_gc(m, rnd_below(&m->r, 100));
+}
+
+/* ---- power losses ---- */
+
+/** Is all of one akey as the model has it? */
+static bool
+akey_agrees(struct model *m, int obj, int dkey, int akey, uint64_t epoch)
+{
+	uint64_t    bytes = MAX_OF(m->single_max, ARRAY_END * 100ul);
+	uint8_t    *buf   = calloc(1, bytes);
+	daos_recx_t recx  = { 0, ARRAY_END };
+	daos_iod_t  iod   = { .iod_name = m->akey_iov[obj][akey], .iod_nr = 1, .iod_recxs = &recx,
+		  .iod_type = akey % 2 ? DAOS_IOD_ARRAY : DAOS_IOD_SINGLE };
+	d_iov_t     iov;
+	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
+	uint64_t    at  = 0;
+	uint64_t    idx;
+	uint64_t    off;
+	bool        agrees;
+
+	d_iov_set(&iov, buf, bytes);
+	assert_int_equal(vos_obj_fetch(m->rig.cont, oid_of(obj), epoch, 0, &m->dkey_iov[obj][dkey], 1, &iod,
+				       &sgl), 0);
+	agrees = model_akey_visible(m, obj, dkey, akey, epoch) == (iod.iod_size != 0);
+	for (idx = 0; agrees && idx < (akey % 2 ? ARRAY_END : 1); idx++) {
+		const struct done *d = model_find(m, obj, dkey, akey, idx, epoch);
+
+		agrees = d == NULL || d->bytes == iod.iod_size;
+		for (off = 0; agrees && off < iod.iod_size; off++, at++)
+			agrees = buf[at] == (d == NULL ? 0 : byte_of(d->id, idx, off));
+	}
+	free(buf);
+	return agrees;
+}
+
+static bool
+all_agrees(struct model *m, uint64_t epoch)
+{
+	int obj;
+	int dkey;
+	int akey;
+
+	for (obj = 0; obj < OBJ_NR; obj++)
+		for (dkey = 0; dkey < DKEY_NR; dkey++)
+			for (akey = 0; akey < AKEY_NR; akey++)
+				if (!akey_agrees(m, obj, dkey, akey, epoch))
+					return false;
+	return true;
+}
+
+/** The power goes; what was acknowledged is there, what was under way is there as a whole or not. */
+static void
+power_cycle(struct model *m)
+{
+	uint32_t nr = m->nr;
+
+	if (!m->failed)
+		m->sure_nr = nr;
+	rig_power_loss(&m->rig, rnd_next(&m->r));
+	assert_int_equal(vos_pool_check(m->rig.pool), 0);
+	m->nr = m->sure_nr;
+	if (!all_agrees(m, DAOS_EPOCH_MAX)) {
+		assert_int_not_equal(nr, m->sure_nr);
+		m->nr = nr;
+		assert_true(all_agrees(m, DAOS_EPOCH_MAX));
+	}
+	assert_true(all_agrees(m, MAX_OF(m->floor, 1)));
+	m->failed = false;
+	bio_ram_fail_after(m->rig.ram, 1 + rnd_below(&m->r, 300));
 }
 
 static void
@@ -711,8 +811,12 @@ one_step(struct model *m)
 	else if (how == 97)
 		do_aggregate(m);
 	else if (how == 98)
-		assert_true(vos_gc(m->rig.pool, 1000) >= 0);
-	else if (rnd_below(&m->r, 3) == 0)
+		do_gc(m, 1000);
+	else if (rnd_below(&m->r, 3) != 0)
+		return;
+	else if (m->power_losses)
+		power_cycle(m);
+	else
 		rig_reopen(&m->rig);
 }
 
@@ -735,7 +839,8 @@ all_gone_check(struct model *m)
 }
 
 static void
-model_test(enum rig_kind kind, uint32_t thresh, uint64_t single_max, uint64_t seed, uint32_t steps)
+model_test(enum rig_kind kind, uint32_t thresh, uint64_t single_max, uint64_t seed, uint32_t steps,
+	   bool power_losses)
 {
 	struct rig_size size = { 32 << 20, 64 << 20 };
 	struct model   *m    = calloc(1, sizeof(*m));
@@ -747,13 +852,22 @@ model_test(enum rig_kind kind, uint32_t thresh, uint64_t single_max, uint64_t se
 	steps         = rnd_rounds(steps);
 	keys_make(m);
 	rig_init(&m->rig, kind, &size);
+	m->power_losses = power_losses;
+	if (power_losses) {
+		assert_int_equal(bio_ram_track(m->rig.ram), 0);
+		bio_ram_fail_after(m->rig.ram, 200);
+	}
 	for (i = 0; i < steps; i++) {
 		vos_pool_set_data_thresh(m->rig.pool, thresh);
 		one_step(m);
+		if (m->failed)
+			power_cycle(m);
 		if (i % 50 == 0)
 			assert_int_equal(vos_pool_check(m->rig.pool), 0);
 	}
 	assert_int_equal(vos_pool_check(m->rig.pool), 0);
+	if (m->power_losses)
+		bio_ram_fail_after(m->rig.ram, UINT64_MAX);
 	all_gone_check(m);
 	rig_fini(&m->rig);
 	free(m->hist);
@@ -763,31 +877,43 @@ model_test(enum rig_kind kind, uint32_t thresh, uint64_t single_max, uint64_t se
 static void
 model_on_a_volatile_heap(void **state)
 {
-	model_test(RIG_VOLATILE, 4096, 300, 301, 4000);
+	model_test(RIG_VOLATILE, 4096, 300, 301, 4000, false);
 }
 
 static void
 model_on_a_volatile_heap_again(void **state)
 {
-	model_test(RIG_VOLATILE, 4096, 20, 302, 4000);
+	model_test(RIG_VOLATILE, 4096, 20, 302, 4000, false);
 }
 
 static void
 model_with_data_on_ram(void **state)
 {
-	model_test(RIG_VOLATILE_DATA, 500, 9000, 303, 3000);
+	model_test(RIG_VOLATILE_DATA, 500, 9000, 303, 3000, false);
 }
 
 static void
 model_on_a_ram_device(void **state)
 {
-	model_test(RIG_RAM, 1000, 9000, 304, 2000);
+	model_test(RIG_RAM, 1000, 9000, 304, 2000, false);
+}
+
+static void
+model_with_power_losses(void **state)
+{
+	char masks[1024];
+
+	/* Failing devices are loud, and many here. */
+	d_log_getmasks(masks, sizeof(masks));
+	assert_int_equal(d_log_setmasks("FATAL"), 0);
+	model_test(RIG_RAM, 1000, 9000, 306, 2500, true);
+	assert_int_equal(d_log_setmasks(masks), 0);
 }
 
 static void
 model_on_a_file(void **state)
 {
-	model_test(RIG_FILE, 1000, 9000, 305, 800);
+	model_test(RIG_FILE, 1000, 9000, 305, 800, false);
 }
 
 static int
@@ -799,6 +925,7 @@ group(void)
 		cmocka_unit_test(model_with_data_on_ram),
 		cmocka_unit_test(model_on_a_ram_device),
 		cmocka_unit_test(model_on_a_file),
+		cmocka_unit_test(model_with_power_losses),
 	};
 
 	return cmocka_run_group_tests_name("vos/model", tests, NULL, NULL);

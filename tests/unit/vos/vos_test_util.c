@@ -38,17 +38,23 @@ rnd_rounds(uint32_t def)
 	return env == NULL ? def : def * strtoul(env, NULL, 0);
 }
 
+#define RIG_DEV_BYTES (192ull << 20)
+
 static const unsigned char system_uuid[16] = "vos unit tests..";
 
 static void
 rig_dev_open(struct rig *rig)
 {
 	struct bio_dev_attr attr = { .kind = rig->kind == RIG_FILE ? BIO_FILE : BIO_RAM,
-		.path = rig->path, .size_bytes = 256ull << 20,
+		.path = rig->path, .size_bytes = RIG_DEV_BYTES,
 		.roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA };
 
 	if (rig->kind == RIG_VOLATILE)
 		return;
+	if (rig->kind == RIG_RAM) {
+		assert_int_equal(bio_ram_create(RIG_DEV_BYTES, &rig->ram), 0);
+		attr.ram = rig->ram;
+	}
 	strcpy(rig->dir, "/tmp/vos_test_XXXXXX");
 	assert_non_null(mkdtemp(rig->dir));
 	snprintf(rig->path, sizeof(rig->path), "%s/dev", rig->dir);
@@ -97,6 +103,8 @@ rig_fini(struct rig *rig)
 		return;
 	bio_ctx_destroy(rig->store.ctx);
 	bio_dev_close(rig->dev);
+	if (rig->ram != NULL)
+		bio_ram_destroy(rig->ram);
 	(void)unlink(rig->path);
 	(void)rmdir(rig->dir);
 }
@@ -106,6 +114,16 @@ rig_reopen(struct rig *rig)
 {
 	vos_cont_close(rig->cont);
 	vos_pool_close(rig->pool);
+	rig_open(rig);
+}
+
+void
+rig_power_loss(struct rig *rig, uint64_t seed)
+{
+	bio_ram_fail_after(rig->ram, 0);
+	vos_cont_close(rig->cont);
+	vos_pool_close(rig->pool);
+	bio_ram_power_loss(rig->ram, seed);
 	rig_open(rig);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "bio/bio_ram.h"
 #include "vos/vos.h"
 
 struct rnd {
@@ -34,6 +35,7 @@ struct rig {
 	enum rig_kind     kind;
 	struct vos_store  store;
 	struct bio_dev   *dev;
+	struct bio_ram   *ram; /**< RIG_RAM: behind the device */
 	char              dir[64];
 	char              path[96];
 	uuid_t            pool_uuid;
@@ -49,6 +51,8 @@ void rig_init(struct rig *rig, enum rig_kind kind, const struct rig_size *size);
 void rig_fini(struct rig *rig);
 /** Close container and pool, open both again. */
 void rig_reopen(struct rig *rig);
+/** RIG_RAM: close on a device that failed or fails now, lose what was not durable, open again. */
+void rig_power_loss(struct rig *rig, uint64_t seed);
 
 /** Run a group's tests inside a ULT of this thread. Returns the number of failures. */
 int vos_test_run(int (*group)(void));
