@@ -14,6 +14,7 @@
 #define D_LOGFAC LOG_FAC_OBJECT
 #include "object/obj_server.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <xxhash.h>
 #include <daos_errno.h>
@@ -24,6 +25,11 @@
 #define OBJ_RESEND_ENDED_MAX 8192
 
 _Static_assert(OBJ_TAG_OF_TGT(0) == DSS_TAG_TGT0, "clients know where targets listen");
+
+/** The module's data for an engine. */
+struct obj_module {
+	_Atomic bool set_up; /**< pools are open: a handle that is not known now is not known at all */
+};
 
 /* ---- per-xstream data ---- */
 
@@ -126,6 +132,15 @@ begin_change(struct obj_call *call)
 	return 0;
 }
 
+/** While the engine starts, what cannot be found is not missing yet. */
+static int
+not_yet(int rc)
+{
+	const struct obj_module *mod = dss_module_data(dss_engine(), CRT_MOD_OBJ);
+
+	return rc == -DER_NO_HDL && !atomic_load(&mod->set_up) ? -DER_AGAIN : rc;
+}
+
 MAY_YIELD int
 obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
 {
@@ -138,7 +153,7 @@ obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
 	call->tls = dss_module_tls(&obj_module_key);
 	rc = ds_cont_hdl_get(call->in->pool.b, call->in->cont.b, call->in->hdl.b, &call->hdl);
 	if (rc != 0)
-		return rc;
+		return not_yet(rc);
 	rc = check_access(call, access);
 	if (rc == 0)
 		rc = check_placement(call);
@@ -276,12 +291,29 @@ obj_req_attr(crt_rpc_t *rpc, struct dss_req_attr *attr)
 static MAY_YIELD int
 obj_mod_init(struct engine *eng)
 {
+	struct obj_module *mod = calloc(1, sizeof(*mod));
+
+	if (mod == NULL)
+		return -DER_NOMEM;
+	dss_module_set_data(eng, CRT_MOD_OBJ, mod);
 	return 0;
 }
 
 static MAY_YIELD void
 obj_mod_fini(struct engine *eng)
 {
+	free(dss_module_data(eng, CRT_MOD_OBJ));
+	dss_module_set_data(eng, CRT_MOD_OBJ, NULL);
+}
+
+/** The modules below are set up by now. */
+static MAY_YIELD int
+obj_mod_setup(struct engine *eng)
+{
+	struct obj_module *mod = dss_module_data(eng, CRT_MOD_OBJ);
+
+	atomic_store(&mod->set_up, true);
+	return 0;
 }
 
 const struct dss_module dss_module_obj = {
@@ -289,6 +321,7 @@ const struct dss_module dss_module_obj = {
     .sm_mod_id   = CRT_MOD_OBJ,
     .sm_init     = obj_mod_init,
     .sm_fini     = obj_mod_fini,
+    .sm_setup    = obj_mod_setup,
     .sm_proto    = &obj_srv_proto,
     .sm_key      = &obj_module_key,
     .sm_req_attr = obj_req_attr,
