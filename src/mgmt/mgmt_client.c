@@ -142,6 +142,3 @@ dc_mgmt_pool_find(tse_task_t *task, const char *pool,
 	find_free(find);
 	cb(arg, rc, NULL, NULL);
 }
-
-const struct dc_module dc_mgmt_module = {
-	.dm_name = "mgmt", .dm_mod_id = CRT_MOD_MGMT, .dm_proto = &mgmt_proto_client};

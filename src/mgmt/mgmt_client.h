@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** The client half of management: finding pools. */
+/** The client half of management: finding pools. Who uses it registers mgmt_proto_client. */
 #pragma once
 
 #include "dc/dc.h"
-
-extern const struct dc_module dc_mgmt_module;
 
 /** Ask any engine where a pool's service is. @cb runs once, under the context's lock of @task; @ranks is borrowed
  *  from it. @pool is a label or a UUID string. Errors: NONEXIST | those of the transport, after retries. */

@@ -11,7 +11,7 @@
 #include "base/prop_table.h"
 #include "pool/pool_internal.h"
 
-#define SVC_BYTES      (128ull << 20)
+#define SVC_BYTES      (64ull << 20)
 #define SVC_TIMEOUT_S  60
 
 /** A request to all ranks whose reply begins with rc; remembers what failed first. */

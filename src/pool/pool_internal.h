@@ -13,6 +13,7 @@ struct pool_module {
 	pthread_mutex_t                lock;  /**< pools, and map, ranks of each; held briefly, never over a yield */
 	d_list_t                       pools; /**< of struct pool_entry */
 	const struct ds_pool_cont_ops *cont_ops;
+	bool                           set_up; /**< what the devices hold was started */
 };
 struct pool_module *pool_module_of(struct engine *eng);
 

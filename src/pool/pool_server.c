@@ -200,7 +200,11 @@ pool_setup(struct engine *eng)
 {
 	int rc = start_pools(eng);
 
-	return rc != 0 ? rc : rsvc_start_all(eng, RSVC_CLASS_POOL);
+	if (rc == 0)
+		rc = rsvc_start_all(eng, RSVC_CLASS_POOL);
+	if (rc == 0)
+		pool_module_of(eng)->set_up = true;
+	return rc;
 }
 
 MAY_YIELD static void

@@ -344,6 +344,21 @@ pool_svc_stop_handler(crt_rpc_t *rpc)
 	crt_reply_send(rpc);
 }
 
+/** Replicas are on ranks of the pool: where nothing of it is, it was destroyed. */
+static int
+no_replica(const uuid_t uuid)
+{
+	struct ds_pool *pool;
+
+	if (!pool_module_of(dss_engine())->set_up)
+		return -DER_INPROGRESS; /* what is stored here is not started yet */
+	pool = ds_pool_lookup(dss_engine(), uuid);
+	if (pool == NULL)
+		return -DER_NONEXIST;
+	ds_pool_put(pool);
+	return -DER_NOTREPLICA;
+}
+
 MAY_YIELD void
 ds_pool_svc_handle(crt_rpc_t *rpc, pool_svc_op_t op)
 {
@@ -353,6 +368,8 @@ ds_pool_svc_handle(crt_rpc_t *rpc, pool_svc_op_t op)
 	struct rsvc          *rsvc;
 
 	out->rc = rsvc_lookup_leader(dss_engine(), RSVC_CLASS_POOL, in->pool.b, &rsvc, &hint);
+	if (out->rc == -DER_NOTREPLICA)
+		out->rc = no_replica(in->pool.b);
 	if (out->rc == 0) {
 		out->rc = op(CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc), rpc);
 		rsvc_put_leader(rsvc);
