@@ -116,8 +116,8 @@ evt_ext_of_live(const struct vos_live_df *l)
 		.flags = l->flags };
 }
 
-static struct vos_live_df
-live_of_ext(const struct vos_ext *e)
+struct vos_live_df
+evt_live_of_ext(const struct vos_ext *e)
 {
 	return (struct vos_live_df){ .lo = e->lo, .hi = e->hi, .epoch = e->epoch, .addr = e->addr,
 		.seq = e->seq, .rsize = e->rsize, .delta = e->delta, .flags = e->flags };
@@ -140,8 +140,8 @@ hist_of_ext(const struct vos_ext *e)
 }
 
 /** The part of @e in [lo, hi), which it contains. */
-static struct vos_ext
-ext_part(const struct vos_ext *e, uint64_t lo, uint64_t hi)
+struct vos_ext
+evt_ext_part(const struct vos_ext *e, uint64_t lo, uint64_t hi)
 {
 	struct vos_ext p = *e;
 
@@ -169,8 +169,8 @@ ext_part(const struct vos_ext *e, uint64_t lo, uint64_t hi)
 }
 
 /** @e was cut in @parts pieces. */
-static int
-ext_ref(const struct vos_evt *t, const struct vos_ext *e, uint32_t parts)
+int
+evt_ext_ref(const struct vos_evt *t, const struct vos_ext *e, uint32_t parts)
 {
 	if (parts <= 1 || !vos_media_is(e->flags, VOS_MEDIA_HEAP))
 		return 0;
@@ -178,8 +178,6 @@ ext_ref(const struct vos_evt *t, const struct vos_ext *e, uint32_t parts)
 }
 
 /* ---- scanning hist ---- */
-
-typedef int (*hist_cb_t)(const struct vos_ext *ext, void *arg);
 
 /** First offset a piece of @level may begin at and still reach behind @lo. */
 static uint64_t
@@ -193,7 +191,7 @@ level_from(uint32_t level, uint64_t lo)
 /** Pieces of one level that overlap [lo, hi), one an offset: that with the newest epoch <= @epoch. */
 static int
 level_scan_at(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi, uint64_t epoch,
-	      hist_cb_t cb, void *arg)
+	      evt_hist_cb_t cb, void *arg)
 {
 	struct vos_btree     hist = evt_hist_tree(t);
 	struct vos_btree_cur cur;
@@ -232,7 +230,7 @@ level_scan_at(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi,
 
 /** All pieces of one level that overlap [lo, hi). */
 static int
-level_scan_all(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi, hist_cb_t cb,
+level_scan_all(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi, evt_hist_cb_t cb,
 	       void *arg)
 {
 	struct vos_btree     hist = evt_hist_tree(t);
@@ -253,9 +251,8 @@ level_scan_all(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi
 	return 0;
 }
 
-/** @param epoch  0: all pieces */
-static int
-hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, hist_cb_t cb, void *arg)
+int
+evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, evt_hist_cb_t cb, void *arg)
 {
 	uint64_t levels = t->df->levels;
 
@@ -274,8 +271,8 @@ hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, his
 	return 0;
 }
 
-static int
-hist_insert(const struct vos_evt *t, const struct vos_ext *e)
+int
+evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e)
 {
 	struct vos_btree   hist = evt_hist_tree(t);
 	struct vos_hist_df h    = hist_of_ext(e);
@@ -308,11 +305,11 @@ evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e)
 	return rc;
 }
 
-static int
-live_insert(const struct vos_evt *t, const struct vos_ext *e)
+int
+evt_live_insert(const struct vos_evt *t, const struct vos_ext *e)
 {
 	struct vos_btree   live = evt_live_tree(t);
-	struct vos_live_df l    = live_of_ext(e);
+	struct vos_live_df l    = evt_live_of_ext(e);
 
 	return vos_btree_insert(&live, &l.lo, &l);
 }
@@ -326,8 +323,8 @@ evt_live_delete(const struct vos_evt *t, uint64_t lo)
 }
 
 /** First live piece that reaches behind @lo. */
-static struct vos_live_df *
-live_from(const struct vos_evt *t, uint64_t lo, struct vos_btree_cur *cur)
+struct vos_live_df *
+evt_live_from(const struct vos_evt *t, uint64_t lo, struct vos_btree_cur *cur)
 {
 	struct vos_btree    live = evt_live_tree(t);
 	struct vos_live_df *l    = vos_btree_probe(&live, VOS_BTREE_LE, &lo, cur);
@@ -366,13 +363,13 @@ block_used_in(const struct vos_evt *t, uint64_t blk, uint64_t epoch, uint64_t lo
 
 	if (lo >= hi)
 		return false;
-	for (l = live_from(t, lo, &cur); l != NULL && l->lo < hi; l = vos_btree_next(&live, &cur)) {
+	for (l = evt_live_from(t, lo, &cur); l != NULL && l->lo < hi; l = vos_btree_next(&live, &cur)) {
 		struct vos_ext e = evt_ext_of_live(l);
 
 		if (block_use_cb(&e, &use) != 0)
 			return true;
 	}
-	return hist_scan(t, lo, hi, epoch, block_use_cb, &use) != 0;
+	return evt_hist_scan(t, lo, hi, epoch, block_use_cb, &use) != 0;
 }
 
 /** The blocks of @e, which is in neither tree any more, but those a neighbour still needs. */
@@ -411,377 +408,5 @@ evt_ext_free(const struct vos_evt *t, const struct vos_ext *e)
 		return vos_heap_unref(t->sp, e->addr - e->delta);
 	if (vos_media_is(e->flags, VOS_MEDIA_DATA))
 		return blocks_free(t, e);
-	return 0;
-}
-
-/* ---- inserting ---- */
-
-/** The new piece, cut in those parts that stay live and those already dead. */
-struct insertion {
-	const struct vos_evt *t;
-	const struct vos_ext *ext;
-	struct vos_ext_list   parts;
-};
-
-static int
-insertion_add(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t death)
-{
-	struct vos_ext *last = in->parts.nr == 0 ? NULL : &in->parts.exts[in->parts.nr - 1];
-	struct vos_ext  part;
-
-	if (lo >= hi)
-		return 0;
-	if (last != NULL && last->hi == lo && last->death == death) {
-		*last       = ext_part(in->ext, last->lo, hi);
-		last->death = death;
-		return 0;
-	}
-	part       = ext_part(in->ext, lo, hi);
-	part.death = death;
-	return vos_ext_list_add(&in->parts, &part);
-}
-
-/** Live piece @q is covered by [lo, hi) at @epoch >= its own: bury that part, keep the rest. */
-static int
-live_cut(const struct vos_evt *t, const struct vos_ext *q, uint64_t lo, uint64_t hi, uint64_t epoch)
-{
-	bool           left  = q->lo < lo;
-	bool           right = q->hi > hi;
-	struct vos_ext mid   = ext_part(q, left ? lo : q->lo, right ? hi : q->hi);
-	struct vos_ext part;
-	int            rc;
-
-	rc = ext_ref(t, q, 1 + left + right);
-	if (rc == 0)
-		rc = evt_live_delete(t, q->lo);
-	if (rc == 0 && left) {
-		part = ext_part(q, q->lo, lo);
-		rc   = live_insert(t, &part);
-	}
-	if (rc == 0 && right) {
-		part = ext_part(q, hi, q->hi);
-		rc   = live_insert(t, &part);
-	}
-	if (rc != 0)
-		return rc;
-	if (q->epoch == epoch)
-		return evt_ext_free(t, &mid);
-	mid.death = epoch;
-	return hist_insert(t, &mid);
-}
-
-static int
-overlap_cb(const struct vos_ext *e, void *arg)
-{
-	return vos_ext_list_add(arg, e);
-}
-
-/** Cut the part in [lo, hi) out of hist piece @h, and let it end at @death (free it if it is not
- *  older than that). */
-static int
-hist_cut(const struct vos_evt *t, const struct vos_ext *h, uint64_t lo, uint64_t hi, uint64_t death)
-{
-	bool           left  = h->lo < lo;
-	bool           right = h->hi > hi;
-	struct vos_ext mid   = ext_part(h, left ? lo : h->lo, right ? hi : h->hi);
-	struct vos_ext part;
-	int            rc;
-
-	rc = ext_ref(t, h, 1 + left + right);
-	if (rc == 0)
-		rc = evt_hist_delete(t, h);
-	if (rc == 0 && left) {
-		part = ext_part(h, h->lo, lo);
-		rc   = hist_insert(t, &part);
-	}
-	if (rc == 0 && right) {
-		part = ext_part(h, hi, h->hi);
-		rc   = hist_insert(t, &part);
-	}
-	if (rc != 0)
-		return rc;
-	if (h->epoch == death)
-		return evt_ext_free(t, &mid);
-	mid.death = death;
-	return hist_insert(t, &mid);
-}
-
-static int
-u64_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/** Epoch at which the new piece, put at offset @at under what dies at or before @upper, ends. */
-static uint64_t
-late_death(const struct vos_ext_list *over, uint64_t at, uint64_t epoch, uint64_t upper)
-{
-	uint64_t death = upper;
-	uint32_t i;
-
-	for (i = 0; i < over->nr; i++) {
-		const struct vos_ext *h = &over->exts[i];
-
-		if (h->lo > at || h->hi <= at || h->death <= epoch)
-			continue;
-		death = MIN_OF(death, h->epoch <= epoch ? h->death : h->epoch);
-	}
-	return death;
-}
-
-/** The new piece is late: in [lo, hi) something of epoch @upper is live already. */
-static int
-late_place(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t upper)
-{
-	struct vos_ext_list over  = { 0 };
-	uint64_t            epoch = in->ext->epoch;
-	uint64_t           *cuts  = NULL;
-	uint32_t            cut_nr = 0;
-	uint32_t            i;
-	int                 rc;
-
-	rc = hist_scan(in->t, lo, hi, 0, overlap_cb, &over);
-	if (rc == 0) {
-		cuts = malloc((2 * (size_t)over.nr + 2) * sizeof(*cuts));
-		rc   = cuts == NULL ? -DER_NOMEM : 0;
-	}
-	if (rc != 0)
-		goto out;
-	cuts[cut_nr++] = lo;
-	cuts[cut_nr++] = hi;
-	for (i = 0; i < over.nr; i++) {
-		cuts[cut_nr++] = MAX_OF(over.exts[i].lo, lo);
-		cuts[cut_nr++] = MIN_OF(over.exts[i].hi, hi);
-	}
-	qsort(cuts, cut_nr, sizeof(*cuts), u64_cmp);
-	for (i = 0; i + 1 < cut_nr && rc == 0; i++)
-		rc = insertion_add(in, cuts[i], cuts[i + 1],
-				   cuts[i] < cuts[i + 1] ? late_death(&over, cuts[i], epoch, upper) : 0);
-	for (i = 0; i < over.nr && rc == 0; i++) {
-		const struct vos_ext *h = &over.exts[i];
-
-		if (h->epoch <= epoch && epoch < h->death)
-			rc = hist_cut(in->t, h, lo, hi, epoch);
-	}
-out:
-	free(cuts);
-	vos_ext_list_fini(&over);
-	return rc;
-}
-
-/** Nothing but one live piece with the same bounds is there: take its place in the tree. */
-static int
-live_replace(const struct vos_evt *t, struct vos_live_df *l, const struct vos_ext *ext)
-{
-	struct vos_btree live = evt_live_tree(t);
-	struct vos_ext   old  = evt_ext_of_live(l);
-	int              rc;
-
-	rc = vos_btree_touch(&live, l);
-	if (rc != 0)
-		return rc;
-	*l = live_of_ext(ext);
-	if (old.epoch == ext->epoch)
-		return evt_ext_free(t, &old);
-	old.death = ext->epoch;
-	return hist_insert(t, &old);
-}
-
-static int
-parts_insert(struct insertion *in)
-{
-	uint32_t i;
-	int      rc;
-
-	rc = ext_ref(in->t, in->ext, in->parts.nr);
-	for (i = 0; i < in->parts.nr && rc == 0; i++) {
-		if (in->parts.exts[i].death == UINT64_MAX)
-			rc = live_insert(in->t, &in->parts.exts[i]);
-		else
-			rc = hist_insert(in->t, &in->parts.exts[i]);
-	}
-	return rc;
-}
-
-/** Sort out the live pieces @over that @in->ext meets, then put in what is left of it. */
-static int
-insertion_run(struct insertion *in, const struct vos_ext_list *over)
-{
-	const struct vos_ext *ext = in->ext;
-	uint64_t              at  = ext->lo;
-	uint32_t              i;
-	int                   rc;
-
-	for (i = 0; i < over->nr; i++) {
-		const struct vos_ext *q  = &over->exts[i];
-		uint64_t              lo = MAX_OF(q->lo, ext->lo);
-		uint64_t              hi = MIN_OF(q->hi, ext->hi);
-
-		if (q->epoch <= ext->epoch) {
-			rc = live_cut(in->t, q, ext->lo, ext->hi, ext->epoch);
-		} else {
-			rc = insertion_add(in, at, lo, UINT64_MAX);
-			if (rc == 0)
-				rc = late_place(in, lo, hi, q->epoch);
-			at = hi;
-		}
-		if (rc != 0)
-			return rc;
-	}
-	rc = insertion_add(in, at, ext->hi, UINT64_MAX);
-	return rc != 0 ? rc : parts_insert(in);
-}
-
-int
-vos_evt_insert(const struct vos_evt *t, const struct vos_ext *ext)
-{
-	struct vos_btree     live = evt_live_tree(t);
-	struct insertion     in   = { .t = t, .ext = ext };
-	struct vos_ext_list  over = { 0 };
-	struct vos_btree_cur cur;
-	struct vos_live_df  *l;
-	int                  rc = 0;
-
-	D_ASSERT(ext->lo < ext->hi && ext->epoch > 0);
-	D_ASSERT((ext->rsize == 0) == vos_media_is(ext->flags, VOS_MEDIA_HOLE));
-	t->sp->tx_bytes += vos_ext_bytes(ext);
-	l = live_from(t, ext->lo, &cur);
-	if (l == NULL || l->lo >= ext->hi)
-		return live_insert(t, ext);
-	if (l->lo == ext->lo && l->hi == ext->hi && l->epoch <= ext->epoch)
-		return live_replace(t, l, ext);
-	for (; l != NULL && l->lo < ext->hi && rc == 0; l = vos_btree_next(&live, &cur)) {
-		struct vos_ext e = evt_ext_of_live(l);
-
-		rc = vos_ext_list_add(&over, &e);
-	}
-	if (rc == 0)
-		rc = insertion_run(&in, &over);
-	vos_ext_list_fini(&over);
-	vos_ext_list_fini(&in.parts);
-	return rc;
-}
-
-/* ---- reading ---- */
-
-struct reading {
-	const struct vos_view *view;
-	uint64_t               lo;
-	uint64_t               hi;
-	struct vos_ext_list   *list;
-};
-
-static int
-reading_add(struct reading *rd, const struct vos_ext *e, uint64_t lo, uint64_t hi)
-{
-	struct vos_ext part;
-
-	lo = MAX_OF(lo, e->lo);
-	hi = MIN_OF(hi, e->hi);
-	if (lo >= hi || e->rsize == 0 || !vos_ver_after(vos_ext_ver(e), rd->view->punch))
-		return 0;
-	part = ext_part(e, lo, hi);
-	return vos_ext_list_add(rd->list, &part);
-}
-
-static int
-reading_hist_cb(const struct vos_ext *e, void *arg)
-{
-	struct reading *rd = arg;
-
-	if (e->epoch > rd->view->epoch || e->death <= rd->view->epoch)
-		return 0;
-	return reading_add(rd, e, rd->lo, rd->hi);
-}
-
-static int
-ext_cmp_lo(const void *a, const void *b)
-{
-	const struct vos_ext *x = a;
-	const struct vos_ext *y = b;
-
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-static int
-ext_cmp_lo_rev(const void *a, const void *b)
-{
-	return ext_cmp_lo(b, a);
-}
-
-/** What a reader sees in the range of the live piece @l. */
-static int
-reading_live(const struct vos_evt *t, struct reading *rd, const struct vos_live_df *l, uint64_t lo,
-	     uint64_t hi, int (*order)(const void *, const void *))
-{
-	uint32_t       nr = rd->list->nr;
-	struct vos_ext e;
-	int            rc;
-
-	if (l->epoch <= rd->view->epoch) {
-		e = evt_ext_of_live(l);
-		return reading_add(rd, &e, lo, hi);
-	}
-	if (t->df->levels == 0)
-		return 0;
-	rd->lo = MAX_OF(lo, l->lo);
-	rd->hi = MIN_OF(hi, l->hi);
-	rc     = hist_scan(t, rd->lo, rd->hi, rd->view->epoch, reading_hist_cb, rd);
-	if (rc == 0 && rd->list->nr > nr + 1)
-		qsort(rd->list->exts + nr, rd->list->nr - nr, sizeof(struct vos_ext), order);
-	return rc;
-}
-
-int
-vos_evt_fetch(const struct vos_evt *t, const struct vos_view *view, uint64_t lo, uint64_t hi,
-	      uint32_t max_nr, struct vos_ext_list *list, uint64_t *ret_end)
-{
-	struct vos_btree     live = evt_live_tree(t);
-	struct reading       rd   = { .view = view, .list = list };
-	uint32_t             start = list->nr;
-	struct vos_btree_cur cur;
-	struct vos_live_df  *l;
-	int                  rc;
-
-	for (l = live_from(t, lo, &cur); l != NULL && l->lo < hi; l = vos_btree_next(&live, &cur)) {
-		if (list->nr - start >= max_nr) {
-			hi = l->lo;
-			break;
-		}
-		rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo);
-		if (rc != 0)
-			return rc;
-	}
-	if (ret_end != NULL)
-		*ret_end = hi;
-	return 0;
-}
-
-int
-vos_evt_fetch_rev(const struct vos_evt *t, const struct vos_view *view, uint64_t lo, uint64_t hi,
-		  uint32_t max_nr, struct vos_ext_list *list, uint64_t *ret_start)
-{
-	struct vos_btree     live = evt_live_tree(t);
-	struct reading       rd   = { .view = view, .list = list };
-	uint32_t             start = list->nr;
-	struct vos_btree_cur cur;
-	struct vos_live_df  *l;
-	int                  rc;
-
-	for (l = vos_btree_probe(&live, VOS_BTREE_LT, &hi, &cur); l != NULL && l->hi > lo;
-	     l = vos_btree_prev(&live, &cur)) {
-		if (list->nr - start >= max_nr) {
-			lo = l->hi;
-			break;
-		}
-		rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo_rev);
-		if (rc != 0)
-			return rc;
-	}
-	if (ret_start != NULL)
-		*ret_start = lo;
 	return 0;
 }
