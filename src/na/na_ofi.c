@@ -32,10 +32,23 @@
 
 #define OFI_API FI_VERSION(1, 15)
 
-/* rxm looks for connection events that often at most; its default of 10 ms makes a first message
- * take 30 ms. It can be told by the environment only, which libfabric reads at its first call. */
-#define OFI_CM_INTERVAL_VAR "FI_OFI_RXM_CM_PROGRESS_INTERVAL"
-#define OFI_CM_INTERVAL_US  "300"
+/* What rxm can be told by the environment only, which libfabric reads at its first call. */
+static const struct ofi_env {
+	const char *name;
+	const char *value;
+} ofi_env[] = {
+	/* us between looks for connection events; by default 10 ms: a first message takes 30 ms */
+	{"FI_OFI_RXM_CM_PROGRESS_INTERVAL", "300"},
+	/* 16 KiB buffers for what arrives; by default 4096: an endpoint takes 70 MB, so 20 MB */
+	{"FI_OFI_RXM_MSG_RX_SIZE", "256"},
+};
+
+static void
+ofi_env_set(void)
+{
+	for (size_t i = 0; i < ARRAY_NR(ofi_env); i++)
+		setenv(ofi_env[i].name, ofi_env[i].value, 0);
+}
 
 int
 ofi_rc(ssize_t fi_rc)
@@ -193,7 +206,7 @@ ofi_open(const struct na_attr *attr, struct na **ret_na)
 		return -DER_NOMEM;
 	if (iface != NULL && iface[0] == '\0')
 		iface = NULL;
-	setenv(OFI_CM_INTERVAL_VAR, OFI_CM_INTERVAL_US, 0);
+	ofi_env_set();
 	n->na.cls = &na_ofi_class;
 	prov      = provider_set(n, attr->provider);
 	if (n->form == OFI_URI_IP)
