@@ -172,7 +172,7 @@ static int
 get_prop(struct cli *cli)
 {
 	struct daos_cli *s = cli->data;
-	daos_prop_t     *props;
+	daos_prop_t     *props = NULL;
 	json_t          *doc;
 	char             title[256];
 	uint32_t         i;
@@ -216,7 +216,7 @@ static int
 set_prop(struct cli *cli)
 {
 	struct daos_cli *s = cli->data;
-	daos_prop_t     *props;
+	daos_prop_t     *props = NULL;
 	int              rc, err;
 
 	if (prop_arg(cli) == NULL)

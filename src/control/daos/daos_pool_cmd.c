@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /** daos pool, daos system. */
 #include <daos_mgmt.h>
-#include <gurt/common.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rank_list.h"
 #include "base/util.h"
 #include "control/common/cli_text.h"
 #include "control/common/pool_print.h"

@@ -33,13 +33,13 @@ server_engine_binary(char *buf, size_t bytes)
 	char    self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int     i;
-	static const char *const beside[] = {"%s/daos_engine", "%s/../../engine/daos_engine"};
+	static const char *const beside[] = {"%s/daos_engine", "%s/../../rsvc/daos_engine"};
 
 	if (n > 0) {
 		self[n] = '\0';
 		dirname(self);
 		for (i = 0; i < ARRAY_NR(beside); i++) {
-			snprintf(buf, bytes, i == 0 ? "%s/daos_engine" : "%s/../../engine/daos_engine", self);
+			snprintf(buf, bytes, i == 0 ? "%s/daos_engine" : "%s/../../rsvc/daos_engine", self);
 			if (access(buf, X_OK) == 0)
 				return;
 		}
