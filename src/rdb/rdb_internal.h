@@ -40,6 +40,7 @@ struct rdb {
 	raft_io_close_cb   io_closed;
 	struct ult_timer   tick_timer;
 	uint32_t           tick_ms;
+	bool               started;       /**< raft_start() succeeded */
 	bool               tick_due, closing, closed, campaigning;
 	struct raft_barrier up_barrier;   /**< the first entry of an own term */
 	uint64_t           up_barrier_term; /**< 0: none under way */

@@ -481,11 +481,14 @@ msg_handler(crt_rpc_t *rpc)
 {
 	struct rdb_msg_in  *in = rpc->cr_input;
 	struct rdb_msg_out *out = rpc->cr_output;
-	struct rdb         *db = rdb_lookup(dss_engine(), in->db.b);
+	bool                here = dss_self()->dx_id == DSS_TAG_SYS;
+	struct rdb         *db = here ? rdb_lookup(dss_engine(), in->db.b) : NULL;
 
-	if (db == NULL) {
+	if (!here) {
+		out->rc = -DER_BAD_TARGET;
+	} else if (db == NULL) {
 		out->rc = -DER_NOTREPLICA;
-	} else if (db->stopping) {
+	} else if (db->stopping || !db->started) {
 		out->rc = -DER_SHUTDOWN;
 	} else if (in->from == 0 || rpc->cr_ep.ep_rank != RDB_RANK_OF_ID(in->from)) {
 		D_WARN("rdb " DF_UUID ": message from rank %u that says it is from %u is ignored",

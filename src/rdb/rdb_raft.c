@@ -232,7 +232,7 @@ note_state(struct rdb *db)
 	db->term = db->raft.current_term;
 	raft_leader(&db->raft, &id, &address);
 	db->leader_id = db->raft.state == RAFT_UNAVAILABLE ? 0 : id;
-	if (db->raft.state == RAFT_UNAVAILABLE && !db->closing && db->err == 0)
+	if (db->raft.state == RAFT_UNAVAILABLE && db->started && !db->closing && db->err == 0)
 		rdb_fail(db, -DER_IO, "raft gave up");
 	note_servers(db);
 	if (!leads || db->raft.last_stored >= db->up_barrier_index)
@@ -477,6 +477,7 @@ ev_start(struct rdb *db, struct rdb_event *ev)
 		db->err = rc;
 		db->err_told = true; /* the caller of rdb_start() is told */
 	}
+	db->started = rc == 0;
 	note_servers(db);
 	if (db->server_nr <= 1)
 		db->vote_after_ns = 0;

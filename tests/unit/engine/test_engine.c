@@ -553,7 +553,7 @@ test_stop_waits_for_requests(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_start_stop_leaves_nothing, setup, teardown),
@@ -568,5 +568,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_stop_waits_for_requests, setup, teardown),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -787,7 +787,7 @@ test_three_replicas_snapshot(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_one_replica_against_model, setup, teardown),
@@ -799,5 +799,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_three_replicas_snapshot, setup, teardown),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
