@@ -27,6 +27,7 @@
 struct tc_opts {
 	uint32_t    engine_nr, tgt_nr;
 	bool        files;      /**< devices are files; default: memory */
+	bool        power_loss; /**< memory devices: remember what is durable, for tc_engine_crash() */
 	uint64_t    dev_bytes;  /**< of an engine; 0: 768 MiB */
 	const char *provider;   /**< NULL: "self" */
 	const char *interface;
@@ -41,7 +42,7 @@ const char *tc_dir(struct testcluster *tc);                      /**< a director
 /** An orderly stop; its devices keep their data. From any thread. */
 void tc_engine_stop(struct testcluster *tc, d_rank_t rank);
 /** Stop it as a power failure does: memory devices refuse writes from some point on, and of what was not flushed
- *  then some is lost, by @seed. Not with files. */
+ *  then some is lost, by @seed. Only with tc_opts.power_loss. */
 void tc_engine_crash(struct testcluster *tc, d_rank_t rank, uint64_t seed);
 /** Start it again; all others and the clients learn where it is. */
 void tc_engine_start(struct testcluster *tc, d_rank_t rank);

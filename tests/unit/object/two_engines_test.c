@@ -38,7 +38,7 @@ static int
 start(void **state)
 {
 	(void)state;
-	tc = tc_start(&(struct tc_opts){.engine_nr = 2, .tgt_nr = 2});
+	tc = tc_start(&(struct tc_opts){.engine_nr = 2, .tgt_nr = 2, .dev_bytes = 512u << 20, .power_loss = true});
 	tc_pool_create(tc, "pool", NULL);
 	connect_client(0);
 	connect_client(1);
