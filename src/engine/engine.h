@@ -161,10 +161,10 @@ struct engine_attr {
 	const struct dss_module *const *static_modules; /**< NULL-ended; used instead of dlopen when given */
 };
 /** The whole ordered start-up: devices, network, xstreams, modules' sm_init; rolled back on failure. Called by a plain thread. */
-int  engine_start(const struct engine_attr *attr, struct engine **ret_eng) MUST_CHECK;
+MAY_YIELD int  engine_start(const struct engine_attr *attr, struct engine **ret_eng) MUST_CHECK;
 /** The rank is known: run the modules' sm_setup. Called by the mgmt module (SetUp) or a test; any thread. */
-int  engine_setup(struct engine *eng, d_rank_t rank) MUST_CHECK;
-void engine_stop(struct engine *eng);
+MAY_YIELD int  engine_setup(struct engine *eng, d_rank_t rank) MUST_CHECK;
+MAY_YIELD void engine_stop(struct engine *eng);
 
 /** URI of tag 0. */
 int  engine_uri(struct engine *eng, char *buf, size_t buf_bytes) MUST_CHECK;

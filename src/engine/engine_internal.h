@@ -81,7 +81,7 @@ MAY_YIELD int  engine_modules_setup(struct engine *eng) MUST_CHECK;
 MAY_YIELD void engine_modules_cleanup(struct engine *eng);
 
 /* engine_xs.c */
-int  engine_xs_start(struct engine *eng, uint32_t id, struct engine_xs **ret_exs) MUST_CHECK;
+MAY_YIELD int  engine_xs_start(struct engine *eng, uint32_t id, struct engine_xs **ret_exs) MUST_CHECK;
 void engine_xs_stop(struct engine_xs *exs);
 /** Run fn(arg) there in a ULT, wait. By ULTs and plain threads. */
 MAY_YIELD int  engine_xs_call(struct engine_xs *exs, int (*fn)(void *arg), void *arg) MUST_CHECK;

@@ -96,7 +96,7 @@ notify_ready(struct engine *eng)
 
 /* ---- commands ---- */
 
-static int
+MAY_YIELD static int
 run(const struct engine_options *opts, const sigset_t *signals)
 {
 	struct engine *eng;
@@ -161,7 +161,7 @@ erase_one(const struct engine_options *opts, const struct engine_attr *one)
 	return engine_erase(one);
 }
 
-int
+MAY_YIELD int
 main(int argc, char **argv)
 {
 	struct engine_options opts;

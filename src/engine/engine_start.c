@@ -162,7 +162,7 @@ xs_stop_all(struct engine *eng)
 	}
 }
 
-static int
+MAY_YIELD static int
 xs_start_all(struct engine *eng)
 {
 	for (uint32_t i = 0; i < eng->xs_nr; i++) {

@@ -282,7 +282,7 @@ xs_first_ult(void *arg)
 	ult_xs_set_data(ult_xs_self(), &exs->pub);
 }
 
-int
+MAY_YIELD int
 engine_xs_start(struct engine *eng, uint32_t id, struct engine_xs **ret_exs)
 {
 	struct ult_xs_attr attr = {0};

@@ -22,10 +22,13 @@
 #include "rdb/rdb_campaign.h"
 #include "rsvc/rsvc.h"
 
+#define WAIT_NS 1000000 /**< between looks at what another ULT does; rare */
+
 /** Per engine, dss_module_data() of CRT_MOD_RSVC. */
 struct rsvc_module {
 	const struct rsvc_ops *ops[RSVC_CLASS_NR];
 	d_list_t               services;
+	uint32_t               failing_nr; /**< ULTs that stop a replica whose database failed */
 };
 
 static struct rsvc_module *
@@ -140,11 +143,13 @@ MAY_YIELD static void stop_running(struct rsvc *svc);
 MAY_YIELD static void
 failed_ult(void *arg)
 {
-	struct rsvc *svc = arg;
+	struct rsvc        *svc = arg;
+	struct rsvc_module *mod = module_of(svc->rs_engine);
 
 	if (!svc->rs_stopping)
 		stop_running(svc);
 	put(svc);
+	mod->failing_nr--;
 }
 
 MAY_YIELD static void
@@ -159,8 +164,10 @@ rdb_failed(struct rdb *db, int err, void *arg)
 	svc->rs_up_nr++;
 	ult_cond_broadcast(&svc->rs_cond);
 	svc->rs_ref++;
+	module_of(svc->rs_engine)->failing_nr++;
 	if (ult_create(NULL, ULT_POOL_GENERIC, failed_ult, svc, 0, NULL) != 0) {
 		D_ERROR("service " DF_UUID ": no memory to stop it", DP_UUID(svc->rs_uuid));
+		module_of(svc->rs_engine)->failing_nr--;
 		put(svc);
 	}
 }
@@ -252,6 +259,8 @@ undo_create(struct engine *eng, struct rsvc *svc)
 	uuid_copy(uuid, svc->rs_uuid);
 	if (!svc->rs_stopping)
 		stop_running(svc);
+	while (svc->rs_rdb != NULL) /* its database failed, and a ULT of its own stops it */
+		ult_sleep_ns(WAIT_NS);
 	if (rdb_destroy(eng, uuid) != 0)
 		D_ERROR("service " DF_UUID ": the database of a failed creation is left behind", DP_UUID(uuid));
 }
@@ -369,7 +378,7 @@ rsvc_stop_all(struct engine *eng, enum rsvc_class_id id)
 		if (next == NULL)
 			break;
 		if (next->rs_stopping || next->rs_rdb == NULL)
-			ult_sleep_ns(1000000); /* another ULT starts or stops it */
+			ult_sleep_ns(WAIT_NS); /* another ULT starts or stops it */
 		else
 			stop_running(next);
 	}
@@ -443,6 +452,8 @@ MAY_YIELD static void
 mod_fini(struct engine *eng)
 {
 	mod_cleanup(eng); /* services may run without a setup */
+	while (module_of(eng)->failing_nr > 0)
+		ult_sleep_ns(WAIT_NS);
 	free(module_of(eng));
 	dss_module_set_data(eng, CRT_MOD_RSVC, NULL);
 }
