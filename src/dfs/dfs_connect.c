@@ -10,42 +10,48 @@
 
 /* ---- creating ---- */
 
-static const uint8_t replicas_of_rf[] = {OR_RP_1, OR_RP_2, OR_RP_3, OR_RP_4, OR_RP_5};
-
-/** The super object and the root directory are known before there is a container to ask. */
+/** IDs of the super object and of the root directory, of a class that suits the container. */
 static int
-roots_make(const dfs_attr_t *attr, daos_prop_t *prop, struct daos_prop_co_roots *ret_roots)
+roots_make(daos_handle_t coh, const dfs_attr_t *attr, struct daos_prop_co_roots *ret_roots)
 {
-	struct daos_prop_entry *e     = prop == NULL ? NULL : daos_prop_entry_get(prop, DAOS_PROP_CO_REDUN_FAC);
-	uint64_t                rf    = e == NULL ? 0 : e->dpe_val;
-	daos_oclass_id_t        super, root;
+	struct daos_prop_co_roots roots = {.cr_oids[0].hi = DFS_OID_HI_SUPER,
+					   .cr_oids[1].hi = DFS_OID_HI_ROOT};
+	daos_oclass_id_t          cid   = attr->da_dir_oclass_id;
+	int                       rc;
 
-	if (rf >= ARRAY_NR(replicas_of_rf))
-		return EINVAL;
-	super = OBJ_CLASS_DEF((uint32_t)replicas_of_rf[rf], 1U);
-	root  = super;
-	if (attr->da_dir_oclass_id != 0)
-		root = attr->da_dir_oclass_id;
-	else if (attr->da_oclass_id != 0)
-		root = attr->da_oclass_id;
-	if ((root & 0xffff) == MAX_NUM_GROUPS)
-		root = (root & ~0xffffU) | 1; /* what X stands for is only known to the container */
-	memset(ret_roots, 0, sizeof(*ret_roots));
-	ret_roots->cr_oids[0].hi = DFS_OID_HI_SUPER |
-				   (uint64_t)(super >> OC_REDUN_SHIFT) << OID_FMT_CLASS_SHIFT |
-				   (uint64_t)(super & 0xffff) << OID_FMT_META_SHIFT;
-	ret_roots->cr_oids[1].hi = DFS_OID_HI_ROOT |
-				   (uint64_t)(root >> OC_REDUN_SHIFT) << OID_FMT_CLASS_SHIFT |
-				   (uint64_t)(root & 0xffff) << OID_FMT_META_SHIFT;
-	return 0;
+	if (cid == OC_UNKNOWN)
+		cid = attr->da_oclass_id;
+	rc = daos_obj_generate_oid(coh, &roots.cr_oids[0], DAOS_OT_MULTI_HASHED, OC_UNKNOWN, 0, 0);
+	if (rc == 0)
+		rc = daos_obj_generate_oid(coh, &roots.cr_oids[1], DAOS_OT_MULTI_HASHED, cid, 0, 0);
+	if (rc == 0)
+		*ret_roots = roots;
+	return daos_der2errno(rc);
+}
+
+/** Makes the file system known: the last step of its creation. */
+static int
+roots_publish(daos_handle_t coh, const struct daos_prop_co_roots *roots)
+{
+	daos_prop_t *prop = daos_prop_alloc(1);
+	int          rc;
+
+	if (prop == NULL)
+		return ENOMEM;
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_ROOTS;
+	rc = daos_prop_entry_set_ptr(&prop->dpp_entries[0], roots, sizeof(*roots));
+	if (rc == 0)
+		rc = daos_cont_set_prop(coh, prop, NULL);
+	daos_prop_free(prop);
+	return daos_der2errno(rc);
 }
 
 /** The properties a file system sets itself, and then the caller's others. */
 static daos_prop_t *
-props_make(daos_prop_t *given, const char *label, const struct daos_prop_co_roots *roots)
+props_make(daos_prop_t *given, const char *label)
 {
-	daos_prop_t *own = daos_prop_alloc(label == NULL ? 3 : 4), *all;
-	int          rc;
+	daos_prop_t *own = daos_prop_alloc(label == NULL ? 2 : 3), *all;
+	int          rc  = 0;
 
 	if (own == NULL)
 		return NULL;
@@ -53,11 +59,9 @@ props_make(daos_prop_t *given, const char *label, const struct daos_prop_co_root
 	own->dpp_entries[0].dpe_val  = DAOS_PROP_CO_LAYOUT_POSIX;
 	own->dpp_entries[1].dpe_type = DAOS_PROP_CO_LAYOUT_VER;
 	own->dpp_entries[1].dpe_val  = DFS_LAYOUT_VERSION;
-	own->dpp_entries[2].dpe_type = DAOS_PROP_CO_ROOTS;
-	rc = daos_prop_entry_set_ptr(&own->dpp_entries[2], roots, sizeof(*roots));
-	if (rc == 0 && label != NULL) {
-		own->dpp_entries[3].dpe_type = DAOS_PROP_CO_LABEL;
-		rc = daos_prop_entry_set_str(&own->dpp_entries[3], label, strlen(label));
+	if (label != NULL) {
+		own->dpp_entries[2].dpe_type = DAOS_PROP_CO_LABEL;
+		rc = daos_prop_entry_set_str(&own->dpp_entries[2], label, strlen(label));
 	}
 	if (rc != 0) {
 		daos_prop_free(own);
@@ -86,19 +90,24 @@ attr_check(const dfs_attr_t *given, dfs_attr_t *ret_attr)
 }
 
 static int
-fill_container(daos_handle_t poh, const uuid_t uuid, const dfs_attr_t *attr,
-	       const struct daos_prop_co_roots *roots, daos_handle_t *ret_coh, dfs_t **ret_dfs)
+fill_container(daos_handle_t poh, const uuid_t uuid, const dfs_attr_t *attr, daos_handle_t *ret_coh,
+	       dfs_t **ret_dfs)
 {
-	char          name[DAOS_UUID_STR_SIZE];
-	daos_handle_t coh;
-	dfs_t        *dfs = NULL;
-	int           rc;
+	struct daos_prop_co_roots roots;
+	char                      name[DAOS_UUID_STR_SIZE];
+	daos_handle_t             coh;
+	dfs_t                    *dfs = NULL;
+	int                       rc;
 
 	uuid_unparse_lower(uuid, name);
 	rc = daos_der2errno(daos_cont_open(poh, name, DAOS_COO_RW, &coh, NULL, NULL));
 	if (rc != 0)
 		return rc;
-	rc = dfs_super_create(coh, roots, attr);
+	rc = roots_make(coh, attr, &roots);
+	if (rc == 0)
+		rc = dfs_super_create(coh, &roots, attr);
+	if (rc == 0)
+		rc = roots_publish(coh, &roots);
 	if (rc == 0 && ret_dfs != NULL)
 		rc = dfs_mount(poh, coh, O_RDWR, &dfs);
 	if (rc != 0 || ret_coh == NULL)
@@ -114,28 +123,25 @@ static int
 cont_create(daos_handle_t poh, const char *label, uuid_t *ret_uuid, dfs_attr_t *given,
 	    daos_handle_t *coh, dfs_t **dfs)
 {
-	struct daos_prop_co_roots roots;
-	char                      name[DAOS_UUID_STR_SIZE];
-	daos_prop_t              *props;
-	dfs_attr_t                attr;
-	uuid_t                    uuid;
-	int                       rc;
+	char         name[DAOS_UUID_STR_SIZE];
+	daos_prop_t *props;
+	dfs_attr_t   attr;
+	uuid_t       uuid;
+	int          rc;
 
 	if (dfs != NULL && coh == NULL)
 		return EINVAL; /* a mount needs its handle */
 	rc = attr_check(given, &attr);
-	if (rc == 0)
-		rc = roots_make(&attr, attr.da_props, &roots);
 	if (rc != 0)
 		return rc;
-	props = props_make(attr.da_props, label, &roots);
+	props = props_make(attr.da_props, label);
 	if (props == NULL)
 		return ENOMEM;
 	rc = daos_der2errno(daos_cont_create(poh, &uuid, props, NULL));
 	daos_prop_free(props);
 	if (rc != 0)
 		return rc;
-	rc = fill_container(poh, uuid, &attr, &roots, coh, dfs);
+	rc = fill_container(poh, uuid, &attr, coh, dfs);
 	if (rc != 0) {
 		uuid_unparse_lower(uuid, name);
 		(void)daos_cont_destroy(poh, name, 1, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
  * File systems: creating, mounting, describing. The container's property DAOS_PROP_CO_ROOTS names
- * the super object and the root directory. The super object holds the superblock, written last when
- * a file system is created: what has a superblock is complete.
+ * the super object and the root directory. It is set last when a file system is created: what it
+ * names is complete.
  */
 #include "dfs/dfs_internal.h"
 
@@ -100,9 +100,8 @@ sb_fetch(daos_handle_t super_oh, dfs_attr_t *ret_attr)
 		sb.iods[i].iod_size = DAOS_REC_ANY;
 	rc = daos_obj_fetch(super_oh, DAOS_TX_NONE, 0, &sb.dkey, SB_NR, sb.iods, sb.sgls, NULL, NULL);
 	if (rc == -DER_NONEXIST || (rc == 0 && sb.iods[SB_MAGIC].iod_size == 0)) {
-		D_ERROR("the container has no superblock: its creation was interrupted; destroy it and "
-			"create it again\n");
-		return ENOENT;
+		D_ERROR("the super object of the container has no superblock\n");
+		return EINVAL;
 	}
 	if (rc != 0)
 		return daos_der2errno(rc);
@@ -155,7 +154,8 @@ query_roots(daos_handle_t coh, struct daos_prop_co_roots *ret_roots)
 	roots = rc == 0 ? prop->dpp_entries[1].dpe_val_ptr : NULL;
 	if (rc == 0 && (prop->dpp_entries[0].dpe_val != DAOS_PROP_CO_LAYOUT_POSIX || roots == NULL ||
 			(roots->cr_oids[1].hi == 0 && roots->cr_oids[1].lo == 0))) {
-		D_ERROR("the container has no file system: its layout type is not POSIX\n");
+		D_ERROR("the container has no file system: its layout type is not POSIX, or its creation "
+			"was interrupted\n");
 		rc = EINVAL;
 	} else if (rc == 0) {
 		*ret_roots = *roots;
