@@ -54,6 +54,9 @@ int  vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **r
 void vos_cont_close(struct vos_cont *cont);
 struct vos_cont_info { uint64_t obj_nr, used_bytes; daos_epoch_t hae /**< highest aggregated epoch */; };
 void vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info);
+/** Epochs that stay readable whatever is aggregated; to be told after
+ *  each open, before aggregating, and when they change. */
+int vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32_t nr) MUST_CHECK;
 /** Until all that was committed so far is durable: an answer then shows nothing a crash could take back. */
 MAY_YIELD int vos_cont_wait_durable(struct vos_cont *cont) MUST_CHECK;
 
@@ -120,7 +123,7 @@ MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint
 				daos_recx_t *recx, daos_size_t *ret_cell_size, daos_epoch_t *ret_max_write) MUST_CHECK;
 
 /* ---- space that nobody can see any more ---- */
-/** Merge and reclaim in (hae, epoch], in slices that yield; @stop (may be NULL) is asked between slices. Returns 0
+/** Merge and reclaim what only readers before @epoch can see, snapshots excepted, in slices that yield; @stop (may be NULL) is asked between slices. Returns 0
  *  when stopped, too: the container's hae tells. Writes at or before @epoch are refused from its start on, so it must
  *  be older than what may still be under way. BUSY: already running. */
 MAY_YIELD int vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg) MUST_CHECK;

@@ -2,10 +2,11 @@
 /**
  * Aggregation up to epoch E of a container: whatever only readers before E could see goes.
  *
- *   - An object or key under whose newest punch <= E nothing newer lies is unlinked as a whole and
+ *   - Readers are the snapshots (vos_cont_set_snapshots) and all from E on; "low" is the oldest.
+ *   - An object or key under whose newest punch <= low nothing newer lies is unlinked as a whole and
  *     queued for vos_gc(), if no later punch has to be kept.
- *   - In an akey that stays, older values and dead, hidden and punched pieces are freed.
- *   - A punch <= E has done its work once all below is clean, and is dropped. What is empty then goes.
+ *   - In an akey that stays, values and pieces no reader sees are freed.
+ *   - A punch <= low has done its work once all below is clean, and is dropped. What is empty then goes.
  *   - What did not change since the last aggregation is skipped.
  *
  * One walk over the trees with a budget: when it is used up, the transaction is committed, others
@@ -36,6 +37,9 @@ struct agg {
 	struct vos_pool *pool;
 	daos_epoch_t     epoch;
 	daos_epoch_t     since; /**< the last time up to here */
+	daos_epoch_t     low;   /**< the oldest reader: a snapshot, or E */
+	struct vos_view *views; /**< of the readers, snapshots first, then E */
+	uint32_t         view_nr;
 	bool           (*stop)(void *arg);
 	void            *stop_arg;
 	uint32_t         credits;
@@ -100,44 +104,59 @@ struct agg_path {
 	struct vos_obj_df *obj;
 	struct vos_key_df *dkey;
 	struct vos_key_df *akey;
-	struct vos_ver     punch; /**< the newest at or before E, of all of them */
+	struct vos_ver     punch; /**< the newest the oldest reader knows, of all of them */
 };
+
+/** The newest punch of all records on @p up to @epoch. */
+static struct vos_ver
+path_punch(struct agg *agg, const struct agg_path *p, daos_epoch_t epoch)
+{
+	struct umem   *u     = agg->pool->umem;
+	struct vos_ver punch = VOS_VER_NONE;
+
+	if (p->obj != NULL)
+		punch = vos_ver_max(punch, vos_inc_punch_at(u, &p->obj->inc, epoch));
+	if (p->dkey != NULL)
+		punch = vos_ver_max(punch, vos_inc_punch_at(u, &p->dkey->inc, epoch));
+	if (p->akey != NULL)
+		punch = vos_ver_max(punch, vos_inc_punch_at(u, &p->akey->inc, epoch));
+	return punch;
+}
 
 static struct agg_path
 agg_find(struct agg *agg, bool dkey, bool akey)
 {
-	struct umem    *u = agg->pool->umem;
 	struct agg_path p = { .obj = vos_obj_find(agg->pool, agg->cont->df, &agg->oid) };
 
-	if (p.obj == NULL)
-		return p;
-	p.punch = vos_inc_punch_at(u, &p.obj->inc, agg->epoch);
-	if (dkey)
+	if (p.obj != NULL && dkey)
 		p.dkey = vos_key_find(agg->pool, &p.obj->dkeys, &agg->dkey.probe);
-	if (p.dkey == NULL)
-		return p;
-	p.punch = vos_ver_max(p.punch, vos_inc_punch_at(u, &p.dkey->inc, agg->epoch));
-	if (akey)
+	if (p.dkey != NULL && akey)
 		p.akey = vos_key_find(agg->pool, &p.dkey->akeys, &agg->akey.probe);
-	if (p.akey != NULL)
-		p.punch = vos_ver_max(p.punch, vos_inc_punch_at(u, &p.akey->inc, agg->epoch));
+	p.punch = path_punch(agg, &p, agg->low);
 	return p;
+}
+
+/** Did something on the path get punched since the last time? Then what lies below is affected, too. */
+static bool
+path_is_new(struct agg *agg, const struct agg_path *p)
+{
+	return agg->since == 0 || path_punch(agg, p, agg->epoch).epoch > agg->since;
 }
 
 /** Did nothing change since the last time? */
 static bool
 inc_is_old(struct agg *agg, const struct vos_inc_df *inc)
 {
-	return inc->change_epoch <= agg->since &&
+	return agg->since > 0 && inc->change_epoch <= agg->since &&
 	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->since;
 }
 
-/** Is all below hidden at E, and no later punch to be kept? */
+/** Is all below hidden from all readers, and no later punch to be kept? @punch: newest up to the oldest reader. */
 static bool
 inc_is_dead(struct agg *agg, const struct vos_inc_df *inc, struct vos_ver punch)
 {
 	return !vos_ver_after(vos_inc_change(inc), punch) &&
-	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->epoch;
+	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->low;
 }
 
 static int
@@ -153,21 +172,31 @@ key_remove(struct agg *agg, struct vos_btree_df *df, struct vos_key_df *key, boo
 	return vos_gc_add(agg->pool, VOS_GC_KEY, key, agg->cont->df);
 }
 
+struct akey_pos {
+	bool               started;
+	struct vos_evt_pos evt;
+	struct vos_sv_pos  sv;
+};
+
 /** One slice of values; *ret_done when none is left to look at. */
 static int
-akey_slice(struct agg *agg, const struct agg_path *p, struct vos_evt_pos *pos, bool *ret_done)
+akey_slice(struct agg *agg, const struct agg_path *p, struct akey_pos *pos, bool *ret_done)
 {
-	struct vos_view view = { agg->epoch, p->punch };
-	struct vos_evt  evt  = vos_akey_evt(agg->pool, p->akey);
-	int             rc   = 0;
+	struct vos_readers readers = { agg->views, agg->view_nr };
+	struct vos_evt     evt     = vos_akey_evt(agg->pool, p->akey);
+	uint32_t           i;
+	int                rc = 0;
 
-	*ret_done = true;
+	for (i = 0; i < agg->view_nr; i++)
+		agg->views[i].punch = path_punch(agg, p, agg->views[i].epoch);
+	pos->started = true;
+	*ret_done    = true;
 	if (p->akey->type == VOS_AKEY_SINGLE) {
-		rc        = vos_sv_reclaim(agg->pool, p->akey, &view, &agg->credits);
-		*ret_done = agg->credits > 0;
+		rc        = vos_sv_reclaim(agg->pool, p->akey, &readers, &pos->sv, &agg->credits);
+		*ret_done = pos->sv.done;
 	} else if (p->akey->type == VOS_AKEY_ARRAY) {
-		rc        = vos_evt_reclaim(&evt, &view, pos, &agg->credits);
-		*ret_done = pos->phase == VOS_EVT_DONE;
+		rc        = vos_evt_reclaim(&evt, &readers, &pos->evt, &agg->credits);
+		*ret_done = pos->evt.phase == VOS_EVT_DONE;
 	}
 	return rc;
 }
@@ -175,17 +204,16 @@ akey_slice(struct agg *agg, const struct agg_path *p, struct vos_evt_pos *pos, b
 MAY_YIELD static int
 agg_akey(struct agg *agg)
 {
-	struct vos_evt_pos pos  = { 0 };
-	bool               done = false;
-	struct agg_path    p;
-	int                rc = 0;
+	struct akey_pos pos  = { 0 };
+	bool            done = false;
+	struct agg_path p;
+	int             rc = 0;
 
 	while (rc == 0 && !done && !agg->stopped) {
 		p = agg_find(agg, true, true);
 		if (p.akey == NULL)
 			return 0;
-		if (pos.phase == VOS_EVT_HIST && pos.level == 0 && pos.lo == 0 && pos.epoch == 0 &&
-		    inc_is_dead(agg, &p.akey->inc, p.punch))
+		if (!pos.started && inc_is_dead(agg, &p.akey->inc, p.punch))
 			return key_remove(agg, &p.dkey->akeys, p.akey, false);
 		rc = akey_slice(agg, &p, &pos, &done);
 		if (rc == 0 && !done)
@@ -196,7 +224,7 @@ agg_akey(struct agg *agg)
 	p = agg_find(agg, true, true);
 	if (p.akey == NULL)
 		return 0;
-	rc = vos_inc_trim(agg->pool->umem, &p.akey->inc, agg->epoch);
+	rc = vos_inc_trim(agg->pool->umem, &p.akey->inc, agg->low);
 	if (rc == 0 && vos_akey_is_empty(p.akey) && p.akey->inc.punch_nr == 0)
 		rc = key_remove(agg, &p.dkey->akeys, p.akey, true);
 	return rc;
@@ -218,8 +246,7 @@ agg_dkey(struct agg *agg)
 		rc = agg_key_next(agg, &p.dkey->akeys, &agg->akey, &akey);
 		if (rc != 0 || akey == NULL)
 			break;
-		/* A punch further up that is new affects what did not change itself. */
-		if (!inc_is_old(agg, &akey->inc) || p.punch.epoch > agg->since)
+		if (!inc_is_old(agg, &akey->inc) || path_is_new(agg, &p))
 			rc = agg_akey(agg);
 		if (rc == 0)
 			rc = agg_tick(agg);
@@ -229,7 +256,7 @@ agg_dkey(struct agg *agg)
 	p  = agg_find(agg, true, false);
 	if (p.dkey == NULL)
 		return 0;
-	rc = vos_inc_trim(agg->pool->umem, &p.dkey->inc, agg->epoch);
+	rc = vos_inc_trim(agg->pool->umem, &p.dkey->inc, agg->low);
 	if (rc == 0 && p.dkey->akeys.nr == 0 && p.dkey->inc.punch_nr == 0)
 		rc = key_remove(agg, &p.obj->dkeys, p.dkey, true);
 	return rc;
@@ -264,7 +291,7 @@ agg_obj(struct agg *agg)
 		rc = agg_key_next(agg, &p.obj->dkeys, &agg->dkey, &dkey);
 		if (rc != 0 || dkey == NULL)
 			break;
-		if (!inc_is_old(agg, &dkey->inc) || p.punch.epoch > agg->since)
+		if (!inc_is_old(agg, &dkey->inc) || path_is_new(agg, &p))
 			rc = agg_dkey(agg);
 		if (rc == 0)
 			rc = agg_tick(agg);
@@ -274,7 +301,7 @@ agg_obj(struct agg *agg)
 	p = agg_find(agg, false, false);
 	if (p.obj == NULL)
 		return 0;
-	rc = vos_inc_trim(agg->pool->umem, &p.obj->inc, agg->epoch);
+	rc = vos_inc_trim(agg->pool->umem, &p.obj->inc, agg->low);
 	if (rc == 0 && p.obj->dkeys.nr == 0 && p.obj->inc.punch_nr == 0)
 		rc = obj_remove(agg, p.obj, true);
 	return rc;
@@ -316,6 +343,61 @@ cont_set_epochs(struct vos_cont *cont, daos_epoch_t hae, daos_epoch_t floor)
 }
 _Static_assert(offsetof(struct vos_cont_df, floor) == offsetof(struct vos_cont_df, hae) + 8, "neighbours");
 
+/** Who reads: the snapshots before E, and everybody from E on. */
+static int
+agg_set_readers(struct agg *agg)
+{
+	struct vos_cont *cont = agg->cont;
+	uint32_t         i;
+
+	agg->views = calloc(cont->snap_nr + 1, sizeof(*agg->views));
+	if (agg->views == NULL)
+		return -DER_NOMEM;
+	for (i = 0; i < cont->snap_nr && cont->snaps[i] < agg->epoch; i++)
+		agg->views[agg->view_nr++].epoch = cont->snaps[i];
+	agg->views[agg->view_nr++].epoch = agg->epoch;
+	agg->low = agg->views[0].epoch;
+	/* What was spared for a snapshot that is gone does not look changed. */
+	if (cont->df->kept && cont->snaps_changed)
+		agg->since = 0;
+	cont->snaps_changed = false;
+	return 0;
+}
+
+static int
+cont_set_kept(struct vos_cont *cont, bool kept)
+{
+	int rc;
+
+	if (kept == cont->df->kept)
+		return 0;
+	rc = umem_tx_add(cont->pool->umem, &cont->df->kept, sizeof(cont->df->kept));
+	if (rc == 0)
+		cont->df->kept = kept;
+	return rc;
+}
+
+/** Raise the floor, and say that something will be spared, before anything is done. */
+static int
+agg_begin(struct agg *agg)
+{
+	int rc;
+
+	rc = cont_set_epochs(agg->cont, agg->cont->df->hae, agg->epoch);
+	if (rc == 0 && agg->view_nr > 1)
+		rc = cont_set_kept(agg->cont, true);
+	return rc;
+}
+
+static int
+agg_complete(struct agg *agg)
+{
+	int rc;
+
+	rc = cont_set_epochs(agg->cont, agg->epoch, agg->epoch);
+	return rc != 0 ? rc : cont_set_kept(agg->cont, agg->view_nr > 1);
+}
+
 MAY_YIELD int
 vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg)
 {
@@ -329,15 +411,21 @@ vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg)
 		return -DER_INVAL;
 	if (epoch <= cont->df->hae)
 		return 0;
+	rc = agg_set_readers(&agg);
+	if (rc != 0)
+		return rc;
 	vos_cont_get(cont);
 	cont->aggregating = true;
 	vos_tx_begin(cont->pool);
-	rc = cont_set_epochs(cont, cont->df->hae, epoch);
+	rc = agg_begin(&agg);
 	if (rc == 0)
 		rc = agg_objs(&agg);
 	if (rc == 0 && !agg.stopped)
-		rc = cont_set_epochs(cont, epoch, epoch);
+		rc = agg_complete(&agg);
 	rc = vos_tx_end(cont->pool, cont->df, rc);
+	if (rc != 0 || agg.stopped)
+		cont->snaps_changed = true;
+	free(agg.views);
 	free(agg.dkey.buf);
 	free(agg.akey.buf);
 	cont->aggregating = false;

@@ -86,6 +86,7 @@ vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_co
 			return -DER_NOMEM;
 		cont->pool = pool;
 		cont->df   = df;
+		cont->snaps_changed = true;
 		d_list_add_tail(&cont->link, &pool->conts);
 	}
 	cont->refs++;
@@ -108,7 +109,37 @@ vos_cont_close(struct vos_cont *cont)
 	if (--cont->refs > 0)
 		return;
 	d_list_del(&cont->link);
+	free(cont->snaps);
 	free(cont);
+}
+
+static int
+epoch_cmp(const void *a, const void *b)
+{
+	daos_epoch_t x = *(const daos_epoch_t *)a;
+	daos_epoch_t y = *(const daos_epoch_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int
+vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32_t nr)
+{
+	daos_epoch_t *snaps = NULL;
+
+	if (nr > 0) {
+		snaps = malloc(nr * sizeof(*snaps));
+		if (snaps == NULL)
+			return -DER_NOMEM;
+		memcpy(snaps, epochs, nr * sizeof(*snaps));
+		qsort(snaps, nr, sizeof(*snaps), epoch_cmp);
+	}
+	if (nr != cont->snap_nr || (nr > 0 && memcmp(snaps, cont->snaps, nr * sizeof(*snaps)) != 0))
+		cont->snaps_changed = true;
+	free(cont->snaps);
+	cont->snaps   = snaps;
+	cont->snap_nr = nr;
+	return 0;
 }
 
 void

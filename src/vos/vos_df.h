@@ -44,7 +44,7 @@ struct vos_cont_df {
 	uint64_t            hae;    /**< highest aggregated epoch */
 	uint64_t            floor;  /**< >= hae: aggregation up to here began; older writes are refused */
 	uint32_t            op_seq; /**< of the last writing operation; orders those of one epoch */
-	uint32_t            reserved;
+	uint32_t            kept;   /**< 1: the last aggregation spared what snapshots see */
 };
 _Static_assert(sizeof(struct vos_cont_df) == 64, "durable layout");
 
@@ -145,7 +145,7 @@ struct vos_evt_df {
 	struct vos_btree_df live;   /**< lo -> vos_live_df, disjoint */
 	struct vos_btree_df hist;   /**< (level, lo, epoch) -> vos_hist_df */
 	uint64_t            levels; /**< bit i: a piece of level i may be in hist (63: and above) */
-	uint64_t            reserved;
+	uint64_t            gap_epoch; /**< readers before it may find past pieces where nothing is live */
 };
 _Static_assert(sizeof(struct vos_sv_root_df) == 48, "durable layout");
 _Static_assert(sizeof(struct vos_evt_df) == 48, "durable layout");

@@ -16,6 +16,10 @@
  * 2^level before it, and for one offset the candidate is the one with the newest epoch <= e. So a
  * read costs O(log n + k) at the head, and O(levels * (log n + different offsets in range)) behind it.
  *
+ * Reclaiming drops live pieces nobody sees (holes, punched ones) though past ones below may have to
+ * stay for a snapshot; gap_epoch is the newest epoch so dropped, and readers before it ask hist for
+ * the gaps of live, too.
+ *
  * Epochs may arrive in any order (rebuild brings old ones): a late piece is cut by what is newer
  * and takes its part of the lifetime of what is older.
  *
@@ -298,9 +302,11 @@ evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e)
 
 	rc = vos_btree_delete(&hist, &key);
 	if (rc == 0 && t->df->hist.nr == 0) {
-		rc = umem_tx_add(t->sp->umem, &t->df->levels, sizeof(t->df->levels));
-		if (rc == 0)
-			t->df->levels = 0;
+		rc = umem_tx_add(t->sp->umem, &t->df->levels, 2 * sizeof(uint64_t));
+		if (rc == 0) {
+			t->df->levels    = 0;
+			t->df->gap_epoch = 0;
+		}
 	}
 	return rc;
 }

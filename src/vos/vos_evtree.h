@@ -68,6 +68,13 @@ int vos_evt_fetch(const struct vos_evt *t, const struct vos_view *view, uint64_t
 int vos_evt_fetch_rev(const struct vos_evt *t, const struct vos_view *view, uint64_t lo, uint64_t hi,
 		      uint32_t max_nr, struct vos_ext_list *list, uint64_t *ret_start) MUST_CHECK;
 
+/** Whom reclaiming must not take anything from: readers at some epochs (snapshots), ascending, and last all
+ *  readers at or after one. */
+struct vos_readers {
+	const struct vos_view *views;
+	uint32_t               nr; /**< at least 1 */
+};
+
 /** Where a sliced reclaim stands; zeroed to start. */
 struct vos_evt_pos {
 	enum { VOS_EVT_HIST, VOS_EVT_LIVE, VOS_EVT_DONE } phase;
@@ -76,10 +83,10 @@ struct vos_evt_pos {
 	uint64_t epoch;
 };
 /**
- * Remove pieces nobody at or after @view->epoch can see; join live neighbours whose bytes adjoin.
+ * Remove pieces none of @readers can see; join live neighbours whose bytes adjoin.
  * Looks at no more than *credits pieces and decrements them; ends with phase DONE.
  */
-int  vos_evt_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_evt_pos *pos,
+int  vos_evt_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct vos_evt_pos *pos,
 		     uint32_t *credits) MUST_CHECK;
 /** Remove up to *credits pieces, whatever they are. The tree is empty when both counts are 0. */
 int  vos_evt_drain(const struct vos_evt *t, uint32_t *credits) MUST_CHECK;

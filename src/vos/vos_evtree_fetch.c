@@ -52,27 +52,46 @@ ext_cmp_lo_rev(const void *a, const void *b)
 	return ext_cmp_lo(b, a);
 }
 
+typedef int (*ext_order_t)(const void *, const void *);
+
+/** Past pieces the reader sees in [lo, hi). */
+static int
+reading_hist(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi, ext_order_t order)
+{
+	uint32_t nr = rd->list->nr;
+	int      rc;
+
+	if (t->df->levels == 0 || lo >= hi)
+		return 0;
+	rd->lo = lo;
+	rd->hi = hi;
+	rc     = evt_hist_scan(t, lo, hi, rd->view->epoch, reading_hist_cb, rd);
+	if (rc == 0 && rd->list->nr > nr + 1)
+		qsort(rd->list->exts + nr, rd->list->nr - nr, sizeof(struct vos_ext), order);
+	return rc;
+}
+
 /** What a reader sees in the range of the live piece @l. */
 static int
 reading_live(const struct vos_evt *t, struct reading *rd, const struct vos_live_df *l, uint64_t lo,
-	     uint64_t hi, int (*order)(const void *, const void *))
+	     uint64_t hi, ext_order_t order)
 {
-	uint32_t       nr = rd->list->nr;
 	struct vos_ext e;
-	int            rc;
 
 	if (l->epoch <= rd->view->epoch) {
 		e = evt_ext_of_live(l);
 		return reading_add(rd, &e, lo, hi);
 	}
-	if (t->df->levels == 0)
+	return reading_hist(t, rd, MAX_OF(lo, l->lo), MIN_OF(hi, l->hi), order);
+}
+
+/** What a reader sees where nothing is live. */
+static int
+reading_gap(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi, ext_order_t order)
+{
+	if (rd->view->epoch >= t->df->gap_epoch)
 		return 0;
-	rd->lo = MAX_OF(lo, l->lo);
-	rd->hi = MIN_OF(hi, l->hi);
-	rc     = evt_hist_scan(t, rd->lo, rd->hi, rd->view->epoch, reading_hist_cb, rd);
-	if (rc == 0 && rd->list->nr > nr + 1)
-		qsort(rd->list->exts + nr, rd->list->nr - nr, sizeof(struct vos_ext), order);
-	return rc;
+	return reading_hist(t, rd, lo, hi, order);
 }
 
 int
@@ -82,6 +101,7 @@ vos_evt_fetch(const struct vos_evt *t, const struct vos_view *view, uint64_t lo,
 	struct vos_btree     live = evt_live_tree(t);
 	struct reading       rd   = { .view = view, .list = list };
 	uint32_t             start = list->nr;
+	uint64_t             at    = lo;
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
 	int                  rc;
@@ -91,13 +111,16 @@ vos_evt_fetch(const struct vos_evt *t, const struct vos_view *view, uint64_t lo,
 			hi = l->lo;
 			break;
 		}
-		rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo);
+		rc = reading_gap(t, &rd, at, l->lo, ext_cmp_lo);
+		if (rc == 0)
+			rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo);
 		if (rc != 0)
 			return rc;
+		at = l->hi;
 	}
 	if (ret_end != NULL)
 		*ret_end = hi;
-	return 0;
+	return reading_gap(t, &rd, at, hi, ext_cmp_lo);
 }
 
 int
@@ -107,6 +130,7 @@ vos_evt_fetch_rev(const struct vos_evt *t, const struct vos_view *view, uint64_t
 	struct vos_btree     live = evt_live_tree(t);
 	struct reading       rd   = { .view = view, .list = list };
 	uint32_t             start = list->nr;
+	uint64_t             at    = hi;
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
 	int                  rc;
@@ -117,11 +141,14 @@ vos_evt_fetch_rev(const struct vos_evt *t, const struct vos_view *view, uint64_t
 			lo = l->hi;
 			break;
 		}
-		rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo_rev);
+		rc = reading_gap(t, &rd, l->hi, at, ext_cmp_lo_rev);
+		if (rc == 0)
+			rc = reading_live(t, &rd, l, lo, hi, ext_cmp_lo_rev);
 		if (rc != 0)
 			return rc;
+		at = l->lo;
 	}
 	if (ret_start != NULL)
 		*ret_start = lo;
-	return 0;
+	return reading_gap(t, &rd, lo, at, ext_cmp_lo_rev);
 }

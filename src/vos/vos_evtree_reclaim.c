@@ -2,8 +2,8 @@
 /**
  * Reclaiming pieces of an array that nobody can see any more, and checking the two trees.
  *
- * First hist, then live, so that a hole in live is dropped only after what it buried (vos_evtree.c,
- * invariant 2 would break otherwise if something older came late; containers refuse that too).
+ * First hist, then live, so that what live pieces buried is mostly gone when they go; what is spared
+ * for snapshots is told by gap_epoch. Nothing older comes late: containers refuse it.
  */
 #define D_LOGFAC LOG_FAC_VOS
 
@@ -15,8 +15,35 @@
 #define RECLAIM_BATCH   32u
 #define JOIN_BYTES_MAX  (64ull << 20)
 
+static const struct vos_view *
+newest(const struct vos_readers *readers)
+{
+	return &readers->views[readers->nr - 1];
+}
+
+/** Does a reader see anything of @e? A hole only matters to those who come: it must outlive what they may bury. */
+static bool
+ext_needed(const struct vos_ext *e, const struct vos_readers *readers)
+{
+	const struct vos_view *last = newest(readers);
+	uint32_t               i;
+
+	if (e->rsize == 0)
+		return e->epoch > last->epoch;
+	if (e->death > last->epoch && vos_ver_after(vos_ext_ver(e), last->punch))
+		return true;
+	for (i = 0; i + 1 < readers->nr; i++) {
+		const struct vos_view *view = &readers->views[i];
+
+		if (e->epoch <= view->epoch && view->epoch < e->death &&
+		    vos_ver_after(vos_ext_ver(e), view->punch))
+			return true;
+	}
+	return false;
+}
+
 static int
-hist_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_evt_pos *pos,
+hist_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct vos_evt_pos *pos,
 	     uint32_t *credits)
 {
 	struct vos_btree     hist = evt_hist_tree(t);
@@ -32,7 +59,7 @@ hist_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_ev
 	for (; h != NULL && *credits > 0 && dead_nr < RECLAIM_BATCH; (*credits)--) {
 		struct vos_ext e = evt_ext_of_hist(h);
 
-		if (e.death <= view->epoch || !vos_ver_after(vos_ext_ver(&e), view->punch))
+		if (!ext_needed(&e, readers))
 			dead[dead_nr++] = e;
 		h = vos_btree_next(&hist, &cur);
 	}
@@ -50,16 +77,32 @@ hist_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_ev
 	return 0;
 }
 
-/** Can @b be appended to @a in one entry, for all readers at or after @epoch? */
+/** Do all readers see both or none of two pieces that the newest ones see? */
 static bool
-can_join(const struct vos_ext *a, const struct vos_ext *b, uint64_t epoch)
+same_readers(const struct vos_ext *a, const struct vos_ext *b, const struct vos_readers *readers)
+{
+	uint32_t i;
+
+	if (!vos_ver_after(vos_ext_ver(a), newest(readers)->punch) ||
+	    !vos_ver_after(vos_ext_ver(b), newest(readers)->punch))
+		return false;
+	for (i = 0; i < readers->nr; i++)
+		if ((a->epoch <= readers->views[i].epoch) != (b->epoch <= readers->views[i].epoch))
+			return false;
+	return true;
+}
+
+/** Can @b be appended to @a in one entry, for all readers? */
+static bool
+can_join(const struct vos_ext *a, const struct vos_ext *b, const struct vos_readers *readers)
 {
 	uint32_t shared = VOS_EXT_HEAD_SHARED | VOS_EXT_TAIL_SHARED;
+	uint64_t epoch  = newest(readers)->epoch;
 
 	return a->epoch <= epoch && b->epoch <= epoch && a->hi == b->lo && a->rsize == b->rsize &&
 	       vos_media_is(a->flags, VOS_MEDIA_DATA) && vos_media_is(b->flags, VOS_MEDIA_DATA) &&
 	       ((a->flags | b->flags) & shared) == 0 && a->addr + vos_ext_bytes(a) == b->addr &&
-	       vos_ext_bytes(a) + vos_ext_bytes(b) <= JOIN_BYTES_MAX;
+	       vos_ext_bytes(a) + vos_ext_bytes(b) <= JOIN_BYTES_MAX && same_readers(a, b, readers);
 }
 
 /** Let live piece @a end where its neighbour @b does, which goes. */
@@ -85,8 +128,22 @@ live_join(const struct vos_evt *t, const struct vos_ext *a, const struct vos_ext
 	return 0;
 }
 
+/** A live piece of @epoch goes, and past ones may be below. */
 static int
-live_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_evt_pos *pos,
+gap_note(const struct vos_evt *t, uint64_t epoch)
+{
+	int rc;
+
+	if (t->df->hist.nr == 0 || epoch <= t->df->gap_epoch)
+		return 0;
+	rc = umem_tx_add(t->sp->umem, &t->df->gap_epoch, sizeof(t->df->gap_epoch));
+	if (rc == 0)
+		t->df->gap_epoch = epoch;
+	return rc;
+}
+
+static int
+live_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct vos_evt_pos *pos,
 	     uint32_t *credits)
 {
 	struct vos_btree live = evt_live_tree(t);
@@ -109,13 +166,13 @@ live_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_ev
 		if (l != NULL)
 			next = evt_ext_of_live(l);
 		pos->lo = e.hi;
-		if (!vos_ver_after(vos_ext_ver(&e), view->punch) ||
-		    (e.rsize == 0 && e.epoch <= view->epoch)) {
-			rc = evt_live_delete(t, e.lo);
+		if (!ext_needed(&e, readers)) {
+			rc = gap_note(t, e.epoch);
+			if (rc == 0)
+				rc = evt_live_delete(t, e.lo);
 			if (rc == 0)
 				rc = evt_ext_free(t, &e);
-		} else if (l != NULL && vos_ver_after(vos_ext_ver(&next), view->punch) &&
-			   can_join(&e, &next, view->epoch)) {
+		} else if (l != NULL && can_join(&e, &next, readers)) {
 			pos->lo = e.lo;
 			rc      = live_join(t, &e, &next);
 		}
@@ -126,16 +183,16 @@ live_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_ev
 }
 
 int
-vos_evt_reclaim(const struct vos_evt *t, const struct vos_view *view, struct vos_evt_pos *pos,
+vos_evt_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct vos_evt_pos *pos,
 		uint32_t *credits)
 {
 	int rc = 0;
 
 	while (rc == 0 && *credits > 0 && pos->phase != VOS_EVT_DONE) {
 		if (pos->phase == VOS_EVT_HIST)
-			rc = hist_reclaim(t, view, pos, credits);
+			rc = hist_reclaim(t, readers, pos, credits);
 		else
-			rc = live_reclaim(t, view, pos, credits);
+			rc = live_reclaim(t, readers, pos, credits);
 	}
 	return rc;
 }

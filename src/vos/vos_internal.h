@@ -45,6 +45,9 @@ struct vos_cont {
 	struct vos_cont_df *df;
 	uint32_t            refs;
 	bool                aggregating;
+	bool                snaps_changed; /**< since the last aggregation, or the opening */
+	uint32_t            snap_nr;
+	daos_epoch_t       *snaps;         /**< ascending */
 	d_list_t            link;  /**< in pool->conts */
 };
 
@@ -123,8 +126,14 @@ void vos_key_probe_of(const struct vos_key_df *key, struct vos_key_probe *probe)
 /** The single value a reader sees, or NULL. */
 const struct vos_sv_df *vos_sv_find(const struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view);
 int  vos_sv_insert(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv) MUST_CHECK;
-/** As vos_evt_reclaim(); done when *credits is left over. */
-int  vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view, uint32_t *credits) MUST_CHECK;
+/** As vos_evt_reclaim(). */
+struct vos_sv_pos {
+	uint64_t epoch; /**< next to look at */
+	bool     older; /**< something before it stays */
+	bool     done;
+};
+int  vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_readers *readers, struct vos_sv_pos *pos,
+		    uint32_t *credits) MUST_CHECK;
 int  vos_sv_drain(struct vos_pool *pool, struct vos_key_df *akey, uint32_t *credits) MUST_CHECK;
 bool vos_akey_is_empty(const struct vos_key_df *akey);
 /** Set the type, or refuse (-DER_INVAL) a value of another; the same for an array's record size. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Single values: the newest lies in the akey's record, older ones in a tree by epoch.
+ * Single values: the newest lies in the akey's record, older ones in a tree by epoch. (Reclaiming may
+ * take the newest and leave older ones, which a snapshot sees and a punch hides from all others.)
  * And what an akey admits: one type, and one record size among what is visible.
  */
 #define D_LOGFAC LOG_FAC_VOS
@@ -14,7 +15,7 @@ vos_sv_find(const struct vos_pool *pool, struct vos_key_df *akey, const struct v
 	struct vos_btree        tree = vos_sv_tree(pool, &akey->sv);
 	const struct vos_sv_df *sv   = &akey->sv.cur;
 
-	if (sv->epoch > view->epoch)
+	if (sv->epoch > view->epoch || sv->epoch == 0)
 		sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
 	if (sv == NULL || sv->epoch == 0 || vos_media_is(sv->flags, VOS_MEDIA_HOLE))
 		return NULL;
@@ -93,43 +94,72 @@ sv_cur_delete(struct vos_pool *pool, struct vos_key_df *akey)
 	return sv_free(pool, &old);
 }
 
-/** Is @sv nothing to a reader who finds it as the newest? */
-static bool
-sv_is_gone(const struct vos_sv_df *sv, const struct vos_view *view)
+/** What a reader who finds @sv as the newest value gets out of it. */
+enum sv_use {
+	SV_UNSEEN, /**< punched above, as all older ones are */
+	SV_HOLE,   /**< hides older ones */
+	SV_SEEN,
+};
+
+static enum sv_use
+sv_use(const struct vos_sv_df *sv, const struct vos_view *view)
 {
-	return vos_media_is(sv->flags, VOS_MEDIA_HOLE) ||
-	       !vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch);
+	if (!vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch))
+		return SV_UNSEEN;
+	return vos_media_is(sv->flags, VOS_MEDIA_HOLE) ? SV_HOLE : SV_SEEN;
+}
+
+/** Must @sv stay, which ends at @death? @older: an older one does. */
+static bool
+sv_needed(const struct vos_sv_df *sv, uint64_t death, const struct vos_readers *readers, bool older)
+{
+	const struct vos_view *last = &readers->views[readers->nr - 1];
+	enum sv_use            use;
+	uint32_t               i;
+
+	if (sv->epoch > last->epoch)
+		return true;
+	for (i = 0; i < readers->nr; i++) {
+		const struct vos_view *view = &readers->views[i];
+
+		if (sv->epoch > view->epoch || death <= view->epoch)
+			continue;
+		use = sv_use(sv, view);
+		if (use == SV_SEEN || (use == SV_HOLE && older))
+			return true;
+	}
+	return false;
 }
 
 int
-vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view,
-	       uint32_t *credits)
+vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_readers *readers,
+	       struct vos_sv_pos *pos, uint32_t *credits)
 {
-	struct vos_btree  tree = vos_sv_tree(pool, &akey->sv);
-	struct vos_sv_df *cur  = &akey->sv.cur;
-	uint64_t          keep = 0; /* epoch of the value the reader finds, if it is in hist */
-	struct vos_sv_df *sv;
-	int               rc;
+	struct vos_btree     tree = vos_sv_tree(pool, &akey->sv);
+	struct vos_sv_df    *cur  = &akey->sv.cur;
+	struct vos_btree_cur at;
+	struct vos_sv_df    *sv;
+	struct vos_sv_df    *next;
+	int                  rc = 0;
 
-	if (cur->epoch > view->epoch) {
-		sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
-		if (sv != NULL && !sv_is_gone(sv, view))
-			keep = sv->epoch;
-	}
-	for (; *credits > 0; (*credits)--) {
-		if (keep != 0)
-			sv = vos_btree_probe(&tree, VOS_BTREE_LT, &keep, NULL);
-		else
-			sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
+	for (; *credits > 0 && rc == 0; (*credits)--) {
+		sv = vos_btree_probe(&tree, VOS_BTREE_GE, &pos->epoch, &at);
 		if (sv == NULL)
 			break;
-		rc = sv_hist_delete(pool, akey, sv);
-		if (rc != 0)
-			return rc;
+		next       = vos_btree_next(&tree, &at);
+		pos->epoch = sv->epoch + 1;
+		if (sv_needed(sv, next != NULL ? next->epoch : cur->epoch != 0 ? cur->epoch : UINT64_MAX,
+			      readers, pos->older))
+			pos->older = true;
+		else
+			rc = sv_hist_delete(pool, akey, sv);
 	}
-	if (*credits > 0 && cur->epoch != 0 && cur->epoch <= view->epoch && sv_is_gone(cur, view))
-		return sv_cur_delete(pool, akey);
-	return 0;
+	if (rc != 0 || *credits == 0)
+		return rc;
+	pos->done = true;
+	if (cur->epoch != 0 && !sv_needed(cur, UINT64_MAX, readers, pos->older))
+		rc = sv_cur_delete(pool, akey);
+	return rc;
 }
 
 int

@@ -210,13 +210,14 @@ static void
 reclaim(struct fixture *f, uint64_t epoch)
 {
 	struct vos_view    view = { epoch, VOS_VER_NONE };
+	struct vos_readers readers = { &view, 1 };
 	struct vos_evt_pos pos  = { 0 };
 
 	while (pos.phase != VOS_EVT_DONE) {
 		uint32_t credits = 7;
 
 		umem_tx_begin(f->umem);
-		assert_int_equal(vos_evt_reclaim(&f->evt, &view, &pos, &credits), 0);
+		assert_int_equal(vos_evt_reclaim(&f->evt, &readers, &pos, &credits), 0);
 		tx_commit(f);
 	}
 	f->floor = epoch;

@@ -42,6 +42,7 @@ struct model {
 	daos_key_t   dkey_iov[OBJ_NR][DKEY_NR];
 	daos_key_t   akey_iov[OBJ_NR][AKEY_NR];
 	uint64_t     single_max;
+	uint64_t     snaps[4]; /**< epochs that stay readable; 0: free */
 	bool         power_losses;
 	bool         failed;       /**< the device did, in the operation just tried */
 	uint32_t     sure_nr;      /**< what of hist was done for sure; the rest may have been */
@@ -378,10 +379,13 @@ do_punch(struct model *m)
 static uint64_t
 read_epoch_pick(struct model *m)
 {
-	uint64_t how = rnd_below(&m->r, 3);
+	uint64_t how  = rnd_below(&m->r, 4);
+	uint64_t snap = m->snaps[rnd_below(&m->r, ARRAY_NR(m->snaps))];
 
 	if (how == 0)
 		return DAOS_EPOCH_MAX;
+	if (how == 1 && snap != 0)
+		return snap;
 	return MAX_OF(m->floor, 1) + rnd_below(&m->r, m->now - m->floor + 2);
 }
 
@@ -675,6 +679,32 @@ do_gc(struct model *m, unsigned credits)
 }
 
 static void
+snaps_tell(struct model *m)
+{
+	uint64_t snaps[ARRAY_NR(m->snaps)];
+	uint32_t nr = 0;
+	uint32_t i;
+
+	for (i = 0; i < ARRAY_NR(m->snaps); i++)
+		if (m->snaps[i] != 0)
+			snaps[nr++] = m->snaps[i];
+	assert_int_equal(vos_cont_set_snapshots(m->rig.cont, snaps, nr), 0);
+}
+
+/** Take a snapshot of something still readable, or drop one. */
+static void
+do_snapshot(struct model *m)
+{
+	uint64_t *snap = &m->snaps[rnd_below(&m->r, ARRAY_NR(m->snaps))];
+
+	if (*snap != 0)
+		*snap = 0;
+	else if (m->now > 0)
+		*snap = MAX_OF(m->floor, 1) + rnd_below(&m->r, m->now - MIN_OF(m->floor, m->now - 1));
+	snaps_tell(m);
+}
+
+static void
 do_aggregate(struct model *m)
 {
 	uint64_t epoch = m->floor + rnd_below(&m->r, m->now - m->floor + 1);
@@ -744,10 +774,12 @@ static void
 power_cycle(struct model *m)
 {
 	uint32_t nr = m->nr;
+	uint32_t i;
 
 	if (!m->failed)
 		m->sure_nr = nr;
 	rig_power_loss(&m->rig, rnd_next(&m->r));
+	snaps_tell(m);
 	assert_int_equal(vos_pool_check(m->rig.pool), 0);
 	m->nr = m->sure_nr;
 	if (!all_agrees(m, DAOS_EPOCH_MAX)) {
@@ -756,6 +788,8 @@ power_cycle(struct model *m)
 		assert_true(all_agrees(m, DAOS_EPOCH_MAX));
 	}
 	assert_true(all_agrees(m, MAX_OF(m->floor, 1)));
+	for (i = 0; i < ARRAY_NR(m->snaps); i++)
+		assert_true(m->snaps[i] == 0 || all_agrees(m, m->snaps[i]));
 	m->failed = false;
 	bio_ram_fail_after(m->rig.ram, 1 + rnd_below(&m->r, 300));
 }
@@ -806,8 +840,10 @@ one_step(struct model *m)
 		do_fetch(m);
 	else if (how < 85)
 		do_list(m);
-	else if (how < 97)
+	else if (how < 96)
 		do_query(m);
+	else if (how == 96)
+		do_snapshot(m);
 	else if (how == 97)
 		do_aggregate(m);
 	else if (how == 98)
@@ -816,8 +852,10 @@ one_step(struct model *m)
 		return;
 	else if (m->power_losses)
 		power_cycle(m);
-	else
+	else {
 		rig_reopen(&m->rig);
+		snaps_tell(m);
+	}
 }
 
 static void
