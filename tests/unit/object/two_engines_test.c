@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <daos.h>
@@ -38,8 +39,8 @@ static int
 start(void **state)
 {
 	(void)state;
-	tc = tc_start(&(struct tc_opts){.engine_nr = 2, .tgt_nr = 2, .dev_bytes = 512u << 20, .power_loss = true});
-	tc_pool_create(tc, "pool", NULL);
+	tc = tc_start(&(struct tc_opts){.engine_nr = 2, .tgt_nr = 2, .dev_bytes = 400u << 20, .power_loss = true});
+	tc_pool_create_sized(tc, "pool", 64u << 20, 128u << 20, NULL);
 	connect_client(0);
 	connect_client(1);
 	return 0;
@@ -216,6 +217,61 @@ test_power_loss(void **state)
 	assert_int_equal(daos_obj_close(oh, NULL), 0);
 }
 
+struct writer {
+	struct plat_thread *thread;
+	daos_handle_t       oh;
+	_Atomic bool        stop;
+	_Atomic int         acked; /**< values 0 .. acked - 1 were */
+};
+
+static void
+write_on(void *arg)
+{
+	struct writer *w = arg;
+	char           name[32];
+
+	as_client(1);
+	while (!w->stop) {
+		int i = w->acked, rc;
+
+		snprintf(name, sizeof(name), "under way %d", i);
+		rc = oc_put(w->oh, name, "a", &i, sizeof(i), 0);
+		assert_true(rc == 0 || rc == -DER_IO); /* the device may be seen failing before all is dark */
+		w->acked += rc == 0;
+	}
+	client_set_current(NULL);
+}
+
+/** Power goes while values are being written: each that was acknowledged is there afterwards. */
+static void
+test_power_loss_under_load(void **state)
+{
+	struct writer w = {.oh = open_as(1, 41, DAOS_OT_MULTI_HASHED, OC_SX)};
+	char          name[32];
+	int           acked = 0, got = 0;
+	size_t        bytes = 0;
+
+	(void)state;
+	assert_int_equal(plat_thread_create("writer", write_on, &w, &w.thread), 0);
+	for (uint32_t round = 0; round < 4; round++) {
+		while (w.acked < acked + 30) /* some more since the last time */
+			sched_yield();
+		tc_engine_crash(tc, round % 2, round * 1237 + 11);
+		acked = w.acked;
+		tc_engine_start(tc, round % 2);
+	}
+	w.stop = true;
+	plat_thread_join(w.thread);
+	as_client(1);
+	for (int i = 0; i < w.acked; i++) {
+		snprintf(name, sizeof(name), "under way %d", i);
+		assert_int_equal(oc_get(w.oh, name, "a", &got, sizeof(got), &bytes), 0);
+		assert_int_equal(bytes, sizeof(got));
+		assert_int_equal(got, i);
+	}
+	assert_int_equal(daos_obj_close(w.oh, NULL), 0);
+}
+
 static void
 test_read_only_container(void **state)
 {
@@ -262,6 +318,7 @@ main(void)
 	    cmocka_unit_test(test_handle_is_void_after_close),
 	    cmocka_unit_test(test_engines_restart_under_load),
 	    cmocka_unit_test(test_power_loss),
+	    cmocka_unit_test(test_power_loss_under_load),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
