@@ -2,7 +2,7 @@
 /**
  * The module table. A module comes from the caller's table (tests, simulation), from the program
  * itself (rdb and rsvc are linked into daos_engine), or from a shared object
- * libdaos_srv_<name>.so in a directory of DAOS_MODULE_PATH, by default ../lib/daos_srv beside the
+ * libdaos_srv_<name>.so in a directory of DAOS_MODULE_PATH, by default ../<libdir>/daos_srv beside the
  * executable. vos and security are libraries without a service: their names are accepted and mean
  * nothing.
  *
@@ -90,7 +90,7 @@ open_shared(const char *name, char *err, size_t err_bytes)
 		snprintf(dirs, sizeof(dirs), "%s", path);
 	else if (exe_dir(exe, sizeof(exe)))
 		/* installed; in a build tree, where each folder has its own */
-		snprintf(dirs, sizeof(dirs), "%s/../lib/daos_srv:%s/../mgmt:%s/../pool:%s/../container:%s/../object",
+		snprintf(dirs, sizeof(dirs), "%s/../" ENGINE_LIBDIR "/daos_srv:%s/../mgmt:%s/../pool:%s/../container:%s/../object",
 			 exe, exe, exe, exe, exe);
 	else
 		return NULL;

@@ -159,6 +159,7 @@ pool_peek(struct engine_sched *sched, struct sched_pool *pool)
 		return other;
 	if (!pool_may_update(sched, pool)) {
 		sched->stat.throttled_nr++;
+		d_tm_inc_counter(sched->tm_throttled, 1);
 		return other;
 	}
 	return other == NULL || upd->seq < other->seq ? upd : other;
@@ -171,6 +172,7 @@ queue_take(struct engine_sched *sched, struct sched_req *req)
 
 	d_list_del(&req->link);
 	sched->stat.queue_len--;
+	d_tm_set_gauge(sched->tm_queue_len, sched->stat.queue_len);
 	if (--pool->queue_len == 0)
 		d_list_del(&pool->busy_link);
 }
@@ -342,6 +344,7 @@ enqueue(struct engine_sched *sched, struct sched_pool *pool, struct sched_req *r
 		d_list_add_tail(&pool->busy_link, &sched->busy_pools);
 	sched->stat.queued_nr++;
 	sched->stat.queue_len++;
+	d_tm_set_gauge(sched->tm_queue_len, sched->stat.queue_len);
 	sched->stat.queue_len_max = MAX_OF(sched->stat.queue_len_max, sched->stat.queue_len);
 }
 
@@ -374,6 +377,7 @@ engine_sched_rpc(crt_context_t ctx, crt_rpc_t *rpc, crt_rpc_hdlr_t hdlr, void *a
 	req = req_get(sched);
 	if (req == NULL)
 		return -DER_NOMEM;
+	d_tm_inc_counter(sched->tm_requests, 1);
 	req->sched = sched;
 	req->rpc = rpc;
 	req->hdlr = hdlr;
@@ -397,6 +401,21 @@ engine_sched_rpc(crt_context_t ctx, crt_rpc_t *rpc, crt_rpc_hdlr_t hdlr, void *a
 
 /* ---- life ---- */
 
+static void
+metrics_add(struct engine_sched *sched)
+{
+	struct d_tm *tm = sched->dx->dx_engine->tm;
+	uint32_t     id = sched->dx->dx_id;
+
+	if (d_tm_add_metric(tm, &sched->tm_requests, D_TM_COUNTER, "requests received", "requests",
+			    "sched/xs_%u/requests", id) != 0 ||
+	    d_tm_add_metric(tm, &sched->tm_queue_len, D_TM_STATS_GAUGE, "requests waiting for their turn", "requests",
+			    "sched/xs_%u/queue_len", id) != 0 ||
+	    d_tm_add_metric(tm, &sched->tm_throttled, D_TM_COUNTER, "updates passed over for want of space", "updates",
+			    "sched/xs_%u/throttled", id) != 0)
+		D_WARN("xstream %u runs without some of its metrics", id);
+}
+
 int
 engine_sched_init(struct engine_sched *sched, struct dss_xstream *dx, bool queues)
 {
@@ -415,6 +434,7 @@ engine_sched_init(struct engine_sched *sched, struct dss_xstream *dx, bool queue
 	rc = slab_add(sched, queues ? ENGINE_SCHED_PREALLOC_NR : ENGINE_SCHED_PREALLOC_NR / 32);
 	if (rc != 0)
 		return rc;
+	metrics_add(sched);
 	sched->poller.name = "sched";
 	sched->poller.poll = process_all;
 	sched->poller.arm = nothing_to_start;

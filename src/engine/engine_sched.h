@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/telemetry.h"
 #include "engine/engine.h"
 
 #define ENGINE_SCHED_PREALLOC_NR  8192 /**< request records at start */
@@ -34,6 +35,7 @@ struct engine_sched {
 	bool                       queues;     /**< target xstreams queue; others run at once */
 	bool                       throttled;  /**< last look found only throttled updates */
 	struct dss_sched_stat      stat;
+	struct d_tm_node          *tm_requests, *tm_queue_len, *tm_throttled; /**< the same for readers outside */
 	struct ult_eventual       *drained;    /**< set when nothing is queued or running */
 };
 
