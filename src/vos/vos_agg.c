@@ -3,10 +3,11 @@
  * Aggregation up to epoch E of a container: whatever only readers before E could see goes.
  *
  *   - Readers are the snapshots (vos_cont_set_snapshots) and all from E on; "low" is the oldest.
- *   - An object or key under whose newest punch <= low nothing newer lies is unlinked as a whole and
- *     queued for vos_gc(), if no later punch has to be kept.
+ *   - An object or key under whose newest punch <= low nothing newer lies is unlinked as a whole
+ * and queued for vos_gc(), if no later punch has to be kept.
  *   - In an akey that stays, values and pieces no reader sees are freed.
- *   - A punch <= low has done its work once all below is clean, and is dropped. What is empty then goes.
+ *   - A punch <= low has done its work once all below is clean, and is dropped. What is empty then
+ * goes.
  *   - What did not change since the last aggregation is skipped.
  *
  * One walk over the trees with a budget: when it is used up, the transaction is committed, others
@@ -26,27 +27,27 @@
 
 /** A key the walk stands on, copied. */
 struct agg_key {
-	char                *buf;
-	size_t               cap;
+	char		    *buf;
+	size_t		     cap;
 	struct vos_key_probe probe;
-	bool                 set;
+	bool		     set;
 };
 
 struct agg {
 	struct vos_cont *cont;
 	struct vos_pool *pool;
-	daos_epoch_t     epoch;
-	daos_epoch_t     since; /**< the last time up to here */
-	daos_epoch_t     low;   /**< the oldest reader: a snapshot, or E */
+	daos_epoch_t	 epoch;
+	daos_epoch_t	 since; /**< the last time up to here */
+	daos_epoch_t	 low;	/**< the oldest reader: a snapshot, or E */
 	struct vos_view *views; /**< of the readers, snapshots first, then E */
-	uint32_t         view_nr;
-	bool           (*stop)(void *arg);
-	void            *stop_arg;
-	uint32_t         credits;
-	bool             stopped;
-	daos_unit_oid_t  oid;
-	struct agg_key   dkey;
-	struct agg_key   akey;
+	uint32_t	 view_nr;
+	bool (*stop)(void *arg);
+	void	       *stop_arg;
+	uint32_t	credits;
+	bool		stopped;
+	daos_unit_oid_t oid;
+	struct agg_key	dkey;
+	struct agg_key	akey;
 };
 
 /** Spend credits; when they are used up, commit and let others run. After it, look up again. */
@@ -82,13 +83,14 @@ agg_key_set(struct agg_key *k, const struct vos_key_df *key)
 	memcpy(k->buf, vos_key_bytes(key), key->key_bytes);
 	vos_key_probe_of(key, &k->probe);
 	k->probe.buf = k->buf;
-	k->set       = true;
+	k->set = true;
 	return 0;
 }
 
 /** The first key of @df behind @k, which then names it. */
 static int
-agg_key_next(struct agg *agg, struct vos_btree_df *df, struct agg_key *k, struct vos_key_df **ret_key)
+agg_key_next(struct agg *agg, struct vos_btree_df *df, struct agg_key *k,
+	     struct vos_key_df **ret_key)
 {
 	struct vos_btree   tree = vos_key_tree(agg->pool, df);
 	struct vos_key_df *key;
@@ -104,14 +106,14 @@ struct agg_path {
 	struct vos_obj_df *obj;
 	struct vos_key_df *dkey;
 	struct vos_key_df *akey;
-	struct vos_ver     punch; /**< the newest the oldest reader knows, of all of them */
+	struct vos_ver	   punch; /**< the newest the oldest reader knows, of all of them */
 };
 
 /** The newest punch of all records on @p up to @epoch. */
 static struct vos_ver
 path_punch(struct agg *agg, const struct agg_path *p, daos_epoch_t epoch)
 {
-	struct umem   *u     = agg->pool->umem;
+	struct umem   *u = agg->pool->umem;
 	struct vos_ver punch = VOS_VER_NONE;
 
 	if (p->obj != NULL)
@@ -126,7 +128,7 @@ path_punch(struct agg *agg, const struct agg_path *p, daos_epoch_t epoch)
 static struct agg_path
 agg_find(struct agg *agg, bool dkey, bool akey)
 {
-	struct agg_path p = { .obj = vos_obj_find(agg->pool, agg->cont->df, &agg->oid) };
+	struct agg_path p = {.obj = vos_obj_find(agg->pool, agg->cont->df, &agg->oid)};
 
 	if (p.obj != NULL && dkey)
 		p.dkey = vos_key_find(agg->pool, &p.obj->dkeys, &agg->dkey.probe);
@@ -136,7 +138,8 @@ agg_find(struct agg *agg, bool dkey, bool akey)
 	return p;
 }
 
-/** Did something on the path get punched since the last time? Then what lies below is affected, too. */
+/** Did something on the path get punched since the last time? Then what lies below is affected,
+ * too. */
 static bool
 path_is_new(struct agg *agg, const struct agg_path *p)
 {
@@ -151,7 +154,8 @@ inc_is_old(struct agg *agg, const struct vos_inc_df *inc)
 	       vos_inc_punch_last(agg->pool->umem, inc).epoch <= agg->since;
 }
 
-/** Is all below hidden from all readers, and no later punch to be kept? @punch: newest up to the oldest reader. */
+/** Is all below hidden from all readers, and no later punch to be kept? @punch: newest up to the
+ * oldest reader. */
 static bool
 inc_is_dead(struct agg *agg, const struct vos_inc_df *inc, struct vos_ver punch)
 {
@@ -173,7 +177,7 @@ key_remove(struct agg *agg, struct vos_btree_df *df, struct vos_key_df *key, boo
 }
 
 struct akey_pos {
-	bool               started;
+	bool		   started;
 	struct vos_evt_pos evt;
 	struct vos_sv_pos  sv;
 };
@@ -182,20 +186,20 @@ struct akey_pos {
 static int
 akey_slice(struct agg *agg, const struct agg_path *p, struct akey_pos *pos, bool *ret_done)
 {
-	struct vos_readers readers = { agg->views, agg->view_nr };
-	struct vos_evt     evt     = vos_akey_evt(agg->pool, p->akey);
-	uint32_t           i;
-	int                rc = 0;
+	struct vos_readers readers = {agg->views, agg->view_nr};
+	struct vos_evt	   evt = vos_akey_evt(agg->pool, p->akey);
+	uint32_t	   i;
+	int		   rc = 0;
 
 	for (i = 0; i < agg->view_nr; i++)
 		agg->views[i].punch = path_punch(agg, p, agg->views[i].epoch);
 	pos->started = true;
-	*ret_done    = true;
+	*ret_done = true;
 	if (p->akey->type == VOS_AKEY_SINGLE) {
-		rc        = vos_sv_reclaim(agg->pool, p->akey, &readers, &pos->sv, &agg->credits);
+		rc = vos_sv_reclaim(agg->pool, p->akey, &readers, &pos->sv, &agg->credits);
 		*ret_done = pos->sv.done;
 	} else if (p->akey->type == VOS_AKEY_ARRAY) {
-		rc        = vos_evt_reclaim(&evt, &readers, &pos->evt, &agg->credits);
+		rc = vos_evt_reclaim(&evt, &readers, &pos->evt, &agg->credits);
 		*ret_done = pos->evt.phase == VOS_EVT_DONE;
 	}
 	return rc;
@@ -204,10 +208,10 @@ akey_slice(struct agg *agg, const struct agg_path *p, struct akey_pos *pos, bool
 MAY_YIELD static int
 agg_akey(struct agg *agg)
 {
-	struct akey_pos pos  = { 0 };
-	bool            done = false;
+	struct akey_pos pos = {0};
+	bool		done = false;
 	struct agg_path p;
-	int             rc = 0;
+	int		rc = 0;
 
 	while (rc == 0 && !done && !agg->stopped) {
 		p = agg_find(agg, true, true);
@@ -233,9 +237,9 @@ agg_akey(struct agg *agg)
 MAY_YIELD static int
 agg_dkey(struct agg *agg)
 {
-	struct agg_path    p = agg_find(agg, true, false);
+	struct agg_path	   p = agg_find(agg, true, false);
 	struct vos_key_df *akey;
-	int                rc = 0;
+	int		   rc = 0;
 
 	if (p.dkey != NULL && inc_is_dead(agg, &p.dkey->inc, p.punch))
 		return key_remove(agg, &p.obj->dkeys, p.dkey, false);
@@ -253,7 +257,7 @@ agg_dkey(struct agg *agg)
 	}
 	if (rc != 0 || agg->stopped)
 		return rc;
-	p  = agg_find(agg, true, false);
+	p = agg_find(agg, true, false);
 	if (p.dkey == NULL)
 		return 0;
 	rc = vos_inc_trim(agg->pool->umem, &p.dkey->inc, agg->low);
@@ -278,9 +282,9 @@ obj_remove(struct agg *agg, struct vos_obj_df *obj, bool empty)
 MAY_YIELD static int
 agg_obj(struct agg *agg)
 {
-	struct agg_path    p = agg_find(agg, false, false);
+	struct agg_path	   p = agg_find(agg, false, false);
 	struct vos_key_df *dkey;
-	int                rc = 0;
+	int		   rc = 0;
 
 	if (p.obj != NULL && inc_is_dead(agg, &p.obj->inc, p.punch))
 		return obj_remove(agg, p.obj, false);
@@ -311,17 +315,18 @@ MAY_YIELD static int
 agg_objs(struct agg *agg)
 {
 	struct vos_btree       tree = vos_obj_tree(agg->pool, agg->cont->df);
-	enum vos_btree_op      op   = VOS_BTREE_FIRST;
+	enum vos_btree_op      op = VOS_BTREE_FIRST;
 	struct vos_obj_ent_df *ent;
-	int                    rc = 0;
+	int		       rc = 0;
 
 	while (rc == 0 && !agg->stopped) {
 		ent = vos_btree_probe(&tree, op, &agg->oid, NULL);
 		if (ent == NULL)
 			break;
 		agg->oid = ent->oid;
-		op       = VOS_BTREE_GT;
-		if (!inc_is_old(agg, &((struct vos_obj_df *)umem_ptr(agg->pool->umem, ent->obj))->inc))
+		op = VOS_BTREE_GT;
+		if (!inc_is_old(agg,
+				&((struct vos_obj_df *)umem_ptr(agg->pool->umem, ent->obj))->inc))
 			rc = agg_obj(agg);
 		if (rc == 0)
 			rc = agg_tick(agg);
@@ -336,19 +341,20 @@ cont_set_epochs(struct vos_cont *cont, daos_epoch_t hae, daos_epoch_t floor)
 
 	rc = umem_tx_add(cont->pool->umem, &cont->df->hae, 2 * sizeof(uint64_t));
 	if (rc == 0) {
-		cont->df->hae   = hae;
+		cont->df->hae = hae;
 		cont->df->floor = MAX_OF(cont->df->floor, floor);
 	}
 	return rc;
 }
-_Static_assert(offsetof(struct vos_cont_df, floor) == offsetof(struct vos_cont_df, hae) + 8, "neighbours");
+_Static_assert(offsetof(struct vos_cont_df, floor) == offsetof(struct vos_cont_df, hae) + 8,
+	       "neighbours");
 
 /** Who reads: the snapshots before E, and everybody from E on. */
 static int
 agg_set_readers(struct agg *agg)
 {
 	struct vos_cont *cont = agg->cont;
-	uint32_t         i;
+	uint32_t	 i;
 
 	agg->views = calloc(cont->snap_nr + 1, sizeof(*agg->views));
 	if (agg->views == NULL)
@@ -401,9 +407,14 @@ agg_complete(struct agg *agg)
 MAY_YIELD int
 vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg)
 {
-	struct agg agg = { .cont = cont, .pool = cont->pool, .epoch = epoch, .since = cont->df->hae,
-		.stop = stop, .stop_arg = arg, .credits = SLICE_CREDITS };
-	int        rc;
+	struct agg agg = {.cont = cont,
+			  .pool = cont->pool,
+			  .epoch = epoch,
+			  .since = cont->df->hae,
+			  .stop = stop,
+			  .stop_arg = arg,
+			  .credits = SLICE_CREDITS};
+	int	   rc;
 
 	if (cont->aggregating)
 		return -DER_BUSY;

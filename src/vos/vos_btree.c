@@ -24,9 +24,9 @@
 struct vos_btree_node_df {
 	uint16_t nr;
 	uint16_t cap;
-	uint8_t  leaf;
-	uint8_t  reserved[3];
-	uint8_t  ents[];
+	uint8_t	 leaf;
+	uint8_t	 reserved[3];
+	uint8_t	 ents[];
 };
 _Static_assert(sizeof(struct vos_btree_node_df) == 8, "durable layout");
 
@@ -90,7 +90,7 @@ node_bound(const struct vos_btree *t, node_t *n, const void *key, bool after)
 
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
-		int      c   = t->cls->cmp(t->umem, ent_at(t, n, mid), key);
+		int	 c = t->cls->cmp(t->umem, ent_at(t, n, mid), key);
 
 		if (c < 0 || (after && c == 0))
 			lo = mid + 1;
@@ -104,7 +104,7 @@ node_bound(const struct vos_btree *t, node_t *n, const void *key, bool after)
 static void
 path_find(const struct vos_btree *t, const void *key, bool after, struct vos_btree_cur *cur)
 {
-	node_t  *n = root_node(t);
+	node_t	*n = root_node(t);
 	uint32_t i;
 
 	cur->depth = t->df->depth;
@@ -115,7 +115,7 @@ path_find(const struct vos_btree *t, const void *key, bool after, struct vos_btr
 		if (!n->leaf && pos > 0)
 			pos--;
 		cur->lvl[i].node = n;
-		cur->lvl[i].pos  = pos;
+		cur->lvl[i].pos = pos;
 		if (!n->leaf)
 			n = child_at(t, n, pos);
 	}
@@ -127,11 +127,11 @@ path_edge(const struct vos_btree *t, bool last, struct vos_btree_cur *cur, uint3
 	uint32_t i;
 
 	for (i = from; i < cur->depth; i++) {
-		node_t *n = i == 0 ? root_node(t)
-				   : child_at(t, cur->lvl[i - 1].node, cur->lvl[i - 1].pos);
+		node_t *n =
+		    i == 0 ? root_node(t) : child_at(t, cur->lvl[i - 1].node, cur->lvl[i - 1].pos);
 
 		cur->lvl[i].node = n;
-		cur->lvl[i].pos  = last ? n->nr - 1 : 0;
+		cur->lvl[i].pos = last ? n->nr - 1 : 0;
 	}
 }
 
@@ -145,7 +145,8 @@ vos_btree_next(const struct vos_btree *t, struct vos_btree_cur *cur)
 		if (cur->lvl[i].pos + 1 < cur->lvl[i].node->nr) {
 			cur->lvl[i].pos++;
 			path_edge(t, false, cur, i + 1);
-			return ent_at(t, cur->lvl[cur->depth - 1].node, cur->lvl[cur->depth - 1].pos);
+			return ent_at(t, cur->lvl[cur->depth - 1].node,
+				      cur->lvl[cur->depth - 1].pos);
 		}
 	}
 	return NULL;
@@ -161,7 +162,8 @@ vos_btree_prev(const struct vos_btree *t, struct vos_btree_cur *cur)
 		if (cur->lvl[i].pos > 0) {
 			cur->lvl[i].pos--;
 			path_edge(t, true, cur, i + 1);
-			return ent_at(t, cur->lvl[cur->depth - 1].node, cur->lvl[cur->depth - 1].pos);
+			return ent_at(t, cur->lvl[cur->depth - 1].node,
+				      cur->lvl[cur->depth - 1].pos);
 		}
 	}
 	return NULL;
@@ -172,8 +174,8 @@ vos_btree_probe(const struct vos_btree *t, enum vos_btree_op op, const void *key
 		struct vos_btree_cur *cur)
 {
 	struct vos_btree_cur own;
-	node_t              *leaf;
-	uint32_t             pos;
+	node_t		    *leaf;
+	uint32_t	     pos;
 
 	if (t->df->depth == 0)
 		return NULL;
@@ -186,7 +188,7 @@ vos_btree_probe(const struct vos_btree *t, enum vos_btree_op op, const void *key
 	}
 	path_find(t, key, op == VOS_BTREE_GT || op == VOS_BTREE_LE, cur);
 	leaf = cur->lvl[cur->depth - 1].node;
-	pos  = cur->lvl[cur->depth - 1].pos;
+	pos = cur->lvl[cur->depth - 1].pos;
 	switch (op) {
 	case VOS_BTREE_EQ:
 		if (pos < leaf->nr && t->cls->cmp(t->umem, ent_at(t, leaf, pos), key) == 0)
@@ -209,14 +211,14 @@ node_new(const struct vos_btree *t, bool leaf, uint32_t cap, node_t **ret_node)
 {
 	uint32_t   stride = leaf ? t->cls->ent_bytes : t->cls->key_bytes + sizeof(umem_off_t);
 	umem_off_t off;
-	int        rc;
+	int	   rc;
 
 	rc = umem_alloc(t->umem, sizeof(node_t) + (size_t)cap * stride, &off);
 	if (rc != 0)
 		return rc;
-	*ret_node         = umem_ptr(t->umem, off);
+	*ret_node = umem_ptr(t->umem, off);
 	(*ret_node)->leaf = leaf;
-	(*ret_node)->cap  = cap;
+	(*ret_node)->cap = cap;
 	return 0;
 }
 
@@ -225,7 +227,7 @@ static int
 path_fix_min(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl)
 {
 	const uint8_t *key = ent_at(t, cur->lvl[lvl].node, 0);
-	int            rc;
+	int	       rc;
 
 	while (lvl > 0) {
 		uint8_t *ent = ent_at(t, cur->lvl[lvl - 1].node, cur->lvl[lvl - 1].pos);
@@ -264,7 +266,7 @@ root_grow(const struct vos_btree *t, struct vos_btree_cur *cur)
 {
 	node_t *old = cur->lvl[0].node;
 	node_t *n;
-	int     rc;
+	int	rc;
 
 	rc = node_new(t, true, MIN_OF(old->cap * 2u, t->cls->order), &n);
 	if (rc == 0)
@@ -276,7 +278,7 @@ root_grow(const struct vos_btree *t, struct vos_btree_cur *cur)
 	rc = umem_free(t->umem, t->df->root);
 	if (rc != 0)
 		return rc;
-	t->df->root      = umem_off(t->umem, n);
+	t->df->root = umem_off(t->umem, n);
 	cur->lvl[0].node = n;
 	return 0;
 }
@@ -286,8 +288,8 @@ static int
 node_split(const struct vos_btree *t, node_t *n, uint32_t pos, node_t **ret_right)
 {
 	uint32_t from = pos == n->nr ? n->nr : n->nr / 2;
-	node_t  *right;
-	int      rc;
+	node_t	*right;
+	int	 rc;
 
 	rc = node_new(t, n->leaf, t->cls->order, &right);
 	if (rc == 0)
@@ -296,7 +298,7 @@ node_split(const struct vos_btree *t, node_t *n, uint32_t pos, node_t **ret_righ
 		return rc;
 	right->nr = n->nr - from;
 	memcpy(right->ents, ent_at(t, n, from), (size_t)right->nr * ent_stride(t, n));
-	n->nr      = from;
+	n->nr = from;
 	*ret_right = right;
 	return 0;
 }
@@ -318,7 +320,7 @@ root_raise(const struct vos_btree *t, node_t *left, node_t *right)
 {
 	uint8_t ent[INNER_ENT_BYTES_MAX];
 	node_t *root;
-	int     rc;
+	int	rc;
 
 	rc = node_new(t, false, t->cls->order, &root);
 	if (rc == 0)
@@ -329,7 +331,7 @@ root_raise(const struct vos_btree *t, node_t *left, node_t *right)
 	memcpy(ent_at(t, root, 0), ent, ent_stride(t, root));
 	inner_ent_make(t, right, ent);
 	memcpy(ent_at(t, root, 1), ent, ent_stride(t, root));
-	root->nr    = 2;
+	root->nr = 2;
 	t->df->root = umem_off(t->umem, root);
 	t->df->depth++;
 	return 0;
@@ -342,7 +344,7 @@ path_insert(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl, 
 	node_t *n = cur->lvl[lvl].node;
 	node_t *right;
 	uint8_t up[INNER_ENT_BYTES_MAX];
-	int     rc;
+	int	rc;
 
 	if (n->nr == n->cap && n->cap < t->cls->order) {
 		rc = root_grow(t, cur);
@@ -377,7 +379,7 @@ static int
 first_insert(const struct vos_btree *t, const void *ent)
 {
 	node_t *n;
-	int     rc;
+	int	rc;
 
 	rc = node_new(t, true, 1, &n);
 	if (rc == 0)
@@ -385,10 +387,10 @@ first_insert(const struct vos_btree *t, const void *ent)
 	if (rc != 0)
 		return rc;
 	memcpy(n->ents, ent, t->cls->ent_bytes);
-	n->nr        = 1;
-	t->df->root  = umem_off(t->umem, n);
+	n->nr = 1;
+	t->df->root = umem_off(t->umem, n);
 	t->df->depth = 1;
-	t->df->nr    = 1;
+	t->df->nr = 1;
 	return 0;
 }
 
@@ -396,16 +398,16 @@ int
 vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent)
 {
 	struct vos_btree_cur cur;
-	node_t              *leaf;
-	uint32_t             pos;
-	int                  rc;
+	node_t		    *leaf;
+	uint32_t	     pos;
+	int		     rc;
 
 	D_ASSERT(t->cls->key_bytes + sizeof(umem_off_t) <= INNER_ENT_BYTES_MAX);
 	if (t->df->depth == 0)
 		return first_insert(t, ent);
 	path_find(t, key, false, &cur);
 	leaf = cur.lvl[cur.depth - 1].node;
-	pos  = cur.lvl[cur.depth - 1].pos;
+	pos = cur.lvl[cur.depth - 1].pos;
 	if (pos < leaf->nr && t->cls->cmp(t->umem, ent_at(t, leaf, pos), key) == 0)
 		return -DER_EXIST;
 	rc = df_touch(t);
@@ -443,14 +445,14 @@ node_join(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl, no
 static int
 path_shrink(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl)
 {
-	node_t  *n = cur->lvl[lvl].node;
-	node_t  *parent;
+	node_t	*n = cur->lvl[lvl].node;
+	node_t	*parent;
 	uint32_t ppos;
 
 	if (lvl == 0 || n->nr > t->cls->order / 4)
 		return 0;
 	parent = cur->lvl[lvl - 1].node;
-	ppos   = cur->lvl[lvl - 1].pos;
+	ppos = cur->lvl[lvl - 1].pos;
 	if (ppos > 0) {
 		node_t *left = child_at(t, parent, ppos - 1);
 
@@ -472,15 +474,15 @@ path_shrink(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl)
 static int
 path_remove(const struct vos_btree *t, struct vos_btree_cur *cur, uint32_t lvl)
 {
-	node_t  *n   = cur->lvl[lvl].node;
+	node_t	*n = cur->lvl[lvl].node;
 	uint32_t pos = cur->lvl[lvl].pos;
-	int      rc;
+	int	 rc;
 
 	if (n->nr == 1) {
 		rc = umem_free(t->umem, umem_off(t->umem, n));
 		if (rc != 0 || lvl > 0)
 			return rc != 0 ? rc : path_remove(t, cur, lvl - 1);
-		t->df->root  = UMEM_NULL;
+		t->df->root = UMEM_NULL;
 		t->df->depth = 0;
 		return 0;
 	}
@@ -503,7 +505,7 @@ int
 vos_btree_delete(const struct vos_btree *t, const void *key)
 {
 	struct vos_btree_cur cur;
-	int                  rc;
+	int		     rc;
 
 	if (vos_btree_probe(t, VOS_BTREE_EQ, key, &cur) == NULL)
 		return -DER_NONEXIST;
@@ -515,8 +517,8 @@ vos_btree_delete(const struct vos_btree *t, const void *key)
 	if (rc != 0)
 		return rc;
 	while (t->df->depth > 1) {
-		node_t    *root = root_node(t);
-		umem_off_t old  = t->df->root;
+		node_t	  *root = root_node(t);
+		umem_off_t old = t->df->root;
 
 		if (root->nr > 1)
 			break;
@@ -553,7 +555,7 @@ struct check {
 	const struct vos_btree *t;
 	bool (*less)(const struct umem *u, const void *a, const void *b);
 	int (*fn)(void *ent, void *arg);
-	void    *arg;
+	void	*arg;
 	uint8_t *last;
 	uint32_t nr;
 };
@@ -569,7 +571,7 @@ static int
 leaf_check(struct check *c, node_t *n, umem_off_t off)
 {
 	uint32_t i;
-	int      rc;
+	int	 rc;
 
 	for (i = 0; i < n->nr; i++) {
 		uint8_t *ent = ent_at(c->t, n, i);
@@ -588,9 +590,9 @@ leaf_check(struct check *c, node_t *n, umem_off_t off)
 static int
 node_check(struct check *c, umem_off_t off, uint32_t depth, const uint8_t *key)
 {
-	node_t  *n;
+	node_t	*n;
 	uint32_t i;
-	int      rc;
+	int	 rc;
 
 	if (!umem_off_valid(c->t->umem, off, sizeof(*n)))
 		return node_bad("offset outside of the heap", off);
@@ -621,13 +623,13 @@ vos_btree_check(const struct vos_btree *t,
 		bool (*less)(const struct umem *u, const void *a, const void *b),
 		int (*fn)(void *ent, void *arg), void *arg)
 {
-	struct check c = { .t = t, .less = less, .fn = fn, .arg = arg };
-	int          rc;
+	struct check c = {.t = t, .less = less, .fn = fn, .arg = arg};
+	int	     rc;
 
 	if (t->df->depth == 0)
 		return t->df->nr == 0 && t->df->root == UMEM_NULL
-			       ? 0
-			       : node_bad("empty tree with a root or a count", t->df->root);
+			   ? 0
+			   : node_bad("empty tree with a root or a count", t->df->root);
 	if (t->df->depth > VOS_BTREE_DEPTH_MAX)
 		return node_bad("tree too deep", t->df->root);
 	rc = node_check(&c, t->df->root, t->df->depth, NULL);

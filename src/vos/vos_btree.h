@@ -15,16 +15,16 @@
 typedef int (*vos_btree_cmp_t)(const struct umem *u, const void *ent, const void *key);
 
 struct vos_btree_class {
-	uint16_t        ent_bytes; /**< of a leaf entry; multiple of 8 */
-	uint16_t        key_bytes; /**< leading part that inner nodes keep a copy of; multiple of 8 */
-	uint16_t        order;     /**< entries a full node holds, >= 4 */
+	uint16_t ent_bytes; /**< of a leaf entry; multiple of 8 */
+	uint16_t key_bytes; /**< leading part that inner nodes keep a copy of; multiple of 8 */
+	uint16_t order;	    /**< entries a full node holds, >= 4 */
 	vos_btree_cmp_t cmp;
 };
 
 struct vos_btree {
-	struct umem                  *umem;
+	struct umem		     *umem;
 	const struct vos_btree_class *cls;
-	struct vos_btree_df          *df;
+	struct vos_btree_df	     *df;
 };
 
 struct vos_btree_node_df;
@@ -35,7 +35,7 @@ struct vos_btree_cur {
 	uint32_t depth;
 	struct {
 		struct vos_btree_node_df *node;
-		uint32_t                  pos;
+		uint32_t		  pos;
 	} lvl[VOS_BTREE_DEPTH_MAX];
 };
 
@@ -62,16 +62,17 @@ vos_btree_find(const struct vos_btree *t, const void *key)
 }
 
 /** Copies @ent (class ent_bytes); @key is its search key. Errors: EXIST, NOSPACE, NOMEM. */
-int  vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent) MUST_CHECK;
+int vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent) MUST_CHECK;
 /** Errors: NONEXIST, NOMEM. */
-int  vos_btree_delete(const struct vos_btree *t, const void *key) MUST_CHECK;
+int vos_btree_delete(const struct vos_btree *t, const void *key) MUST_CHECK;
 /** Log an entry found before it is changed in place; its key must stay. */
-int  vos_btree_touch(const struct vos_btree *t, void *ent) MUST_CHECK;
+int vos_btree_touch(const struct vos_btree *t, void *ent) MUST_CHECK;
 
-/** Calls @fn for each entry, in order, after checking the nodes; @less tells whether a precedes b. */
-int  vos_btree_check(const struct vos_btree *t,
-		     bool (*less)(const struct umem *u, const void *a, const void *b),
-		     int (*fn)(void *ent, void *arg), void *arg) MUST_CHECK;
+/** Calls @fn for each entry, in order, after checking the nodes; @less tells whether a precedes b.
+ */
+int vos_btree_check(const struct vos_btree *t,
+		    bool (*less)(const struct umem *u, const void *a, const void *b),
+		    int (*fn)(void *ent, void *arg), void *arg) MUST_CHECK;
 
 /** For classes whose key is one u64, resp. for search keys that are a u64. */
 int vos_btree_cmp_u64(const struct umem *u, const void *ent, const void *key);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Walks all of a pool and checks what docs/formats/vos.md promises: trees, incarnation logs, pieces,
- * and the accounts: every used block and heap blob is referred to exactly as often as it says.
+ * Walks all of a pool and checks what docs/formats/vos.md promises: trees, incarnation logs,
+ * pieces, and the accounts: every used block and heap blob is referred to exactly as often as it
+ * says.
  */
 #define D_LOGFAC LOG_FAC_VOS
 
@@ -10,16 +11,15 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
-
 struct walk {
-	struct vos_pool *pool;
-	uint64_t        *used;     /**< bitmap of blocks seen */
-	uint64_t        *blobs;    /**< heap blobs seen, one entry a reference */
-	size_t           blob_nr;
-	size_t           blob_cap;
-	uint64_t         bytes;    /**< of the container at hand */
-	uint64_t         obj_nr;
-	enum vos_key_level level;  /**< of the keys expected */
+	struct vos_pool	  *pool;
+	uint64_t	  *used;  /**< bitmap of blocks seen */
+	uint64_t	  *blobs; /**< heap blobs seen, one entry a reference */
+	size_t		   blob_nr;
+	size_t		   blob_cap;
+	uint64_t	   bytes; /**< of the container at hand */
+	uint64_t	   obj_nr;
+	enum vos_key_level level; /**< of the keys expected */
 };
 
 static int
@@ -35,12 +35,12 @@ static int
 blob_seen(struct walk *w, uint64_t data_off)
 {
 	if (w->blob_nr == w->blob_cap) {
-		size_t    cap   = w->blob_cap == 0 ? 1024 : w->blob_cap * 2;
+		size_t	  cap = w->blob_cap == 0 ? 1024 : w->blob_cap * 2;
 		uint64_t *blobs = realloc(w->blobs, cap * sizeof(*blobs));
 
 		if (blobs == NULL)
 			return -DER_NOMEM;
-		w->blobs    = blobs;
+		w->blobs = blobs;
 		w->blob_cap = cap;
 	}
 	w->blobs[w->blob_nr++] = data_off;
@@ -52,14 +52,14 @@ static int
 blocks_seen(struct walk *w, uint64_t addr, uint64_t bytes, uint32_t flags)
 {
 	uint64_t first = addr / BIO_BLOCK_BYTES;
-	uint64_t last  = (addr + bytes - 1) / BIO_BLOCK_BYTES;
+	uint64_t last = (addr + bytes - 1) / BIO_BLOCK_BYTES;
 	uint64_t blk;
 
 	if (bytes == 0 || last >= w->pool->df->data_blk_nr)
 		return bad("blocks outside of the data blob", addr);
 	for (blk = first; blk <= last; blk++) {
-		uint64_t bit    = 1ULL << (blk % 64);
-		bool     shared = (blk == first && (flags & VOS_EXT_HEAD_SHARED)) ||
+		uint64_t bit = 1ULL << (blk % 64);
+		bool	 shared = (blk == first && (flags & VOS_EXT_HEAD_SHARED)) ||
 			      (blk == last && (flags & VOS_EXT_TAIL_SHARED));
 
 		if ((w->used[blk / 64] & bit) && !shared)
@@ -96,8 +96,8 @@ static int
 space_check(struct walk *w)
 {
 	struct umem *u = w->pool->umem;
-	size_t       i;
-	size_t       j;
+	size_t	     i;
+	size_t	     j;
 
 	if (w->blob_nr > 0)
 		qsort(w->blobs, w->blob_nr, sizeof(*w->blobs), u64_cmp);
@@ -142,7 +142,7 @@ static int
 sv_hist_seen(void *ent, void *arg)
 {
 	const struct vos_sv_df *sv = ent;
-	struct sv_walk         *sw = arg;
+	struct sv_walk	       *sw = arg;
 
 	if (sv->epoch == 0 || (sw->cur_epoch != 0 && sv->epoch >= sw->cur_epoch))
 		return bad("an old single value is newer than the newest", sv->epoch);
@@ -159,10 +159,10 @@ u64_less(const struct umem *u, const void *a, const void *b)
 static int
 akey_check(struct walk *w, struct vos_key_df *akey)
 {
-	struct vos_evt   evt  = vos_akey_evt(w->pool, akey);
+	struct vos_evt	 evt = vos_akey_evt(w->pool, akey);
 	struct vos_btree tree = vos_sv_tree(w->pool, &akey->sv);
-	struct sv_walk   sw   = { w, akey->sv.cur.epoch };
-	int              rc;
+	struct sv_walk	 sw = {w, akey->sv.cur.epoch};
+	int		 rc;
 
 	switch (akey->type) {
 	case VOS_AKEY_NONE:
@@ -186,9 +186,9 @@ key_less(const struct umem *u, const void *a, const void *b)
 {
 	const struct vos_key_ent_df *x = a;
 	const struct vos_key_ent_df *y = b;
-	struct vos_key_probe         p;
-	const struct vos_key_df     *k;
-	int                          c;
+	struct vos_key_probe	     p;
+	const struct vos_key_df	    *k;
+	int			     c;
 
 	if (x->ord != y->ord)
 		return x->ord < y->ord;
@@ -215,7 +215,7 @@ static int
 key_ent_check(void *ent, void *arg)
 {
 	struct vos_key_ent_df *e = ent;
-	struct walk           *w = arg;
+	struct walk	      *w = arg;
 	struct vos_key_probe   probe;
 	struct vos_key_df     *key;
 
@@ -234,11 +234,11 @@ static int
 keys_check(struct walk *w, struct vos_btree_df *df, enum vos_key_level level)
 {
 	struct vos_btree   tree = vos_key_tree(w->pool, df);
-	enum vos_key_level up   = w->level;
-	int                rc;
+	enum vos_key_level up = w->level;
+	int		   rc;
 
 	w->level = level;
-	rc       = vos_btree_check(&tree, key_less, key_ent_check, w);
+	rc = vos_btree_check(&tree, key_less, key_ent_check, w);
 	w->level = up;
 	return rc;
 }
@@ -264,7 +264,7 @@ static int
 obj_ent_check(void *ent, void *arg)
 {
 	struct vos_obj_ent_df *e = ent;
-	struct walk           *w = arg;
+	struct walk	      *w = arg;
 	struct vos_obj_df     *obj;
 
 	if (!umem_off_valid(w->pool->umem, e->obj, sizeof(*obj)))
@@ -289,11 +289,11 @@ cont_objs_check(struct walk *w, struct vos_cont_df *cont)
 static int
 gc_check(struct walk *w, umem_off_t of)
 {
-	struct umem *u   = w->pool->umem;
+	struct umem *u = w->pool->umem;
 	umem_off_t   off = w->pool->df->gc_head;
 	umem_off_t   tail = UMEM_NULL;
-	uint64_t     nr  = 0;
-	int          rc;
+	uint64_t     nr = 0;
+	int	     rc;
 
 	for (; off != UMEM_NULL; nr++) {
 		struct vos_gc_df *gc;
@@ -310,7 +310,7 @@ gc_check(struct walk *w, umem_off_t of)
 		if (rc != 0)
 			return rc;
 		tail = off;
-		off  = gc->next;
+		off = gc->next;
 	}
 	if (nr != w->pool->df->gc_nr || tail != w->pool->df->gc_tail)
 		return bad("count or tail of what is to be freed is wrong", nr);
@@ -323,7 +323,7 @@ gc_orphans_check(struct walk *w)
 {
 	struct umem *u = w->pool->umem;
 	umem_off_t   off;
-	int          rc = 0;
+	int	     rc = 0;
 
 	for (off = w->pool->df->gc_head; off != UMEM_NULL && rc == 0;) {
 		struct vos_gc_df *gc = umem_ptr(u, off);
@@ -331,7 +331,7 @@ gc_orphans_check(struct walk *w)
 		if (gc->kind == VOS_GC_CONT) {
 			uint64_t bytes = w->bytes;
 
-			rc       = gc_check(w, gc->what);
+			rc = gc_check(w, gc->what);
 			w->bytes = bytes;
 		}
 		off = gc->next;
@@ -343,9 +343,9 @@ static int
 cont_ent_check(void *ent, void *arg)
 {
 	struct vos_cont_ent_df *e = ent;
-	struct walk            *w = arg;
+	struct walk	       *w = arg;
 	struct vos_cont_df     *cont;
-	int                     rc;
+	int			rc;
 
 	if (!umem_off_valid(w->pool->umem, e->cont, sizeof(*cont)))
 		return bad("container outside of the heap", e->cont);
@@ -353,7 +353,7 @@ cont_ent_check(void *ent, void *arg)
 	if (memcmp(cont->uuid, e->uuid, sizeof(e->uuid)) != 0 || cont->floor < cont->hae)
 		return bad("container's name or epochs are wrong", e->cont);
 	w->bytes = 0;
-	rc       = cont_objs_check(w, cont);
+	rc = cont_objs_check(w, cont);
 	if (rc == 0)
 		rc = gc_check(w, e->cont);
 	if (rc == 0 && w->bytes != cont->used_bytes)
@@ -371,9 +371,9 @@ uuid_less(const struct umem *u, const void *a, const void *b)
 int
 vos_pool_check(struct vos_pool *pool)
 {
-	struct walk      w    = { .pool = pool };
+	struct walk	 w = {.pool = pool};
 	struct vos_btree tree = vos_cont_tree(pool);
-	int              rc;
+	int		 rc;
 
 	rc = umem_check(pool->umem);
 	if (rc != 0)

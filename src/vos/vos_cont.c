@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** Containers. An operation under way holds its container open, so it never has to look it up again. */
+/** Containers. An operation under way holds its container open, so it never has to look it up
+ * again. */
 #define D_LOGFAC LOG_FAC_VOS
 
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 static struct vos_cont_df *
 cont_find(struct vos_pool *pool, const uuid_t uuid)
 {
-	struct vos_btree        tree = vos_cont_tree(pool);
-	struct vos_cont_ent_df *ent  = vos_btree_find(&tree, uuid);
+	struct vos_btree	tree = vos_cont_tree(pool);
+	struct vos_cont_ent_df *ent = vos_btree_find(&tree, uuid);
 
 	return ent == NULL ? NULL : umem_ptr(pool->umem, ent->cont);
 }
@@ -21,7 +22,7 @@ cont_open_find(struct vos_pool *pool, const struct vos_cont_df *df)
 {
 	struct vos_cont *cont;
 
-	d_list_for_each(cont, &pool->conts, link)
+	d_list_for_each (cont, &pool->conts, link)
 		if (cont->df == df)
 			return cont;
 	return NULL;
@@ -33,7 +34,7 @@ cont_make(struct vos_pool *pool, const uuid_t uuid)
 	struct vos_btree       tree = vos_cont_tree(pool);
 	struct vos_cont_ent_df ent;
 	struct vos_cont_df    *df;
-	int                    rc;
+	int		       rc;
 
 	uuid_copy(ent.uuid, uuid);
 	rc = umem_alloc(pool->umem, sizeof(*df), &ent.cont);
@@ -57,8 +58,8 @@ MAY_YIELD int
 vos_cont_destroy(struct vos_pool *pool, const uuid_t uuid)
 {
 	struct vos_btree    tree = vos_cont_tree(pool);
-	struct vos_cont_df *df   = cont_find(pool, uuid);
-	int                 rc;
+	struct vos_cont_df *df = cont_find(pool, uuid);
+	int		    rc;
 
 	if (df == NULL)
 		return -DER_NONEXIST;
@@ -75,7 +76,7 @@ int
 vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_cont)
 {
 	struct vos_cont_df *df = cont_find(pool, uuid);
-	struct vos_cont    *cont;
+	struct vos_cont	   *cont;
 
 	if (df == NULL)
 		return -DER_NONEXIST;
@@ -85,7 +86,7 @@ vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_co
 		if (cont == NULL)
 			return -DER_NOMEM;
 		cont->pool = pool;
-		cont->df   = df;
+		cont->df = df;
 		cont->snaps_changed = true;
 		d_list_add_tail(&cont->link, &pool->conts);
 	}
@@ -137,7 +138,7 @@ vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32
 	if (nr != cont->snap_nr || (nr > 0 && memcmp(snaps, cont->snaps, nr * sizeof(*snaps)) != 0))
 		cont->snaps_changed = true;
 	free(cont->snaps);
-	cont->snaps   = snaps;
+	cont->snaps = snaps;
 	cont->snap_nr = nr;
 	return 0;
 }
@@ -145,8 +146,8 @@ vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32
 void
 vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info)
 {
-	*info = (struct vos_cont_info){ .obj_nr = cont->df->objs.nr,
-		.used_bytes = cont->df->used_bytes, .hae = cont->df->hae };
+	*info = (struct vos_cont_info){
+	    .obj_nr = cont->df->objs.nr, .used_bytes = cont->df->used_bytes, .hae = cont->df->hae};
 }
 
 MAY_YIELD int

@@ -14,7 +14,8 @@
  * newest state is a scan of live. Where a live piece is too new for the reader, hist is asked for
  * its range: for each size level in use the pieces that reach into the range begin less than
  * 2^level before it, and for one offset the candidate is the one with the newest epoch <= e. So a
- * read costs O(log n + k) at the head, and O(levels * (log n + different offsets in range)) behind it.
+ * read costs O(log n + k) at the head, and O(levels * (log n + different offsets in range)) behind
+ * it.
  *
  * Reclaiming drops live pieces nobody sees (holes, punched ones) though past ones below may have to
  * stay for a snapshot; gap_epoch is the newest epoch so dropped, and readers before it ask hist for
@@ -49,8 +50,8 @@
 static int
 hist_cmp(const struct umem *u, const void *ent, const void *key)
 {
-	const struct vos_hist_df *a = ent;
-	const struct evt_hist_key    *b = key;
+	const struct vos_hist_df  *a = ent;
+	const struct evt_hist_key *b = key;
 
 	(void)u;
 	if (a->level != b->level)
@@ -61,22 +62,20 @@ hist_cmp(const struct umem *u, const void *ent, const void *key)
 }
 
 static const struct vos_btree_class live_class = {
-	.ent_bytes = sizeof(struct vos_live_df), .key_bytes = 8, .order = 20, .cmp = vos_btree_cmp_u64
-};
+    .ent_bytes = sizeof(struct vos_live_df), .key_bytes = 8, .order = 20, .cmp = vos_btree_cmp_u64};
 static const struct vos_btree_class hist_class = {
-	.ent_bytes = sizeof(struct vos_hist_df), .key_bytes = 24, .order = 20, .cmp = hist_cmp
-};
+    .ent_bytes = sizeof(struct vos_hist_df), .key_bytes = 24, .order = 20, .cmp = hist_cmp};
 
 struct vos_btree
 evt_live_tree(const struct vos_evt *t)
 {
-	return (struct vos_btree){ t->sp->umem, &live_class, &t->df->live };
+	return (struct vos_btree){t->sp->umem, &live_class, &t->df->live};
 }
 
 struct vos_btree
 evt_hist_tree(const struct vos_evt *t)
 {
-	return (struct vos_btree){ t->sp->umem, &hist_class, &t->df->hist };
+	return (struct vos_btree){t->sp->umem, &hist_class, &t->df->hist};
 }
 
 /* ---- lists and conversions ---- */
@@ -92,13 +91,13 @@ int
 vos_ext_list_add(struct vos_ext_list *l, const struct vos_ext *ext)
 {
 	if (l->nr == l->cap) {
-		uint32_t        cap  = l->cap == 0 ? 8 : l->cap * 2;
+		uint32_t	cap = l->cap == 0 ? 8 : l->cap * 2;
 		struct vos_ext *exts = realloc(l->exts, cap * sizeof(*exts));
 
 		if (exts == NULL)
 			return -DER_NOMEM;
 		l->exts = exts;
-		l->cap  = cap;
+		l->cap = cap;
 	}
 	l->exts[l->nr++] = *ext;
 	return 0;
@@ -115,32 +114,57 @@ evt_level_of(uint64_t nr)
 struct vos_ext
 evt_ext_of_live(const struct vos_live_df *l)
 {
-	return (struct vos_ext){ .lo = l->lo, .hi = l->hi, .epoch = l->epoch, .death = UINT64_MAX,
-		.addr = l->addr, .seq = l->seq, .rsize = l->rsize, .delta = l->delta,
-		.flags = l->flags };
+	return (struct vos_ext){.lo = l->lo,
+				.hi = l->hi,
+				.epoch = l->epoch,
+				.death = UINT64_MAX,
+				.addr = l->addr,
+				.seq = l->seq,
+				.rsize = l->rsize,
+				.delta = l->delta,
+				.flags = l->flags};
 }
 
 struct vos_live_df
 evt_live_of_ext(const struct vos_ext *e)
 {
-	return (struct vos_live_df){ .lo = e->lo, .hi = e->hi, .epoch = e->epoch, .addr = e->addr,
-		.seq = e->seq, .rsize = e->rsize, .delta = e->delta, .flags = e->flags };
+	return (struct vos_live_df){.lo = e->lo,
+				    .hi = e->hi,
+				    .epoch = e->epoch,
+				    .addr = e->addr,
+				    .seq = e->seq,
+				    .rsize = e->rsize,
+				    .delta = e->delta,
+				    .flags = e->flags};
 }
 
 struct vos_ext
 evt_ext_of_hist(const struct vos_hist_df *h)
 {
-	return (struct vos_ext){ .lo = h->lo, .hi = h->hi, .epoch = h->epoch, .death = h->death,
-		.addr = h->addr, .seq = h->seq, .rsize = h->rsize, .delta = h->delta,
-		.flags = h->flags };
+	return (struct vos_ext){.lo = h->lo,
+				.hi = h->hi,
+				.epoch = h->epoch,
+				.death = h->death,
+				.addr = h->addr,
+				.seq = h->seq,
+				.rsize = h->rsize,
+				.delta = h->delta,
+				.flags = h->flags};
 }
 
 static struct vos_hist_df
 hist_of_ext(const struct vos_ext *e)
 {
-	return (struct vos_hist_df){ .level = evt_level_of(e->hi - e->lo), .lo = e->lo, .hi = e->hi,
-		.epoch = e->epoch, .death = e->death, .addr = e->addr, .seq = e->seq,
-		.rsize = e->rsize, .delta = e->delta, .flags = e->flags };
+	return (struct vos_hist_df){.level = evt_level_of(e->hi - e->lo),
+				    .lo = e->lo,
+				    .hi = e->hi,
+				    .epoch = e->epoch,
+				    .death = e->death,
+				    .addr = e->addr,
+				    .seq = e->seq,
+				    .rsize = e->rsize,
+				    .delta = e->delta,
+				    .flags = e->flags};
 }
 
 /** The part of @e in [lo, hi), which it contains. */
@@ -192,36 +216,37 @@ level_from(uint32_t level, uint64_t lo)
 	return lo > reach ? lo - reach : 0;
 }
 
-/** Pieces of one level that overlap [lo, hi), one an offset: that with the newest epoch <= @epoch. */
+/** Pieces of one level that overlap [lo, hi), one an offset: that with the newest epoch <= @epoch.
+ */
 static int
 level_scan_at(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi, uint64_t epoch,
 	      evt_hist_cb_t cb, void *arg)
 {
 	struct vos_btree     hist = evt_hist_tree(t);
 	struct vos_btree_cur cur;
-	struct evt_hist_key      key = { level, level_from(level, lo), 0 };
-	struct vos_hist_df  *h   = vos_btree_probe(&hist, VOS_BTREE_GE, &key, &cur);
+	struct evt_hist_key  key = {level, level_from(level, lo), 0};
+	struct vos_hist_df  *h = vos_btree_probe(&hist, VOS_BTREE_GE, &key, &cur);
 
 	while (h != NULL && h->level == level && h->lo < hi) {
-		uint64_t       at  = h->lo;
-		struct vos_ext best = { .epoch = 0 };
+		uint64_t       at = h->lo;
+		struct vos_ext best = {.epoch = 0};
 		uint32_t       step;
-		int            rc;
+		int	       rc;
 
 		/* Step through a few versions; when there are more, search. */
 		for (step = 0; h != NULL && h->level == level && h->lo == at; step++) {
 			if (h->epoch > epoch || step >= 4)
 				break;
 			best = evt_ext_of_hist(h);
-			h    = vos_btree_next(&hist, &cur);
+			h = vos_btree_next(&hist, &cur);
 		}
 		if (h != NULL && h->level == level && h->lo == at) {
-			key = (struct evt_hist_key){ level, at, epoch };
-			h   = vos_btree_probe(&hist, VOS_BTREE_LE, &key, NULL);
+			key = (struct evt_hist_key){level, at, epoch};
+			h = vos_btree_probe(&hist, VOS_BTREE_LE, &key, NULL);
 			if (h != NULL && h->level == level && h->lo == at)
 				best = evt_ext_of_hist(h);
-			key = (struct evt_hist_key){ level, at, UINT64_MAX };
-			h   = vos_btree_probe(&hist, VOS_BTREE_GT, &key, &cur);
+			key = (struct evt_hist_key){level, at, UINT64_MAX};
+			h = vos_btree_probe(&hist, VOS_BTREE_GT, &key, &cur);
 		}
 		if (best.epoch != 0 && best.hi > lo) {
 			rc = cb(&best, arg);
@@ -239,12 +264,12 @@ level_scan_all(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi
 {
 	struct vos_btree     hist = evt_hist_tree(t);
 	struct vos_btree_cur cur;
-	struct evt_hist_key      key = { level, level_from(level, lo), 0 };
-	struct vos_hist_df  *h   = vos_btree_probe(&hist, VOS_BTREE_GE, &key, &cur);
+	struct evt_hist_key  key = {level, level_from(level, lo), 0};
+	struct vos_hist_df  *h = vos_btree_probe(&hist, VOS_BTREE_GE, &key, &cur);
 
 	for (; h != NULL && h->level == level && h->lo < hi; h = vos_btree_next(&hist, &cur)) {
 		struct vos_ext e = evt_ext_of_hist(h);
-		int            rc;
+		int	       rc;
 
 		if (e.hi <= lo)
 			continue;
@@ -256,13 +281,14 @@ level_scan_all(const struct vos_evt *t, uint32_t level, uint64_t lo, uint64_t hi
 }
 
 int
-evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, evt_hist_cb_t cb, void *arg)
+evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, evt_hist_cb_t cb,
+	      void *arg)
 {
 	uint64_t levels = t->df->levels;
 
 	while (levels != 0) {
 		uint32_t level = __builtin_ctzll(levels);
-		int      rc;
+		int	 rc;
 
 		levels &= levels - 1;
 		if (epoch == 0)
@@ -278,10 +304,10 @@ evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch,
 int
 evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e)
 {
-	struct vos_btree   hist = evt_hist_tree(t);
-	struct vos_hist_df h    = hist_of_ext(e);
-	struct evt_hist_key    key  = { h.level, h.lo, h.epoch };
-	int                rc;
+	struct vos_btree    hist = evt_hist_tree(t);
+	struct vos_hist_df  h = hist_of_ext(e);
+	struct evt_hist_key key = {h.level, h.lo, h.epoch};
+	int		    rc;
 
 	D_ASSERT(e->lo < e->hi && e->epoch < e->death);
 	if ((t->df->levels & (1ULL << h.level)) == 0) {
@@ -296,15 +322,15 @@ evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e)
 int
 evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e)
 {
-	struct vos_btree hist = evt_hist_tree(t);
-	struct evt_hist_key  key  = { evt_level_of(e->hi - e->lo), e->lo, e->epoch };
-	int              rc;
+	struct vos_btree    hist = evt_hist_tree(t);
+	struct evt_hist_key key = {evt_level_of(e->hi - e->lo), e->lo, e->epoch};
+	int		    rc;
 
 	rc = vos_btree_delete(&hist, &key);
 	if (rc == 0 && t->df->hist.nr == 0) {
 		rc = umem_tx_add(t->sp->umem, &t->df->levels, 2 * sizeof(uint64_t));
 		if (rc == 0) {
-			t->df->levels    = 0;
+			t->df->levels = 0;
 			t->df->gap_epoch = 0;
 		}
 	}
@@ -315,7 +341,7 @@ int
 evt_live_insert(const struct vos_evt *t, const struct vos_ext *e)
 {
 	struct vos_btree   live = evt_live_tree(t);
-	struct vos_live_df l    = evt_live_of_ext(e);
+	struct vos_live_df l = evt_live_of_ext(e);
 
 	return vos_btree_insert(&live, &l.lo, &l);
 }
@@ -333,7 +359,7 @@ struct vos_live_df *
 evt_live_from(const struct vos_evt *t, uint64_t lo, struct vos_btree_cur *cur)
 {
 	struct vos_btree    live = evt_live_tree(t);
-	struct vos_live_df *l    = vos_btree_probe(&live, VOS_BTREE_LE, &lo, cur);
+	struct vos_live_df *l = vos_btree_probe(&live, VOS_BTREE_LE, &lo, cur);
 
 	if (l != NULL && l->hi > lo)
 		return l;
@@ -363,13 +389,14 @@ static bool
 block_used_in(const struct vos_evt *t, uint64_t blk, uint64_t epoch, uint64_t lo, uint64_t hi)
 {
 	struct vos_btree     live = evt_live_tree(t);
-	struct block_use     use  = { blk, epoch };
+	struct block_use     use = {blk, epoch};
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
 
 	if (lo >= hi)
 		return false;
-	for (l = evt_live_from(t, lo, &cur); l != NULL && l->lo < hi; l = vos_btree_next(&live, &cur)) {
+	for (l = evt_live_from(t, lo, &cur); l != NULL && l->lo < hi;
+	     l = vos_btree_next(&live, &cur)) {
 		struct vos_ext e = evt_ext_of_live(l);
 
 		if (block_use_cb(&e, &use) != 0)
@@ -383,10 +410,10 @@ static int
 blocks_free(const struct vos_evt *t, const struct vos_ext *e)
 {
 	uint64_t first = e->addr / BIO_BLOCK_BYTES;
-	uint64_t last  = (e->addr + vos_ext_bytes(e) - 1) / BIO_BLOCK_BYTES;
+	uint64_t last = (e->addr + vos_ext_bytes(e) - 1) / BIO_BLOCK_BYTES;
 	uint64_t reach = BIO_BLOCK_BYTES / e->rsize + 1;
-	bool     head  = false;
-	bool     tail  = false;
+	bool	 head = false;
+	bool	 tail = false;
 
 	if (e->flags & VOS_EXT_HEAD_SHARED)
 		head = block_used_in(t, first, e->epoch, e->lo > reach ? e->lo - reach : 0, e->lo);

@@ -9,8 +9,8 @@
 
 struct reading {
 	const struct vos_view *view;
-	uint64_t               lo;
-	uint64_t               hi;
+	uint64_t	       lo;
+	uint64_t	       hi;
 	struct vos_ext_list   *list;
 };
 
@@ -56,16 +56,17 @@ typedef int (*ext_order_t)(const void *, const void *);
 
 /** Past pieces the reader sees in [lo, hi). */
 static int
-reading_hist(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi, ext_order_t order)
+reading_hist(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi,
+	     ext_order_t order)
 {
 	uint32_t nr = rd->list->nr;
-	int      rc;
+	int	 rc;
 
 	if (t->df->levels == 0 || lo >= hi)
 		return 0;
 	rd->lo = lo;
 	rd->hi = hi;
-	rc     = evt_hist_scan(t, lo, hi, rd->view->epoch, reading_hist_cb, rd);
+	rc = evt_hist_scan(t, lo, hi, rd->view->epoch, reading_hist_cb, rd);
 	if (rc == 0 && rd->list->nr > nr + 1)
 		qsort(rd->list->exts + nr, rd->list->nr - nr, sizeof(struct vos_ext), order);
 	return rc;
@@ -87,7 +88,8 @@ reading_live(const struct vos_evt *t, struct reading *rd, const struct vos_live_
 
 /** What a reader sees where nothing is live. */
 static int
-reading_gap(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi, ext_order_t order)
+reading_gap(const struct vos_evt *t, struct reading *rd, uint64_t lo, uint64_t hi,
+	    ext_order_t order)
 {
 	if (rd->view->epoch >= t->df->gap_epoch)
 		return 0;
@@ -99,14 +101,15 @@ vos_evt_fetch(const struct vos_evt *t, const struct vos_view *view, uint64_t lo,
 	      uint32_t max_nr, struct vos_ext_list *list, uint64_t *ret_end)
 {
 	struct vos_btree     live = evt_live_tree(t);
-	struct reading       rd   = { .view = view, .list = list };
-	uint32_t             start = list->nr;
-	uint64_t             at    = lo;
+	struct reading	     rd = {.view = view, .list = list};
+	uint32_t	     start = list->nr;
+	uint64_t	     at = lo;
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
-	int                  rc;
+	int		     rc;
 
-	for (l = evt_live_from(t, lo, &cur); l != NULL && l->lo < hi; l = vos_btree_next(&live, &cur)) {
+	for (l = evt_live_from(t, lo, &cur); l != NULL && l->lo < hi;
+	     l = vos_btree_next(&live, &cur)) {
 		if (list->nr - start >= max_nr) {
 			hi = l->lo;
 			break;
@@ -128,12 +131,12 @@ vos_evt_fetch_rev(const struct vos_evt *t, const struct vos_view *view, uint64_t
 		  uint32_t max_nr, struct vos_ext_list *list, uint64_t *ret_start)
 {
 	struct vos_btree     live = evt_live_tree(t);
-	struct reading       rd   = { .view = view, .list = list };
-	uint32_t             start = list->nr;
-	uint64_t             at    = hi;
+	struct reading	     rd = {.view = view, .list = list};
+	uint32_t	     start = list->nr;
+	uint64_t	     at = hi;
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
-	int                  rc;
+	int		     rc;
 
 	for (l = vos_btree_probe(&live, VOS_BTREE_LT, &hi, &cur); l != NULL && l->hi > lo;
 	     l = vos_btree_prev(&live, &cur)) {

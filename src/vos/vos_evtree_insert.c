@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** Writing into the extent tree: cutting what is overwritten, placing what comes late. Theory: vos_evtree.c. */
+/** Writing into the extent tree: cutting what is overwritten, placing what comes late. Theory:
+ * vos_evtree.c. */
 #define D_LOGFAC LOG_FAC_VOS
 
 #include <stdlib.h>
@@ -18,16 +19,16 @@ static int
 insertion_add(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t death)
 {
 	struct vos_ext *last = in->parts.nr == 0 ? NULL : &in->parts.exts[in->parts.nr - 1];
-	struct vos_ext  part;
+	struct vos_ext	part;
 
 	if (lo >= hi)
 		return 0;
 	if (last != NULL && last->hi == lo && last->death == death) {
-		*last       = evt_ext_part(in->ext, last->lo, hi);
+		*last = evt_ext_part(in->ext, last->lo, hi);
 		last->death = death;
 		return 0;
 	}
-	part       = evt_ext_part(in->ext, lo, hi);
+	part = evt_ext_part(in->ext, lo, hi);
 	part.death = death;
 	return vos_ext_list_add(&in->parts, &part);
 }
@@ -36,22 +37,22 @@ insertion_add(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t death)
 static int
 live_cut(const struct vos_evt *t, const struct vos_ext *q, uint64_t lo, uint64_t hi, uint64_t epoch)
 {
-	bool           left  = q->lo < lo;
-	bool           right = q->hi > hi;
-	struct vos_ext mid   = evt_ext_part(q, left ? lo : q->lo, right ? hi : q->hi);
+	bool	       left = q->lo < lo;
+	bool	       right = q->hi > hi;
+	struct vos_ext mid = evt_ext_part(q, left ? lo : q->lo, right ? hi : q->hi);
 	struct vos_ext part;
-	int            rc;
+	int	       rc;
 
 	rc = evt_ext_ref(t, q, 1 + left + right);
 	if (rc == 0)
 		rc = evt_live_delete(t, q->lo);
 	if (rc == 0 && left) {
 		part = evt_ext_part(q, q->lo, lo);
-		rc   = evt_live_insert(t, &part);
+		rc = evt_live_insert(t, &part);
 	}
 	if (rc == 0 && right) {
 		part = evt_ext_part(q, hi, q->hi);
-		rc   = evt_live_insert(t, &part);
+		rc = evt_live_insert(t, &part);
 	}
 	if (rc != 0)
 		return rc;
@@ -72,22 +73,22 @@ overlap_cb(const struct vos_ext *e, void *arg)
 static int
 hist_cut(const struct vos_evt *t, const struct vos_ext *h, uint64_t lo, uint64_t hi, uint64_t death)
 {
-	bool           left  = h->lo < lo;
-	bool           right = h->hi > hi;
-	struct vos_ext mid   = evt_ext_part(h, left ? lo : h->lo, right ? hi : h->hi);
+	bool	       left = h->lo < lo;
+	bool	       right = h->hi > hi;
+	struct vos_ext mid = evt_ext_part(h, left ? lo : h->lo, right ? hi : h->hi);
 	struct vos_ext part;
-	int            rc;
+	int	       rc;
 
 	rc = evt_ext_ref(t, h, 1 + left + right);
 	if (rc == 0)
 		rc = evt_hist_delete(t, h);
 	if (rc == 0 && left) {
 		part = evt_ext_part(h, h->lo, lo);
-		rc   = evt_hist_insert(t, &part);
+		rc = evt_hist_insert(t, &part);
 	}
 	if (rc == 0 && right) {
 		part = evt_ext_part(h, hi, h->hi);
-		rc   = evt_hist_insert(t, &part);
+		rc = evt_hist_insert(t, &part);
 	}
 	if (rc != 0)
 		return rc;
@@ -127,17 +128,17 @@ late_death(const struct vos_ext_list *over, uint64_t at, uint64_t epoch, uint64_
 static int
 late_place(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t upper)
 {
-	struct vos_ext_list over  = { 0 };
-	uint64_t            epoch = in->ext->epoch;
-	uint64_t           *cuts  = NULL;
-	uint32_t            cut_nr = 0;
-	uint32_t            i;
-	int                 rc;
+	struct vos_ext_list over = {0};
+	uint64_t	    epoch = in->ext->epoch;
+	uint64_t	   *cuts = NULL;
+	uint32_t	    cut_nr = 0;
+	uint32_t	    i;
+	int		    rc;
 
 	rc = evt_hist_scan(in->t, lo, hi, 0, overlap_cb, &over);
 	if (rc == 0) {
 		cuts = malloc((2 * (size_t)over.nr + 2) * sizeof(*cuts));
-		rc   = cuts == NULL ? -DER_NOMEM : 0;
+		rc = cuts == NULL ? -DER_NOMEM : 0;
 	}
 	if (rc != 0)
 		goto out;
@@ -150,7 +151,8 @@ late_place(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t upper)
 	qsort(cuts, cut_nr, sizeof(*cuts), u64_cmp);
 	for (i = 0; i + 1 < cut_nr && rc == 0; i++)
 		rc = insertion_add(in, cuts[i], cuts[i + 1],
-				   cuts[i] < cuts[i + 1] ? late_death(&over, cuts[i], epoch, upper) : 0);
+				   cuts[i] < cuts[i + 1] ? late_death(&over, cuts[i], epoch, upper)
+							 : 0);
 	for (i = 0; i < over.nr && rc == 0; i++) {
 		const struct vos_ext *h = &over.exts[i];
 
@@ -168,8 +170,8 @@ static int
 live_replace(const struct vos_evt *t, struct vos_live_df *l, const struct vos_ext *ext)
 {
 	struct vos_btree live = evt_live_tree(t);
-	struct vos_ext   old  = evt_ext_of_live(l);
-	int              rc;
+	struct vos_ext	 old = evt_ext_of_live(l);
+	int		 rc;
 
 	rc = vos_btree_touch(&live, l);
 	if (rc != 0)
@@ -185,7 +187,7 @@ static int
 parts_insert(struct insertion *in)
 {
 	uint32_t i;
-	int      rc;
+	int	 rc;
 
 	rc = evt_ext_ref(in->t, in->ext, in->parts.nr);
 	for (i = 0; i < in->parts.nr && rc == 0; i++) {
@@ -202,14 +204,14 @@ static int
 insertion_run(struct insertion *in, const struct vos_ext_list *over)
 {
 	const struct vos_ext *ext = in->ext;
-	uint64_t              at  = ext->lo;
-	uint32_t              i;
-	int                   rc;
+	uint64_t	      at = ext->lo;
+	uint32_t	      i;
+	int		      rc;
 
 	for (i = 0; i < over->nr; i++) {
-		const struct vos_ext *q  = &over->exts[i];
-		uint64_t              lo = MAX_OF(q->lo, ext->lo);
-		uint64_t              hi = MIN_OF(q->hi, ext->hi);
+		const struct vos_ext *q = &over->exts[i];
+		uint64_t	      lo = MAX_OF(q->lo, ext->lo);
+		uint64_t	      hi = MIN_OF(q->hi, ext->hi);
 
 		if (q->epoch <= ext->epoch) {
 			rc = live_cut(in->t, q, ext->lo, ext->hi, ext->epoch);
@@ -230,11 +232,11 @@ int
 vos_evt_insert(const struct vos_evt *t, const struct vos_ext *ext)
 {
 	struct vos_btree     live = evt_live_tree(t);
-	struct insertion     in   = { .t = t, .ext = ext };
-	struct vos_ext_list  over = { 0 };
+	struct insertion     in = {.t = t, .ext = ext};
+	struct vos_ext_list  over = {0};
 	struct vos_btree_cur cur;
 	struct vos_live_df  *l;
-	int                  rc = 0;
+	int		     rc = 0;
 
 	D_ASSERT(ext->lo < ext->hi && ext->epoch > 0);
 	D_ASSERT((ext->rsize == 0) == vos_media_is(ext->flags, VOS_MEDIA_HOLE));

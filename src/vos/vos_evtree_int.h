@@ -10,26 +10,27 @@ struct evt_hist_key {
 	uint64_t epoch;
 };
 
-struct vos_btree evt_live_tree(const struct vos_evt *t);
-struct vos_btree evt_hist_tree(const struct vos_evt *t);
-struct vos_ext   evt_ext_of_live(const struct vos_live_df *l);
-struct vos_ext   evt_ext_of_hist(const struct vos_hist_df *h);
+struct vos_btree   evt_live_tree(const struct vos_evt *t);
+struct vos_btree   evt_hist_tree(const struct vos_evt *t);
+struct vos_ext	   evt_ext_of_live(const struct vos_live_df *l);
+struct vos_ext	   evt_ext_of_hist(const struct vos_hist_df *h);
 struct vos_live_df evt_live_of_ext(const struct vos_ext *e);
-uint32_t         evt_level_of(uint64_t nr);
+uint32_t	   evt_level_of(uint64_t nr);
 /** The part of @e in [lo, hi), which it contains. */
-struct vos_ext   evt_ext_part(const struct vos_ext *e, uint64_t lo, uint64_t hi);
+struct vos_ext evt_ext_part(const struct vos_ext *e, uint64_t lo, uint64_t hi);
 /** @e was cut in @parts pieces. */
 int evt_ext_ref(const struct vos_evt *t, const struct vos_ext *e, uint32_t parts) MUST_CHECK;
 
 typedef int (*evt_hist_cb_t)(const struct vos_ext *ext, void *arg);
-/** Past pieces that overlap [lo, hi); with @epoch of those at one offset only the newest up to it, with 0 all. */
-int evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch, evt_hist_cb_t cb,
-		  void *arg);
+/** Past pieces that overlap [lo, hi); with @epoch of those at one offset only the newest up to it,
+ * with 0 all. */
+int evt_hist_scan(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint64_t epoch,
+		  evt_hist_cb_t cb, void *arg);
 /** First live piece that reaches behind @lo. */
 struct vos_live_df *evt_live_from(const struct vos_evt *t, uint64_t lo, struct vos_btree_cur *cur);
-int  evt_live_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
-int  evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
-int  evt_live_delete(const struct vos_evt *t, uint64_t lo) MUST_CHECK;
-int  evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+int		    evt_live_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+int		    evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+int		    evt_live_delete(const struct vos_evt *t, uint64_t lo) MUST_CHECK;
+int		    evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
 /** Give back the storage of @e, which is in neither tree any more. */
-int  evt_ext_free(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+int evt_ext_free(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;

@@ -2,8 +2,8 @@
 /**
  * Reclaiming pieces of an array that nobody can see any more, and checking the two trees.
  *
- * First hist, then live, so that what live pieces buried is mostly gone when they go; what is spared
- * for snapshots is told by gap_epoch. Nothing older comes late: containers refuse it.
+ * First hist, then live, so that what live pieces buried is mostly gone when they go; what is
+ * spared for snapshots is told by gap_epoch. Nothing older comes late: containers refuse it.
  */
 #define D_LOGFAC LOG_FAC_VOS
 
@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "vos/vos_evtree_int.h"
 
-#define RECLAIM_BATCH   32u
-#define JOIN_BYTES_MAX  (64ull << 20)
+#define RECLAIM_BATCH  32u
+#define JOIN_BYTES_MAX (64ull << 20)
 
 static const struct vos_view *
 newest(const struct vos_readers *readers)
@@ -21,12 +21,13 @@ newest(const struct vos_readers *readers)
 	return &readers->views[readers->nr - 1];
 }
 
-/** Does a reader see anything of @e? A hole only matters to those who come: it must outlive what they may bury. */
+/** Does a reader see anything of @e? A hole only matters to those who come: it must outlive what
+ * they may bury. */
 static bool
 ext_needed(const struct vos_ext *e, const struct vos_readers *readers)
 {
 	const struct vos_view *last = newest(readers);
-	uint32_t               i;
+	uint32_t	       i;
 
 	if (e->rsize == 0)
 		return e->epoch > last->epoch;
@@ -47,13 +48,13 @@ hist_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct 
 	     uint32_t *credits)
 {
 	struct vos_btree     hist = evt_hist_tree(t);
-	struct evt_hist_key  key  = { pos->level, pos->lo, pos->epoch };
-	struct vos_ext       dead[RECLAIM_BATCH];
-	uint32_t             dead_nr = 0;
+	struct evt_hist_key  key = {pos->level, pos->lo, pos->epoch};
+	struct vos_ext	     dead[RECLAIM_BATCH];
+	uint32_t	     dead_nr = 0;
 	struct vos_btree_cur cur;
 	struct vos_hist_df  *h;
-	uint32_t             i;
-	int                  rc;
+	uint32_t	     i;
+	int		     rc;
 
 	h = vos_btree_probe(&hist, VOS_BTREE_GE, &key, &cur);
 	for (; h != NULL && *credits > 0 && dead_nr < RECLAIM_BATCH; (*credits)--) {
@@ -64,9 +65,9 @@ hist_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct 
 		h = vos_btree_next(&hist, &cur);
 	}
 	if (h == NULL)
-		*pos = (struct vos_evt_pos){ .phase = VOS_EVT_LIVE };
+		*pos = (struct vos_evt_pos){.phase = VOS_EVT_LIVE};
 	else
-		*pos = (struct vos_evt_pos){ VOS_EVT_HIST, h->level, h->lo, h->epoch };
+		*pos = (struct vos_evt_pos){VOS_EVT_HIST, h->level, h->lo, h->epoch};
 	for (i = 0; i < dead_nr; i++) {
 		rc = evt_hist_delete(t, &dead[i]);
 		if (rc == 0)
@@ -97,7 +98,7 @@ static bool
 can_join(const struct vos_ext *a, const struct vos_ext *b, const struct vos_readers *readers)
 {
 	uint32_t shared = VOS_EXT_HEAD_SHARED | VOS_EXT_TAIL_SHARED;
-	uint64_t epoch  = newest(readers)->epoch;
+	uint64_t epoch = newest(readers)->epoch;
 
 	return a->epoch <= epoch && b->epoch <= epoch && a->hi == b->lo && a->rsize == b->rsize &&
 	       vos_media_is(a->flags, VOS_MEDIA_DATA) && vos_media_is(b->flags, VOS_MEDIA_DATA) &&
@@ -111,8 +112,8 @@ live_join(const struct vos_evt *t, const struct vos_ext *a, const struct vos_ext
 {
 	struct vos_btree    live = evt_live_tree(t);
 	struct vos_live_df *l;
-	struct vos_ver      ver = vos_ver_max(vos_ext_ver(a), vos_ext_ver(b));
-	int                 rc;
+	struct vos_ver	    ver = vos_ver_max(vos_ext_ver(a), vos_ext_ver(b));
+	int		    rc;
 
 	rc = evt_live_delete(t, b->lo);
 	if (rc != 0)
@@ -122,9 +123,9 @@ live_join(const struct vos_evt *t, const struct vos_ext *a, const struct vos_ext
 	rc = vos_btree_touch(&live, l);
 	if (rc != 0)
 		return rc;
-	l->hi    = b->hi;
+	l->hi = b->hi;
 	l->epoch = ver.epoch;
-	l->seq   = ver.seq;
+	l->seq = ver.seq;
 	return 0;
 }
 
@@ -147,14 +148,14 @@ live_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct 
 	     uint32_t *credits)
 {
 	struct vos_btree live = evt_live_tree(t);
-	uint32_t         batch;
+	uint32_t	 batch;
 
 	for (batch = 0; *credits > 0 && batch < RECLAIM_BATCH; batch++) {
 		struct vos_btree_cur cur;
 		struct vos_live_df  *l = vos_btree_probe(&live, VOS_BTREE_GE, &pos->lo, &cur);
-		struct vos_ext       e;
-		struct vos_ext       next = { 0 };
-		int                  rc = 0;
+		struct vos_ext	     e;
+		struct vos_ext	     next = {0};
+		int		     rc = 0;
 
 		if (l == NULL) {
 			pos->phase = VOS_EVT_DONE;
@@ -174,7 +175,7 @@ live_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct 
 				rc = evt_ext_free(t, &e);
 		} else if (l != NULL && can_join(&e, &next, readers)) {
 			pos->lo = e.lo;
-			rc      = live_join(t, &e, &next);
+			rc = live_join(t, &e, &next);
 		}
 		if (rc != 0)
 			return rc;
@@ -202,17 +203,17 @@ vos_evt_drain(const struct vos_evt *t, uint32_t *credits)
 {
 	struct vos_btree hist = evt_hist_tree(t);
 	struct vos_btree live = evt_live_tree(t);
-	int              rc   = 0;
+	int		 rc = 0;
 
 	for (; *credits > 0 && rc == 0 && !vos_evt_is_empty(t->df); (*credits)--) {
 		struct vos_hist_df *h = vos_btree_probe(&hist, VOS_BTREE_FIRST, NULL, NULL);
-		struct vos_ext      e;
+		struct vos_ext	    e;
 
 		if (h != NULL) {
-			e  = evt_ext_of_hist(h);
+			e = evt_ext_of_hist(h);
 			rc = evt_hist_delete(t, &e);
 		} else {
-			e  = evt_ext_of_live(vos_btree_probe(&live, VOS_BTREE_FIRST, NULL, NULL));
+			e = evt_ext_of_live(vos_btree_probe(&live, VOS_BTREE_FIRST, NULL, NULL));
 			rc = evt_live_delete(t, e.lo);
 		}
 		if (rc == 0)
@@ -245,7 +246,7 @@ ext_check(struct check *c, const struct vos_ext *e)
 		return bad("record size and kind disagree", e);
 	if (vos_media_is(e->flags, VOS_MEDIA_HEAP)) {
 		const struct vos_blob_df *blob;
-		umem_off_t                off = e->addr - e->delta - sizeof(*blob);
+		umem_off_t		  off = e->addr - e->delta - sizeof(*blob);
 
 		if (!umem_off_valid(c->t->sp->umem, off, sizeof(*blob)))
 			return bad("its bytes are outside of the heap", e);
@@ -268,11 +269,10 @@ static int
 hist_check_cb(void *ent, void *arg)
 {
 	struct vos_hist_df *h = ent;
-	struct check       *c = arg;
-	struct vos_ext      e = evt_ext_of_hist(h);
+	struct check	   *c = arg;
+	struct vos_ext	    e = evt_ext_of_hist(h);
 
-	if (h->level != evt_level_of(h->hi - h->lo) ||
-	    (c->t->df->levels & (1ULL << h->level)) == 0)
+	if (h->level != evt_level_of(h->hi - h->lo) || (c->t->df->levels & (1ULL << h->level)) == 0)
 		return bad("is on the wrong level", &e);
 	return ext_check(c, &e);
 }
@@ -326,11 +326,11 @@ overlaps_check(const struct vos_ext_list *all)
 int
 vos_evt_check(const struct vos_evt *t, int (*fn)(const struct vos_ext *ext, void *arg), void *arg)
 {
-	struct check     c    = { .t = t };
+	struct check	 c = {.t = t};
 	struct vos_btree live = evt_live_tree(t);
 	struct vos_btree hist = evt_hist_tree(t);
-	uint32_t         i;
-	int              rc;
+	uint32_t	 i;
+	int		 rc;
 
 	rc = vos_btree_check(&live, live_less, live_check_cb, &c);
 	if (rc == 0)

@@ -24,7 +24,7 @@ piece_add(struct vos_io *io, enum vos_media media, uint64_t rec_nr, uint64_t add
 	rc = vos_io_grow((void **)&io->pieces, io->piece_nr, &io->piece_cap, sizeof(*io->pieces));
 	if (rc == 0)
 		io->pieces[io->piece_nr++] =
-			(struct vos_piece){ .media = media, .rec_nr = rec_nr, .addr = addr };
+		    (struct vos_piece){.media = media, .rec_nr = rec_nr, .addr = addr};
 	return rc;
 }
 
@@ -43,12 +43,12 @@ static int
 plan_recx(struct vos_io *io, unsigned idx, struct vos_key_df *akey, const struct vos_view *view,
 	  const daos_recx_t *recx)
 {
-	struct vos_evt      evt  = vos_akey_evt(io->cont->pool, akey);
-	struct vos_ext_list list = { 0 };
-	uint64_t            at   = recx->rx_idx;
-	uint64_t            end  = recx->rx_idx + recx->rx_nr;
-	uint32_t            i;
-	int                 rc;
+	struct vos_evt	    evt = vos_akey_evt(io->cont->pool, akey);
+	struct vos_ext_list list = {0};
+	uint64_t	    at = recx->rx_idx;
+	uint64_t	    end = recx->rx_idx + recx->rx_nr;
+	uint32_t	    i;
+	int		    rc;
 
 	rc = vos_evt_fetch(&evt, view, at, end, UINT32_MAX, &list, NULL);
 	for (i = 0; i < list.nr && rc == 0; i++) {
@@ -59,7 +59,7 @@ plan_recx(struct vos_io *io, unsigned idx, struct vos_key_df *akey, const struct
 			break;
 		}
 		io->rsizes[idx] = e->rsize;
-		rc              = piece_add(io, VOS_MEDIA_HOLE, e->lo - at, 0);
+		rc = piece_add(io, VOS_MEDIA_HOLE, e->lo - at, 0);
 		if (rc == 0)
 			rc = piece_add(io, e->flags & VOS_MEDIA_MASK, e->hi - e->lo, e->addr);
 		at = e->hi;
@@ -73,21 +73,23 @@ plan_recx(struct vos_io *io, unsigned idx, struct vos_key_df *akey, const struct
 static int
 plan_iod(struct vos_io *io, unsigned idx, struct vos_key_df *dkey, struct vos_ver punch)
 {
-	const daos_iod_t    *iod  = &io->cond.iods[idx];
-	struct vos_view      view = { io->cond.epoch, punch };
+	const daos_iod_t    *iod = &io->cond.iods[idx];
+	struct vos_view	     view = {io->cond.epoch, punch};
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
-	uint32_t             i;
-	int                  rc;
+	uint32_t	     i;
+	int		     rc;
 
 	rc = vos_key_probe_init(&probe, vos_akey_kind(io->cond.oid), &iod->iod_name);
 	if (rc != 0)
 		return rc;
 	akey = vos_key_find(io->cont->pool, &dkey->akeys, &probe);
-	if (akey == NULL || !vos_inc_enter(io->cont->pool->umem, &akey->inc, view.epoch, &view.punch))
+	if (akey == NULL ||
+	    !vos_inc_enter(io->cont->pool->umem, &akey->inc, view.epoch, &view.punch))
 		return 0;
 	if (iod->iod_type == DAOS_IOD_SINGLE)
-		return akey->type == VOS_AKEY_ARRAY ? -DER_INVAL : plan_single(io, idx, akey, &view);
+		return akey->type == VOS_AKEY_ARRAY ? -DER_INVAL
+						    : plan_single(io, idx, akey, &view);
 	if (akey->type == VOS_AKEY_SINGLE)
 		return -DER_INVAL;
 	for (i = 0; i < iod->iod_nr && rc == 0; i++)
@@ -99,13 +101,13 @@ plan_iod(struct vos_io *io, unsigned idx, struct vos_key_df *dkey, struct vos_ve
 static int
 plan_dkey(struct vos_io *io, struct vos_key_df **ret_dkey, struct vos_ver *ret_punch)
 {
-	struct vos_pool     *pool = io->cont->pool;
-	struct vos_obj_df   *obj  = vos_obj_find(pool, io->cont->df, &io->cond.oid);
+	struct vos_pool	    *pool = io->cont->pool;
+	struct vos_obj_df   *obj = vos_obj_find(pool, io->cont->df, &io->cond.oid);
 	struct vos_key_probe probe;
 	struct vos_key_df   *dkey;
-	int                  rc;
+	int		     rc;
 
-	*ret_dkey  = NULL;
+	*ret_dkey = NULL;
 	*ret_punch = VOS_VER_NONE;
 	if (obj == NULL || !vos_inc_enter(pool->umem, &obj->inc, io->cond.epoch, ret_punch))
 		return 0;
@@ -122,10 +124,10 @@ plan_dkey(struct vos_io *io, struct vos_key_df **ret_dkey, struct vos_ver *ret_p
 static int
 run_add(struct vos_io *io, uint64_t addr, uint64_t bytes, uint64_t *ret_buf_off)
 {
-	uint64_t        first = addr / BIO_BLOCK_BYTES;
-	uint64_t        end   = (addr + bytes + BIO_BLOCK_BYTES - 1) / BIO_BLOCK_BYTES;
-	struct vos_run *run   = io->run_nr == 0 ? NULL : &io->runs[io->run_nr - 1];
-	int             rc;
+	uint64_t	first = addr / BIO_BLOCK_BYTES;
+	uint64_t	end = (addr + bytes + BIO_BLOCK_BYTES - 1) / BIO_BLOCK_BYTES;
+	struct vos_run *run = io->run_nr == 0 ? NULL : &io->runs[io->run_nr - 1];
+	int		rc;
 
 	if (run == NULL || first < run->blk_off || first > run->blk_off + run->blk_nr) {
 		uint64_t off = run == NULL ? 0 : run->buf_off + run->blk_nr * BIO_BLOCK_BYTES;
@@ -133,10 +135,10 @@ run_add(struct vos_io *io, uint64_t addr, uint64_t bytes, uint64_t *ret_buf_off)
 		rc = vos_io_grow((void **)&io->runs, io->run_nr, &io->run_cap, sizeof(*io->runs));
 		if (rc != 0)
 			return rc;
-		run  = &io->runs[io->run_nr++];
-		*run = (struct vos_run){ .blk_off = first, .buf_off = off };
+		run = &io->runs[io->run_nr++];
+		*run = (struct vos_run){.blk_off = first, .buf_off = off};
 	}
-	run->blk_nr  = MAX_OF(run->blk_nr, end - run->blk_off);
+	run->blk_nr = MAX_OF(run->blk_nr, end - run->blk_off);
 	*ret_buf_off = run->buf_off + addr - run->blk_off * BIO_BLOCK_BYTES;
 	return 0;
 }
@@ -146,16 +148,16 @@ static int
 plan_memory(struct vos_io *io, uint64_t *ret_dram, uint64_t *ret_dma)
 {
 	uint64_t dram = 0;
-	uint64_t off  = 0;
+	uint64_t off = 0;
 	unsigned i;
 	uint32_t p;
-	int      rc;
+	int	 rc;
 
 	io->run_nr = 0;
 	for (i = 0; i < io->cond.nr; i++) {
 		for (p = io->piece_first[i]; p < io->piece_first[i + 1]; p++) {
 			struct vos_piece *piece = &io->pieces[p];
-			uint64_t          bytes = piece->rec_nr * io->rsizes[i];
+			uint64_t	  bytes = piece->rec_nr * io->rsizes[i];
 
 			if (piece->media == VOS_MEDIA_HEAP) {
 				off = dram;
@@ -169,9 +171,9 @@ plan_memory(struct vos_io *io, uint64_t *ret_dram, uint64_t *ret_dma)
 		}
 	}
 	*ret_dram = dram;
-	*ret_dma  = io->run_nr == 0 ? 0
-				    : io->runs[io->run_nr - 1].buf_off +
-					      io->runs[io->run_nr - 1].blk_nr * BIO_BLOCK_BYTES;
+	*ret_dma = io->run_nr == 0 ? 0
+				   : io->runs[io->run_nr - 1].buf_off +
+					 io->runs[io->run_nr - 1].blk_nr * BIO_BLOCK_BYTES;
 	return 0;
 }
 
@@ -179,9 +181,9 @@ static int
 plan_make(struct vos_io *io, uint64_t *ret_dram, uint64_t *ret_dma)
 {
 	struct vos_key_df *dkey;
-	struct vos_ver     punch;
-	unsigned           i;
-	int                rc;
+	struct vos_ver	   punch;
+	unsigned	   i;
+	int		   rc;
 
 	rc = vos_cond_check(io->cont, &io->cond);
 	if (rc == 0)
@@ -192,7 +194,7 @@ plan_make(struct vos_io *io, uint64_t *ret_dram, uint64_t *ret_dma)
 	memset(io->rsizes, 0, io->cond.nr * sizeof(*io->rsizes));
 	for (i = 0; i < io->cond.nr; i++) {
 		io->piece_first[i] = io->piece_nr;
-		rc                 = dkey == NULL ? 0 : plan_iod(io, i, dkey, punch);
+		rc = dkey == NULL ? 0 : plan_iod(io, i, dkey, punch);
 		if (rc != 0)
 			return rc;
 	}
@@ -207,9 +209,9 @@ MAY_YIELD static int
 plan_settle(struct vos_io *io)
 {
 	struct vos_pool *pool = io->cont->pool;
-	uint64_t         dram;
-	uint64_t         dma;
-	int              rc;
+	uint64_t	 dram;
+	uint64_t	 dma;
+	int		 rc;
 
 	for (;;) {
 		uint64_t seq;
@@ -219,10 +221,10 @@ plan_settle(struct vos_io *io)
 			break;
 		if (io->dma != NULL)
 			bio_buf_put(pool->store->ctx, io->dma, io->dma_bytes);
-		io->dma       = NULL;
+		io->dma = NULL;
 		io->dma_bytes = 0;
-		seq           = umem_last_seq(pool->umem);
-		rc            = bio_buf_get(pool->store->ctx, dma, &io->dma);
+		seq = umem_last_seq(pool->umem);
+		rc = bio_buf_get(pool->store->ctx, dma, &io->dma);
 		if (rc != 0)
 			return rc;
 		io->dma_bytes = dma;
@@ -231,7 +233,7 @@ plan_settle(struct vos_io *io)
 	}
 	if (rc == 0 && dram > 0) {
 		io->dram = malloc(dram);
-		rc       = io->dram == NULL ? -DER_NOMEM : 0;
+		rc = io->dram == NULL ? -DER_NOMEM : 0;
 	}
 	return rc;
 }
@@ -247,8 +249,8 @@ iod_iovs_build(struct vos_io *io, unsigned idx, d_iov_t *iov)
 	io->sgls[idx].sg_iovs = iov;
 	for (p = io->piece_first[idx]; p < io->piece_first[idx + 1]; p++, iov++) {
 		struct vos_piece *piece = &io->pieces[p];
-		uintptr_t         off   = (uintptr_t)piece->buf;
-		uint64_t          bytes = piece->rec_nr * rsize;
+		uintptr_t	  off = (uintptr_t)piece->buf;
+		uint64_t	  bytes = piece->rec_nr * rsize;
 
 		if (piece->media == VOS_MEDIA_HEAP) {
 			piece->buf = io->dram + off;
@@ -282,8 +284,8 @@ sgls_build(struct vos_io *io)
 
 struct reads {
 	struct ult_eventual done;
-	uint32_t            left;
-	int                 rc;
+	uint32_t	    left;
+	int		    rc;
 };
 
 static void
@@ -300,20 +302,21 @@ read_done(void *arg, int rc)
 MAY_YIELD static int
 runs_read(struct vos_io *io)
 {
-	struct vos_pool *pool  = io->cont->pool;
-	struct reads     reads = { .left = 1 };
-	uint32_t         i;
+	struct vos_pool *pool = io->cont->pool;
+	struct reads	 reads = {.left = 1};
+	uint32_t	 i;
 
 	ult_eventual_init(&reads.done);
 	for (i = 0; i < io->run_nr; i++) {
 		struct vos_run *run = &io->runs[i];
-		struct iovec    iov = { (char *)io->dma + run->buf_off, run->blk_nr * BIO_BLOCK_BYTES };
-		int             rc;
+		struct iovec iov = {(char *)io->dma + run->buf_off, run->blk_nr * BIO_BLOCK_BYTES};
+		int	     rc;
 
 		if (io->run_nr == 1)
 			return bio_readv(pool->data, run->blk_off * BIO_BLOCK_BYTES, &iov, 1);
 		reads.left++;
-		rc = bio_readv_async(pool->data, run->blk_off * BIO_BLOCK_BYTES, &iov, 1, read_done, &reads);
+		rc = bio_readv_async(pool->data, run->blk_off * BIO_BLOCK_BYTES, &iov, 1, read_done,
+				     &reads);
 		if (rc != 0) {
 			read_done(&reads, rc);
 			break;
@@ -328,16 +331,16 @@ MAY_YIELD int
 vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 		const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io)
 {
-	struct vos_cond cond = { oid, epoch, flags, dkey, nr, iods };
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
 	struct vos_io  *io;
-	int             rc;
+	int		rc;
 
 	rc = vos_io_new(cont, &cond, &io);
 	if (rc != 0)
 		return rc;
-	io->rsizes      = calloc(nr, sizeof(*io->rsizes));
+	io->rsizes = calloc(nr, sizeof(*io->rsizes));
 	io->piece_first = calloc(nr + 1, sizeof(*io->piece_first));
-	rc              = io->rsizes == NULL || io->piece_first == NULL ? -DER_NOMEM : 0;
+	rc = io->rsizes == NULL || io->piece_first == NULL ? -DER_NOMEM : 0;
 	if (rc == 0)
 		rc = plan_settle(io);
 	if (rc == 0)

@@ -16,15 +16,15 @@ vos_gc_add(struct vos_pool *pool, enum vos_gc_kind kind, void *what, struct vos_
 	struct vos_pool_df *df = pool->df;
 	struct vos_gc_df   *gc;
 	struct vos_gc_df   *tail;
-	umem_off_t          off;
-	int                 rc;
+	umem_off_t	    off;
+	int		    rc;
 
 	rc = umem_alloc(pool->umem, sizeof(*gc), &off);
 	if (rc == 0)
 		rc = umem_tx_add(pool->umem, df, sizeof(*df));
 	if (rc != 0)
 		return rc;
-	gc       = umem_ptr(pool->umem, off);
+	gc = umem_ptr(pool->umem, off);
 	gc->what = umem_off(pool->umem, what);
 	gc->cont = umem_off(pool->umem, cont);
 	gc->kind = kind;
@@ -32,7 +32,7 @@ vos_gc_add(struct vos_pool *pool, enum vos_gc_kind kind, void *what, struct vos_
 		df->gc_head = off;
 	} else {
 		tail = umem_ptr(pool->umem, df->gc_tail);
-		rc   = umem_tx_add(pool->umem, &tail->next, sizeof(tail->next));
+		rc = umem_tx_add(pool->umem, &tail->next, sizeof(tail->next));
 		if (rc != 0)
 			return rc;
 		tail->next = off;
@@ -46,7 +46,7 @@ static int
 gc_pop(struct vos_pool *pool, struct vos_gc_df *gc)
 {
 	struct vos_pool_df *df = pool->df;
-	int                 rc;
+	int		    rc;
 
 	rc = umem_tx_add(pool->umem, df, sizeof(*df));
 	if (rc != 0)
@@ -74,11 +74,11 @@ static int
 dkey_drain(struct vos_pool *pool, struct vos_key_df *dkey, uint32_t *credits)
 {
 	struct vos_btree tree = vos_key_tree(pool, &dkey->akeys);
-	int              rc   = 0;
+	int		 rc = 0;
 
 	while (rc == 0 && *credits > 0 && dkey->akeys.nr > 0) {
 		struct vos_key_df *akey =
-			vos_key_of(pool, vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL));
+		    vos_key_of(pool, vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL));
 
 		rc = akey_drain(pool, akey, credits);
 		if (rc != 0 || *credits == 0)
@@ -95,11 +95,11 @@ static int
 obj_drain(struct vos_pool *pool, struct vos_obj_df *obj, uint32_t *credits)
 {
 	struct vos_btree tree = vos_key_tree(pool, &obj->dkeys);
-	int              rc   = 0;
+	int		 rc = 0;
 
 	while (rc == 0 && *credits > 0 && obj->dkeys.nr > 0) {
 		struct vos_key_df *dkey =
-			vos_key_of(pool, vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL));
+		    vos_key_of(pool, vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL));
 
 		rc = dkey_drain(pool, dkey, credits);
 		if (rc != 0 || *credits == 0)
@@ -116,7 +116,7 @@ static int
 cont_drain(struct vos_pool *pool, struct vos_cont_df *cont, uint32_t *credits)
 {
 	struct vos_btree tree = vos_obj_tree(pool, cont);
-	int              rc   = 0;
+	int		 rc = 0;
 
 	while (rc == 0 && *credits > 0 && cont->objs.nr > 0) {
 		struct vos_obj_ent_df *ent = vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL);
@@ -136,7 +136,8 @@ cont_drain(struct vos_pool *pool, struct vos_cont_df *cont, uint32_t *credits)
 static int
 key_drain(struct vos_pool *pool, struct vos_key_df *key, uint32_t *credits)
 {
-	return key->level == VOS_DKEY ? dkey_drain(pool, key, credits) : akey_drain(pool, key, credits);
+	return key->level == VOS_DKEY ? dkey_drain(pool, key, credits)
+				      : akey_drain(pool, key, credits);
 }
 
 /** Drain the oldest item; with credits left over, free its record and the item. */
@@ -175,12 +176,12 @@ vos_gc(struct vos_pool *pool, unsigned credits)
 	int rc;
 
 	while (credits > 0 && pool->df->gc_head != UMEM_NULL) {
-		struct vos_gc_df   *gc     = umem_ptr(pool->umem, pool->df->gc_head);
-		struct vos_cont_df *cont   = umem_ptr(pool->umem, gc->cont);
-		bool                is_cont = gc->kind == VOS_GC_CONT;
-		uint32_t            slice  = MIN_OF(credits, VOS_GC_SLICE);
-		uint32_t            left   = slice;
-		bool                done   = false;
+		struct vos_gc_df   *gc = umem_ptr(pool->umem, pool->df->gc_head);
+		struct vos_cont_df *cont = umem_ptr(pool->umem, gc->cont);
+		bool		    is_cont = gc->kind == VOS_GC_CONT;
+		uint32_t	    slice = MIN_OF(credits, VOS_GC_SLICE);
+		uint32_t	    left = slice;
+		bool		    done = false;
 
 		vos_tx_begin(pool);
 		rc = item_drain(pool, gc, &left, &done);

@@ -22,9 +22,9 @@ punches_of(const struct umem *u, const struct vos_inc_df *inc)
 static uint32_t
 punch_bound(const struct umem *u, const struct vos_inc_df *inc, uint64_t epoch)
 {
-	const struct vos_punch_df *p  = punches_of(u, inc);
-	uint32_t                   lo = 0;
-	uint32_t                   hi = inc->punch_nr;
+	const struct vos_punch_df *p = punches_of(u, inc);
+	uint32_t		   lo = 0;
+	uint32_t		   hi = inc->punch_nr;
 
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
@@ -44,7 +44,7 @@ vos_inc_punch_at(const struct umem *u, const struct vos_inc_df *inc, uint64_t ep
 
 	if (n == 0)
 		return VOS_VER_NONE;
-	return (struct vos_ver){ punches_of(u, inc)[n - 1].epoch, punches_of(u, inc)[n - 1].seq };
+	return (struct vos_ver){punches_of(u, inc)[n - 1].epoch, punches_of(u, inc)[n - 1].seq};
 }
 
 struct vos_ver
@@ -57,11 +57,11 @@ vos_inc_punch_last(const struct umem *u, const struct vos_inc_df *inc)
 static int
 punches_set(struct umem *u, struct vos_inc_df *inc, const struct vos_punch_df *from, uint32_t nr)
 {
-	umem_off_t          old = inc->punch_nr > 1 ? inc->punches : UMEM_NULL;
-	struct vos_punch_df one = nr == 1 ? from[0] : (struct vos_punch_df){ 0 };
-	umem_off_t          off = UMEM_NULL;
-	uint32_t            cap = nr;
-	int                 rc;
+	umem_off_t	    old = inc->punch_nr > 1 ? inc->punches : UMEM_NULL;
+	struct vos_punch_df one = nr == 1 ? from[0] : (struct vos_punch_df){0};
+	umem_off_t	    off = UMEM_NULL;
+	uint32_t	    cap = nr;
+	int		    rc;
 
 	if (nr > 1) {
 		for (cap = 2; cap < nr; cap *= 2)
@@ -74,10 +74,10 @@ punches_set(struct umem *u, struct vos_inc_df *inc, const struct vos_punch_df *f
 	rc = umem_tx_add(u, inc, sizeof(*inc));
 	if (rc != 0)
 		return rc;
-	inc->punch    = one;
+	inc->punch = one;
 	inc->punch_nr = nr;
 	if (nr > 1) {
-		inc->punches   = off;
+		inc->punches = off;
 		inc->punch_cap = cap;
 	}
 	return old == UMEM_NULL ? 0 : umem_free(u, old);
@@ -89,12 +89,12 @@ punch_put(struct umem *u, struct vos_inc_df *inc, uint32_t pos, const struct vos
 {
 	struct vos_punch_df  two[2];
 	struct vos_punch_df *all;
-	int                  rc;
+	int		     rc;
 
 	if (inc->punch_nr == 0)
 		return punches_set(u, inc, p, 1);
 	if (inc->punch_nr == 1) {
-		two[pos]     = *p;
+		two[pos] = *p;
 		two[1 - pos] = inc->punch;
 		return punches_set(u, inc, two, 2);
 	}
@@ -114,7 +114,7 @@ punch_put(struct umem *u, struct vos_inc_df *inc, uint32_t pos, const struct vos
 		inc->punch_cap *= 2;
 	}
 	all = umem_ptr(u, inc->punches);
-	rc  = umem_tx_add(u, inc, sizeof(*inc));
+	rc = umem_tx_add(u, inc, sizeof(*inc));
 	if (rc == 0)
 		rc = umem_tx_add(u, all + pos, (inc->punch_nr + 1 - pos) * sizeof(*all));
 	if (rc != 0)
@@ -128,15 +128,15 @@ punch_put(struct umem *u, struct vos_inc_df *inc, uint32_t pos, const struct vos
 int
 vos_inc_punch_add(struct umem *u, struct vos_inc_df *inc, struct vos_ver ver)
 {
-	struct vos_punch_df  p = { .epoch = ver.epoch, .seq = ver.seq };
-	uint32_t             n = punch_bound(u, inc, ver.epoch);
+	struct vos_punch_df  p = {.epoch = ver.epoch, .seq = ver.seq};
+	uint32_t	     n = punch_bound(u, inc, ver.epoch);
 	struct vos_punch_df *same;
-	int                  rc;
+	int		     rc;
 
 	if (n == 0 || punches_of(u, inc)[n - 1].epoch != ver.epoch)
 		return punch_put(u, inc, n, &p);
 	same = (struct vos_punch_df *)&punches_of(u, inc)[n - 1];
-	rc   = umem_tx_add(u, same, sizeof(*same));
+	rc = umem_tx_add(u, same, sizeof(*same));
 	if (rc == 0)
 		*same = p;
 	return rc;
@@ -153,7 +153,7 @@ vos_inc_touch(struct umem *u, struct vos_inc_df *inc, struct vos_ver ver)
 	if (rc != 0)
 		return rc;
 	inc->change_epoch = ver.epoch;
-	inc->change_seq   = ver.seq;
+	inc->change_seq = ver.seq;
 	return 0;
 }
 
@@ -177,11 +177,10 @@ int
 vos_inc_check(const struct umem *u, const struct vos_inc_df *inc)
 {
 	const struct vos_punch_df *p;
-	uint32_t                   i;
+	uint32_t		   i;
 
-	if (inc->punch_nr > 1 &&
-	    (inc->punch_nr > inc->punch_cap ||
-	     !umem_off_valid(u, inc->punches, inc->punch_cap * sizeof(*p)))) {
+	if (inc->punch_nr > 1 && (inc->punch_nr > inc->punch_cap ||
+				  !umem_off_valid(u, inc->punches, inc->punch_cap * sizeof(*p)))) {
 		D_ERROR("incarnation log: %u punches in room for %u at %#lx\n", inc->punch_nr,
 			inc->punch_cap, (unsigned long)inc->punches);
 		return -DER_DF_INVAL;

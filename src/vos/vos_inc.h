@@ -24,7 +24,7 @@ int vos_inc_check(const struct umem *u, const struct vos_inc_df *inc) MUST_CHECK
 static inline struct vos_ver
 vos_inc_change(const struct vos_inc_df *inc)
 {
-	return (struct vos_ver){ inc->change_epoch, inc->change_seq };
+	return (struct vos_ver){inc->change_epoch, inc->change_seq};
 }
 
 /** Narrow @punch (of the parents) by the own punches; true if something below may be visible. */

@@ -21,8 +21,8 @@ static int
 iod_check(const daos_iod_t *iod, daos_unit_oid_t oid)
 {
 	struct vos_key_probe probe;
-	uint32_t             i;
-	int                  rc;
+	uint32_t	     i;
+	int		     rc;
 
 	rc = vos_key_probe_init(&probe, vos_akey_kind(oid), &iod->iod_name);
 	if (rc != 0)
@@ -45,9 +45,9 @@ int
 vos_io_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io)
 {
 	struct vos_key_probe probe;
-	struct vos_io       *io;
-	unsigned             i;
-	int                  rc;
+	struct vos_io	    *io;
+	unsigned	     i;
+	int		     rc;
 
 	if (cond->nr == 0 || cond->nr > VOS_IOD_MAX || cond->iods == NULL || cond->epoch == 0)
 		return -DER_INVAL;
@@ -92,7 +92,7 @@ int
 vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes)
 {
 	uint32_t new_cap = *cap == 0 ? 4 : *cap * 2;
-	void    *bigger;
+	void	*bigger;
 
 	if (nr < *cap)
 		return 0;
@@ -100,7 +100,7 @@ vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes)
 	if (bigger == NULL)
 		return -DER_NOMEM;
 	*array = bigger;
-	*cap   = new_cap;
+	*cap = new_cap;
 	return 0;
 }
 
@@ -123,8 +123,8 @@ vos_io_iod_size(struct vos_io *io, unsigned idx)
 /** A place in a scatter-gather list. */
 struct sgl_pos {
 	const d_sg_list_t *sgl;
-	uint32_t           iov_idx;
-	size_t             off;
+	uint32_t	   iov_idx;
+	size_t		   off;
 };
 
 /** Bytes from here to the end of the current piece; 0 at the end. */
@@ -132,8 +132,8 @@ static size_t
 sgl_room(struct sgl_pos *pos, bool filled)
 {
 	while (pos->sgl != NULL && pos->iov_idx < pos->sgl->sg_nr) {
-		const d_iov_t *iov   = &pos->sgl->sg_iovs[pos->iov_idx];
-		size_t         bytes = filled ? iov->iov_len : iov->iov_buf_len;
+		const d_iov_t *iov = &pos->sgl->sg_iovs[pos->iov_idx];
+		size_t	       bytes = filled ? iov->iov_len : iov->iov_buf_len;
 
 		if (iov->iov_buf != NULL && pos->off < bytes)
 			return bytes - pos->off;
@@ -152,7 +152,7 @@ sgl_at(const struct sgl_pos *pos)
 static int
 copy_in(d_sg_list_t *to, const d_sg_list_t *from)
 {
-	struct sgl_pos pos = { .sgl = from };
+	struct sgl_pos pos = {.sgl = from};
 	uint32_t       i;
 
 	for (i = 0; i < to->sg_nr; i++) {
@@ -175,14 +175,14 @@ copy_in(d_sg_list_t *to, const d_sg_list_t *from)
 static int
 copy_out(d_sg_list_t *to, const d_sg_list_t *from)
 {
-	struct sgl_pos pos = { .sgl = to };
+	struct sgl_pos pos = {.sgl = to};
 	uint32_t       i;
 
 	for (i = 0; i < to->sg_nr; i++)
 		to->sg_iovs[i].iov_len = 0;
 	for (i = 0; i < from->sg_nr; i++) {
-		const d_iov_t *src  = &from->sg_iovs[i];
-		size_t         done = 0;
+		const d_iov_t *src = &from->sg_iovs[i];
+		size_t	       done = 0;
 
 		while (done < src->iov_buf_len) {
 			size_t n = MIN_OF(sgl_room(&pos, false), src->iov_buf_len - done);
@@ -208,7 +208,7 @@ vos_obj_update(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, u
 {
 	struct vos_io *io;
 	unsigned       i;
-	int            rc;
+	int	       rc;
 
 	rc = vos_update_begin(cont, oid, epoch, flags, dkey, nr, iods, &io);
 	if (rc != 0)
@@ -244,7 +244,7 @@ vos_obj_fetch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, ui
 {
 	struct vos_io *io;
 	unsigned       i;
-	int            rc;
+	int	       rc;
 
 	rc = vos_fetch_begin(cont, oid, epoch, flags, dkey, nr, iods, &io);
 	if (rc != 0)

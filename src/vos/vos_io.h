@@ -4,7 +4,8 @@
 
 #include "vos/vos_internal.h"
 
-/** Update: bytes of one recx or single value, or a part of them, that become one extent or value. */
+/** Update: bytes of one recx or single value, or a part of them, that become one extent or value.
+ */
 struct vos_seg {
 	unsigned       iod_idx;
 	enum vos_media media;
@@ -12,7 +13,7 @@ struct vos_seg {
 	uint64_t       hi;
 	uint64_t       bytes;
 	uint64_t       blk_off; /**< DATA: reserved */
-	char          *buf;
+	char	      *buf;
 };
 
 /** Fetch: bytes of one piece, or a hole. */
@@ -20,7 +21,7 @@ struct vos_piece {
 	enum vos_media media;
 	uint64_t       rec_nr;
 	uint64_t       addr;
-	char          *buf;
+	char	      *buf;
 };
 
 /** Fetch: blocks read in one go. */
@@ -31,35 +32,36 @@ struct vos_run {
 };
 
 struct vos_io {
-	struct vos_cont  *cont; /**< a reference */
-	struct vos_cond   cond; /**< what it was asked */
-	d_sg_list_t      *sgls; /**< [cond.nr] */
-	d_iov_t          *iovs; /**< all of them */
-	char             *dram; /**< heap values */
-	void             *dma;  /**< blocks */
-	uint64_t          dram_bytes;
-	uint64_t          dma_bytes;
+	struct vos_cont *cont; /**< a reference */
+	struct vos_cond	 cond; /**< what it was asked */
+	d_sg_list_t	*sgls; /**< [cond.nr] */
+	d_iov_t		*iovs; /**< all of them */
+	char		*dram; /**< heap values */
+	void		*dma;  /**< blocks */
+	uint64_t	 dram_bytes;
+	uint64_t	 dma_bytes;
 	/* update */
-	struct vos_seg   *segs;
-	uint32_t          seg_nr;
-	uint32_t          seg_cap;
-	uint64_t          blk_nr;
-	d_list_t          reserved; /**< struct vea_extent */
+	struct vos_seg *segs;
+	uint32_t	seg_nr;
+	uint32_t	seg_cap;
+	uint64_t	blk_nr;
+	d_list_t	reserved; /**< struct vea_extent */
 	/* fetch */
-	uint64_t         *rsizes;   /**< [cond.nr] found */
-	uint32_t         *piece_first; /**< [cond.nr + 1] */
+	uint64_t	 *rsizes;      /**< [cond.nr] found */
+	uint32_t	 *piece_first; /**< [cond.nr + 1] */
 	struct vos_piece *pieces;
-	uint32_t          piece_nr;
-	uint32_t          piece_cap;
-	struct vos_run   *runs;
-	uint32_t          run_nr;
-	uint32_t          run_cap;
+	uint32_t	  piece_nr;
+	uint32_t	  piece_cap;
+	struct vos_run	 *runs;
+	uint32_t	  run_nr;
+	uint32_t	  run_cap;
 	struct vos_reader reader;
 };
 
 /** Check the arguments and make the record. @ret_io holds the container. */
-int  vos_io_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io) MUST_CHECK;
+int vos_io_new(struct vos_cont *cont, const struct vos_cond *cond,
+	       struct vos_io **ret_io) MUST_CHECK;
 /** Return buffers and reservations. */
 void vos_io_free(struct vos_io *io);
 /** Make room for one more element of an array that grows. */
-int  vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes) MUST_CHECK;
+int vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes) MUST_CHECK;

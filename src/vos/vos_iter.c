@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Iteration. Nothing but the anchor lives across a yield: it holds the last key returned (or the next
- * offset), and each slice finds its way again from the container down. So whatever is inserted or
- * removed meanwhile, what stays is listed exactly once.
+ * Iteration. Nothing but the anchor lives across a yield: it holds the last key returned (or the
+ * next offset), and each slice finds its way again from the container down. So whatever is inserted
+ * or removed meanwhile, what stays is listed exactly once.
  *
  * A key longer than the anchor is kept as prefix, order number and a second hash. Should such a key
  * be removed between two calls, a hashed list goes on behind its order number; a lexical one begins
@@ -15,25 +15,25 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
-#define SLICE_NR        64u /**< entries looked at before yielding */
-#define ANCHOR_KEY_MAX  80u
-#define ANCHOR_SEED     0x616e63686f72ULL
+#define SLICE_NR       64u /**< entries looked at before yielding */
+#define ANCHOR_KEY_MAX 80u
+#define ANCHOR_SEED    0x616e63686f72ULL
 
 struct iter_anchor {
 	uint32_t key_bytes;
 	uint32_t reserved;
 	uint64_t ord;
 	uint64_t hash; /**< of the whole key, seeded */
-	uint8_t  key[ANCHOR_KEY_MAX];
+	uint8_t	 key[ANCHOR_KEY_MAX];
 };
 _Static_assert(sizeof(struct iter_anchor) <= DAOS_ANCHOR_BUF_MAX, "anchor buffer");
 
 struct iter {
 	const struct vos_iter_param *param;
-	struct vos_pool             *pool;
-	daos_anchor_t               *anchor;
-	vos_iter_cb_t                cb;
-	void                        *arg;
+	struct vos_pool		    *pool;
+	daos_anchor_t		    *anchor;
+	vos_iter_cb_t		     cb;
+	void			    *arg;
 };
 
 enum { ITER_MORE = 0, ITER_STOP = 1 };
@@ -47,9 +47,10 @@ anchor_set_eof(daos_anchor_t *anchor)
 /* ---- keys ---- */
 
 static void
-anchor_set_key(daos_anchor_t *anchor, const struct vos_key_ent_df *ent, const struct vos_key_df *key)
+anchor_set_key(daos_anchor_t *anchor, const struct vos_key_ent_df *ent,
+	       const struct vos_key_df *key)
 {
-	struct iter_anchor a = { .key_bytes = key->key_bytes, .ord = ent->ord };
+	struct iter_anchor a = {.key_bytes = key->key_bytes, .ord = ent->ord};
 
 	memcpy(a.key, vos_key_bytes(key), MIN_OF(key->key_bytes, ANCHOR_KEY_MAX));
 	if (key->key_bytes > ANCHOR_KEY_MAX)
@@ -70,8 +71,11 @@ static struct vos_key_ent_df *
 long_key_seek(const struct vos_btree *tree, const struct iter_anchor *a, enum vos_key_kind kind,
 	      struct vos_btree_cur *cur)
 {
-	struct vos_key_probe   probe = { .ord = a->ord, .buf = a->key, .bytes = ANCHOR_KEY_MAX,
-		.kind = kind, .edge = kind == VOS_KEY_LEX ? 0 : -1 };
+	struct vos_key_probe   probe = {.ord = a->ord,
+					.buf = a->key,
+					.bytes = ANCHOR_KEY_MAX,
+					.kind = kind,
+					.edge = kind == VOS_KEY_LEX ? 0 : -1};
 	struct vos_key_ent_df *ent;
 
 	for (ent = vos_btree_probe(tree, VOS_BTREE_GE, &probe, cur); ent != NULL;
@@ -82,8 +86,9 @@ long_key_seek(const struct vos_btree *tree, const struct iter_anchor *a, enum vo
 			break;
 		if (anchor_is_key(a, key))
 			return vos_btree_next(tree, cur);
-		if (kind == VOS_KEY_LEX && (key->key_bytes < ANCHOR_KEY_MAX ||
-					    memcmp(vos_key_bytes(key), a->key, ANCHOR_KEY_MAX) != 0))
+		if (kind == VOS_KEY_LEX &&
+		    (key->key_bytes < ANCHOR_KEY_MAX ||
+		     memcmp(vos_key_bytes(key), a->key, ANCHOR_KEY_MAX) != 0))
 			break;
 	}
 	if (kind != VOS_KEY_LEX) {
@@ -105,7 +110,8 @@ key_seek(const struct vos_btree *tree, const daos_anchor_t *anchor, enum vos_key
 	memcpy(&a, anchor->da_buf, sizeof(a));
 	if (a.key_bytes > ANCHOR_KEY_MAX)
 		return long_key_seek(tree, &a, kind, cur);
-	probe = (struct vos_key_probe){ .ord = a.ord, .buf = a.key, .bytes = a.key_bytes, .kind = kind };
+	probe =
+	    (struct vos_key_probe){.ord = a.ord, .buf = a.key, .bytes = a.key_bytes, .kind = kind};
 	return vos_btree_probe(tree, VOS_BTREE_GT, &probe, cur);
 }
 
@@ -122,16 +128,19 @@ keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, str
 {
 	struct vos_btree       tree = vos_key_tree(it->pool, df);
 	struct vos_btree_cur   cur;
-	struct vos_key_ent_df *ent  = key_seek(&tree, it->anchor, kind, &cur);
+	struct vos_key_ent_df *ent = key_seek(&tree, it->anchor, kind, &cur);
 	struct vos_key_ent_df *last = NULL;
-	uint32_t               nr;
-	int                    rc = 0;
+	uint32_t	       nr;
+	int		       rc = 0;
 
 	for (nr = 0; ent != NULL && nr < SLICE_NR && rc == 0; nr++) {
 		struct vos_key_df    *key = vos_key_of(it->pool, ent);
-		struct vos_iter_entry e   = { .oid = it->param->oid, .epoch = key->inc.change_epoch,
-			  .is_array = key->level == VOS_AKEY && key->type == VOS_AKEY_ARRAY,
-			  .rsize    = key->level == VOS_AKEY && key->type == VOS_AKEY_ARRAY ? key->rsize : 0 };
+		struct vos_iter_entry e = {
+		    .oid = it->param->oid,
+		    .epoch = key->inc.change_epoch,
+		    .is_array = key->level == VOS_AKEY && key->type == VOS_AKEY_ARRAY,
+		    .rsize =
+			key->level == VOS_AKEY && key->type == VOS_AKEY_ARRAY ? key->rsize : 0};
 
 		d_iov_set(&e.key, vos_key_bytes(key), key->key_bytes);
 		if (key_visible(it->pool, key, it->param->epoch, punch))
@@ -139,7 +148,7 @@ keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, str
 		if (rc < 0)
 			break;
 		last = ent;
-		ent  = vos_btree_next(&tree, &cur);
+		ent = vos_btree_next(&tree, &cur);
 	}
 	if (last != NULL)
 		anchor_set_key(it->anchor, last, vos_key_of(it->pool, last));
@@ -156,11 +165,11 @@ keys_enter(struct iter *it, enum vos_key_level level, struct vos_key_df **ret_dk
 	struct vos_obj_df   *obj = vos_obj_find(it->pool, it->param->cont->df, &it->param->oid);
 	struct vos_key_probe probe;
 	struct vos_key_df   *dkey;
-	int                  rc;
+	int		     rc;
 
 	*ret_dkey = NULL;
-	*ret_obj  = NULL;
-	*punch    = VOS_VER_NONE;
+	*ret_obj = NULL;
+	*punch = VOS_VER_NONE;
 	if (obj == NULL || !vos_inc_enter(it->pool->umem, &obj->inc, it->param->epoch, punch))
 		return 0;
 	*ret_obj = obj;
@@ -180,8 +189,8 @@ dkey_slice(struct iter *it)
 {
 	struct vos_key_df *dkey;
 	struct vos_obj_df *obj;
-	struct vos_ver     punch;
-	int                rc;
+	struct vos_ver	   punch;
+	int		   rc;
 
 	rc = keys_enter(it, VOS_DKEY, &dkey, &obj, &punch);
 	if (rc == 0 && obj != NULL)
@@ -196,8 +205,8 @@ akey_slice(struct iter *it)
 {
 	struct vos_key_df *dkey;
 	struct vos_obj_df *obj;
-	struct vos_ver     punch;
-	int                rc;
+	struct vos_ver	   punch;
+	int		   rc;
 
 	rc = keys_enter(it, VOS_AKEY, &dkey, &obj, &punch);
 	if (rc == 0 && dkey != NULL)
@@ -212,25 +221,25 @@ akey_slice(struct iter *it)
 static int
 obj_slice(struct iter *it)
 {
-	struct vos_btree       tree = vos_obj_tree(it->pool, it->param->cont->df);
-	enum vos_btree_op      op =
-		it->anchor->da_type == DAOS_ANCHOR_TYPE_ZERO ? VOS_BTREE_FIRST : VOS_BTREE_GT;
+	struct vos_btree  tree = vos_obj_tree(it->pool, it->param->cont->df);
+	enum vos_btree_op op =
+	    it->anchor->da_type == DAOS_ANCHOR_TYPE_ZERO ? VOS_BTREE_FIRST : VOS_BTREE_GT;
 	struct vos_btree_cur   cur;
-	struct vos_obj_ent_df *ent  = vos_btree_probe(&tree, op, it->anchor->da_buf, &cur);
+	struct vos_obj_ent_df *ent = vos_btree_probe(&tree, op, it->anchor->da_buf, &cur);
 	struct vos_obj_ent_df *last = NULL;
-	uint32_t               nr;
-	int                    rc = 0;
+	uint32_t	       nr;
+	int		       rc = 0;
 
 	for (nr = 0; ent != NULL && nr < SLICE_NR && rc == 0; nr++) {
 		struct vos_obj_df    *obj = umem_ptr(it->pool->umem, ent->obj);
-		struct vos_iter_entry e   = { .oid = ent->oid, .epoch = obj->inc.change_epoch };
+		struct vos_iter_entry e = {.oid = ent->oid, .epoch = obj->inc.change_epoch};
 
 		if (vos_obj_visible(it->pool, obj, it->param->epoch))
 			rc = it->cb(&e, it->arg);
 		if (rc < 0)
 			break;
 		last = ent;
-		ent  = vos_btree_next(&tree, &cur);
+		ent = vos_btree_next(&tree, &cur);
 	}
 	if (last != NULL) {
 		memcpy(it->anchor->da_buf, &last->oid, sizeof(last->oid));
@@ -251,11 +260,11 @@ akey_enter(struct iter *it, struct vos_key_df **ret_akey, struct vos_view *view)
 	struct vos_key_df   *akey;
 	struct vos_key_df   *dkey;
 	struct vos_obj_df   *obj;
-	int                  rc;
+	int		     rc;
 
-	*ret_akey   = NULL;
+	*ret_akey = NULL;
 	view->epoch = it->param->epoch;
-	rc          = keys_enter(it, VOS_AKEY, &dkey, &obj, &view->punch);
+	rc = keys_enter(it, VOS_AKEY, &dkey, &obj, &view->punch);
 	if (rc != 0 || dkey == NULL)
 		return rc;
 	rc = vos_key_probe_init(&probe, vos_akey_kind(it->param->oid), &it->param->akey);
@@ -271,10 +280,10 @@ static int
 single_slice(struct iter *it)
 {
 	const struct vos_sv_df *sv = NULL;
-	struct vos_iter_entry   e  = { .oid = it->param->oid, .key = it->param->akey };
+	struct vos_iter_entry	e = {.oid = it->param->oid, .key = it->param->akey};
 	struct vos_key_df      *akey;
-	struct vos_view         view;
-	int                     rc;
+	struct vos_view		view;
+	int			rc;
 
 	rc = akey_enter(it, &akey, &view);
 	if (rc == 0 && akey != NULL && akey->type == VOS_AKEY_SINGLE)
@@ -282,7 +291,7 @@ single_slice(struct iter *it)
 	if (sv != NULL) {
 		e.epoch = sv->epoch;
 		e.rsize = sv->bytes;
-		rc      = it->cb(&e, it->arg);
+		rc = it->cb(&e, it->arg);
 	}
 	if (rc >= 0)
 		anchor_set_eof(it->anchor);
@@ -297,10 +306,13 @@ recx_list_pass(struct iter *it, const struct vos_ext_list *list, uint64_t *at)
 
 	for (i = 0; i < list->nr; i++) {
 		const struct vos_ext *x = &list->exts[i];
-		struct vos_iter_entry e = { .oid = it->param->oid, .key = it->param->akey,
-			.recx = { x->lo, x->hi - x->lo }, .epoch = x->epoch, .rsize = x->rsize,
-			.is_array = true };
-		int                   rc = it->cb(&e, it->arg);
+		struct vos_iter_entry e = {.oid = it->param->oid,
+					   .key = it->param->akey,
+					   .recx = {x->lo, x->hi - x->lo},
+					   .epoch = x->epoch,
+					   .rsize = x->rsize,
+					   .is_array = true};
+		int		      rc = it->cb(&e, it->arg);
 
 		if (rc >= 0)
 			*at = it->param->reverse ? x->lo : x->hi;
@@ -313,14 +325,14 @@ recx_list_pass(struct iter *it, const struct vos_ext_list *list, uint64_t *at)
 static int
 recx_slice(struct iter *it)
 {
-	bool                reverse = it->param->reverse;
-	uint64_t            edge    = reverse ? 0 : UINT64_MAX;
-	uint64_t            at      = UINT64_MAX - edge;
-	struct vos_ext_list list    = { 0 };
+	bool		    reverse = it->param->reverse;
+	uint64_t	    edge = reverse ? 0 : UINT64_MAX;
+	uint64_t	    at = UINT64_MAX - edge;
+	struct vos_ext_list list = {0};
 	struct vos_key_df  *akey;
-	struct vos_view     view;
-	uint64_t            done = edge;
-	int                 rc;
+	struct vos_view	    view;
+	uint64_t	    done = edge;
+	int		    rc;
 
 	if (it->anchor->da_type != DAOS_ANCHOR_TYPE_ZERO)
 		memcpy(&at, it->anchor->da_buf, sizeof(at));
@@ -349,13 +361,13 @@ MAY_YIELD int
 vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_anchor_t *anchor,
 	    vos_iter_cb_t cb, void *arg)
 {
-	static int (*const slices[])(struct iter *it) = {
-		[VOS_ITER_OBJ]    = obj_slice,    [VOS_ITER_DKEY] = dkey_slice,
-		[VOS_ITER_AKEY]   = akey_slice,   [VOS_ITER_SINGLE] = single_slice,
-		[VOS_ITER_RECX]   = recx_slice,
+	static int (*const slices[])(struct iter * it) = {
+	    [VOS_ITER_OBJ] = obj_slice,	  [VOS_ITER_DKEY] = dkey_slice,
+	    [VOS_ITER_AKEY] = akey_slice, [VOS_ITER_SINGLE] = single_slice,
+	    [VOS_ITER_RECX] = recx_slice,
 	};
-	struct iter it = { param, param->cont->pool, anchor, cb, arg };
-	int         rc = ITER_MORE;
+	struct iter it = {param, param->cont->pool, anchor, cb, arg};
+	int	    rc = ITER_MORE;
 
 	if (type > VOS_ITER_RECX || param->epoch == 0)
 		return -DER_INVAL;

@@ -50,8 +50,10 @@ vos_key_probe_init(struct vos_key_probe *probe, enum vos_key_kind kind, const da
 		return -DER_INVAL;
 	if (key->iov_len > VOS_KEY_BYTES_MAX)
 		return -DER_KEY2BIG;
-	*probe = (struct vos_key_probe){ .buf = key->iov_buf, .bytes = key->iov_len, .kind = kind,
-		.ord = key_ord(kind, key->iov_buf, key->iov_len) };
+	*probe = (struct vos_key_probe){.buf = key->iov_buf,
+					.bytes = key->iov_len,
+					.kind = kind,
+					.ord = key_ord(kind, key->iov_buf, key->iov_len)};
 	return 0;
 }
 
@@ -64,8 +66,11 @@ vos_key_bytes(const struct vos_key_df *key)
 void
 vos_key_probe_of(const struct vos_key_df *key, struct vos_key_probe *probe)
 {
-	*probe = (struct vos_key_probe){ .buf = vos_key_bytes(key), .bytes = key->key_bytes,
-		.kind = key->kind, .ord = key_ord(key->kind, vos_key_bytes(key), key->key_bytes) };
+	*probe =
+	    (struct vos_key_probe){.buf = vos_key_bytes(key),
+				   .bytes = key->key_bytes,
+				   .kind = key->kind,
+				   .ord = key_ord(key->kind, vos_key_bytes(key), key->key_bytes)};
 }
 
 static int
@@ -73,8 +78,8 @@ key_cmp(const struct umem *u, const void *ent, const void *key)
 {
 	const struct vos_key_ent_df *e = ent;
 	const struct vos_key_probe  *p = key;
-	const struct vos_key_df     *k;
-	int                          c;
+	const struct vos_key_df	    *k;
+	int			     c;
 
 	if (e->ord != p->ord)
 		return e->ord < p->ord ? -1 : 1;
@@ -103,47 +108,47 @@ uuid_cmp(const struct umem *u, const void *ent, const void *key)
 	return memcmp(ent, key, sizeof(uuid_t));
 }
 
-static const struct vos_btree_class key_class  = { sizeof(struct vos_key_ent_df), 16, 30, key_cmp };
-static const struct vos_btree_class obj_class  = { sizeof(struct vos_obj_ent_df), 24, 30, oid_cmp };
-static const struct vos_btree_class cont_class = { sizeof(struct vos_cont_ent_df), 16, 30, uuid_cmp };
-static const struct vos_btree_class sv_class   = { sizeof(struct vos_sv_df), 8, 30,
-	vos_btree_cmp_u64 };
+static const struct vos_btree_class key_class = {sizeof(struct vos_key_ent_df), 16, 30, key_cmp};
+static const struct vos_btree_class obj_class = {sizeof(struct vos_obj_ent_df), 24, 30, oid_cmp};
+static const struct vos_btree_class cont_class = {sizeof(struct vos_cont_ent_df), 16, 30, uuid_cmp};
+static const struct vos_btree_class sv_class = {sizeof(struct vos_sv_df), 8, 30, vos_btree_cmp_u64};
 
 struct vos_btree
 vos_obj_tree(const struct vos_pool *pool, struct vos_cont_df *cont)
 {
-	return (struct vos_btree){ pool->umem, &obj_class, &cont->objs };
+	return (struct vos_btree){pool->umem, &obj_class, &cont->objs};
 }
 
 struct vos_btree
 vos_key_tree(const struct vos_pool *pool, struct vos_btree_df *df)
 {
-	return (struct vos_btree){ pool->umem, &key_class, df };
+	return (struct vos_btree){pool->umem, &key_class, df};
 }
 
 struct vos_btree
 vos_sv_tree(const struct vos_pool *pool, struct vos_sv_root_df *sv)
 {
-	return (struct vos_btree){ pool->umem, &sv_class, &sv->hist };
+	return (struct vos_btree){pool->umem, &sv_class, &sv->hist};
 }
 
 struct vos_btree
 vos_cont_tree(const struct vos_pool *pool)
 {
-	return (struct vos_btree){ pool->umem, &cont_class, &pool->df->conts };
+	return (struct vos_btree){pool->umem, &cont_class, &pool->df->conts};
 }
 
 struct vos_obj_df *
 vos_obj_find(const struct vos_pool *pool, struct vos_cont_df *cont, const daos_unit_oid_t *oid)
 {
 	struct vos_btree       tree = vos_obj_tree(pool, cont);
-	struct vos_obj_ent_df *ent  = vos_btree_find(&tree, oid);
+	struct vos_obj_ent_df *ent = vos_btree_find(&tree, oid);
 
 	return ent == NULL ? NULL : umem_ptr(pool->umem, ent->obj);
 }
 
 struct vos_key_df *
-vos_key_find(const struct vos_pool *pool, struct vos_btree_df *df, const struct vos_key_probe *probe)
+vos_key_find(const struct vos_pool *pool, struct vos_btree_df *df,
+	     const struct vos_key_probe *probe)
 {
 	struct vos_btree tree = vos_key_tree(pool, df);
 
@@ -155,9 +160,9 @@ vos_obj_make(struct vos_pool *pool, struct vos_cont_df *cont, const daos_unit_oi
 	     struct vos_obj_df **ret_obj)
 {
 	struct vos_btree      tree = vos_obj_tree(pool, cont);
-	struct vos_obj_df    *obj  = vos_obj_find(pool, cont, oid);
-	struct vos_obj_ent_df ent  = { .oid = *oid };
-	int                   rc;
+	struct vos_obj_df    *obj = vos_obj_find(pool, cont, oid);
+	struct vos_obj_ent_df ent = {.oid = *oid};
+	int		      rc;
 
 	if (obj != NULL) {
 		*ret_obj = obj;
@@ -169,9 +174,9 @@ vos_obj_make(struct vos_pool *pool, struct vos_cont_df *cont, const daos_unit_oi
 	if (rc != 0)
 		return rc;
 	pool->df->obj_nr++;
-	obj      = umem_ptr(pool->umem, ent.obj);
+	obj = umem_ptr(pool->umem, ent.obj);
 	obj->oid = *oid;
-	rc       = vos_btree_insert(&tree, oid, &ent);
+	rc = vos_btree_insert(&tree, oid, &ent);
 	if (rc == 0)
 		*ret_obj = obj;
 	return rc;
@@ -181,11 +186,11 @@ int
 vos_key_make(struct vos_pool *pool, struct vos_btree_df *df, enum vos_key_level level,
 	     const struct vos_key_probe *probe, struct vos_key_df **ret_key)
 {
-	struct vos_btree      tree  = vos_key_tree(pool, df);
-	struct vos_key_df    *key   = vos_key_find(pool, df, probe);
-	struct vos_key_ent_df ent   = { .ord = probe->ord };
-	size_t                fixed = level == VOS_DKEY ? VOS_DKEY_BYTES : VOS_AKEY_BYTES;
-	int                   rc;
+	struct vos_btree      tree = vos_key_tree(pool, df);
+	struct vos_key_df    *key = vos_key_find(pool, df, probe);
+	struct vos_key_ent_df ent = {.ord = probe->ord};
+	size_t		      fixed = level == VOS_DKEY ? VOS_DKEY_BYTES : VOS_AKEY_BYTES;
+	int		      rc;
 
 	if (key != NULL) {
 		*ret_key = key;
@@ -194,10 +199,10 @@ vos_key_make(struct vos_pool *pool, struct vos_btree_df *df, enum vos_key_level 
 	rc = umem_alloc(pool->umem, fixed + probe->bytes, &ent.key);
 	if (rc != 0)
 		return rc;
-	key            = umem_ptr(pool->umem, ent.key);
+	key = umem_ptr(pool->umem, ent.key);
 	key->key_bytes = probe->bytes;
-	key->level     = level;
-	key->kind      = probe->kind;
+	key->level = level;
+	key->kind = probe->kind;
 	memcpy((char *)key + fixed, probe->buf, probe->bytes);
 	rc = vos_btree_insert(&tree, probe, &ent);
 	if (rc == 0)

@@ -13,14 +13,14 @@
 #include "base/log.h"
 #include "vos/vos_internal.h"
 
-#define WAL_BYTES_MIN    (16ull << 20)
-#define WAL_BYTES_MAX    (1ull << 30)
+#define WAL_BYTES_MIN (16ull << 20)
+#define WAL_BYTES_MAX (1ull << 30)
 
 /** A volatile pool, between create and destroy. */
 struct vos_ram_pool {
-	uuid_t       uuid;
+	uuid_t	     uuid;
 	struct umem *umem;
-	bool         opened;
+	bool	     opened;
 	d_list_t     link;
 };
 
@@ -37,7 +37,7 @@ ram_pool_find(struct vos_store *store, const uuid_t uuid)
 
 	if (store->ram_pools.next == NULL)
 		d_list_init(&store->ram_pools);
-	d_list_for_each(rp, &store->ram_pools, link)
+	d_list_for_each (rp, &store->ram_pools, link)
 		if (uuid_compare(rp->uuid, uuid) == 0)
 			return rp;
 	return NULL;
@@ -46,9 +46,9 @@ ram_pool_find(struct vos_store *store, const uuid_t uuid)
 /* ---- blobs ---- */
 
 struct blob_job {
-	struct bio_dev    *dev;
+	struct bio_dev	  *dev;
 	struct bio_blob_id id;
-	uint64_t           bytes;
+	uint64_t	   bytes;
 };
 
 static int
@@ -70,7 +70,7 @@ blob_destroy_job(void *arg)
 static struct bio_blob_id
 blob_id(const struct vos_store *store, const uuid_t uuid, uint32_t role)
 {
-	struct bio_blob_id id = { .tgt = store->tgt, .role = role };
+	struct bio_blob_id id = {.tgt = store->tgt, .role = role};
 
 	memcpy(id.pool, uuid, sizeof(id.pool));
 	return id;
@@ -80,7 +80,7 @@ MAY_YIELD static int
 blob_create(struct vos_store *store, struct bio_dev *dev, const uuid_t uuid, uint32_t role,
 	    uint64_t bytes)
 {
-	struct blob_job job = { dev, blob_id(store, uuid, role), bytes };
+	struct blob_job job = {dev, blob_id(store, uuid, role), bytes};
 
 	return ult_offload(blob_create_job, &job);
 }
@@ -90,8 +90,8 @@ MAY_YIELD static int
 blob_destroy(struct vos_store *store, struct bio_dev *dev, const uuid_t uuid, uint32_t role,
 	     bool *found)
 {
-	struct blob_job job = { dev, blob_id(store, uuid, role), 0 };
-	int             rc;
+	struct blob_job job = {dev, blob_id(store, uuid, role), 0};
+	int		rc;
 
 	if (dev == NULL)
 		return 0;
@@ -107,7 +107,7 @@ blobs_destroy(struct vos_store *store, const uuid_t uuid)
 {
 	bool found = false;
 	int  rc_meta = blob_destroy(store, store->meta, uuid, BIO_ROLE_META, &found);
-	int  rc_wal  = blob_destroy(store, store->wal, uuid, BIO_ROLE_WAL, &found);
+	int  rc_wal = blob_destroy(store, store->wal, uuid, BIO_ROLE_WAL, &found);
 	int  rc_data = blob_destroy(store, store->data, uuid, BIO_ROLE_DATA, &found);
 
 	if (rc_meta != 0)
@@ -133,7 +133,7 @@ MAY_YIELD static int
 blobs_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_size *size)
 {
 	uint64_t meta = align_up(size->meta_bytes, BIO_CLUSTER_BYTES);
-	int      rc   = 0;
+	int	 rc = 0;
 
 	if (!store_is_volatile(store)) {
 		rc = blob_create(store, store->meta, uuid, BIO_ROLE_META, meta);
@@ -150,7 +150,8 @@ blobs_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_s
 
 		if (rc2 != 0 && rc2 != -DER_NONEXIST)
 			D_WARN("pool " DF_UUID ": space of the failed creation stays taken, " DF_RC
-			       "; destroy the pool again\n", DP_UUID(uuid), DP_RC(rc2));
+			       "; destroy the pool again\n",
+			       DP_UUID(uuid), DP_RC(rc2));
 	}
 	return rc;
 }
@@ -167,7 +168,8 @@ pool_blobs_close(struct vos_pool *pool)
 }
 
 static int
-pool_blob_open(struct vos_pool *pool, struct bio_dev *dev, uint32_t role, struct bio_blob **ret_blob)
+pool_blob_open(struct vos_pool *pool, struct bio_dev *dev, uint32_t role,
+	       struct bio_blob **ret_blob)
 {
 	struct bio_blob_id id = blob_id(pool->store, pool->uuid, role);
 
@@ -179,7 +181,7 @@ static int
 pool_new(struct vos_store *store, const uuid_t uuid, struct vos_pool **ret_pool)
 {
 	struct vos_pool *pool = calloc(1, sizeof(*pool));
-	int              rc   = 0;
+	int		 rc = 0;
 
 	if (pool == NULL)
 		return -DER_NOMEM;
@@ -213,8 +215,8 @@ pool_new(struct vos_store *store, const uuid_t uuid, struct vos_pool **ret_pool)
 static struct umem_attr
 pool_attr(const struct vos_pool *pool)
 {
-	return (struct umem_attr){ .meta = pool->meta, .wal = pool->wal,
-		.root_bytes = sizeof(struct vos_pool_df) };
+	return (struct umem_attr){
+	    .meta = pool->meta, .wal = pool->wal, .root_bytes = sizeof(struct vos_pool_df)};
 }
 
 MAY_YIELD static int
@@ -257,7 +259,8 @@ pool_umem_close(struct vos_pool *pool)
 static uint32_t
 root_crc(const struct vos_pool_df *df)
 {
-	return d_crc32c(0, df->uuid, offsetof(struct vos_pool_df, conts) - offsetof(struct vos_pool_df, uuid));
+	return d_crc32c(0, df->uuid,
+			offsetof(struct vos_pool_df, conts) - offsetof(struct vos_pool_df, uuid));
 }
 
 /** Heap bytes are the medium's: everything checked before it is used. */
@@ -269,20 +272,25 @@ root_check(struct vos_pool *pool)
 
 	if (df->magic != VOS_POOL_MAGIC || df->crc != root_crc(df) ||
 	    uuid_compare(df->uuid, pool->uuid) != 0) {
-		D_ERROR("pool " DF_UUID ": its root is damaged or was never completed; destroy the pool "
-			"or restore its devices\n", DP_UUID(pool->uuid));
+		D_ERROR("pool " DF_UUID
+			": its root is damaged or was never completed; destroy the pool "
+			"or restore its devices\n",
+			DP_UUID(pool->uuid));
 		return -DER_DF_INVAL;
 	}
 	if (df->version != VOS_POOL_VERSION || df->blk_bytes != BIO_BLOCK_BYTES) {
-		D_ERROR("pool " DF_UUID ": format version %u, this program knows %u; use a matching "
-			"release\n", DP_UUID(pool->uuid), df->version, VOS_POOL_VERSION);
+		D_ERROR("pool " DF_UUID
+			": format version %u, this program knows %u; use a matching "
+			"release\n",
+			DP_UUID(pool->uuid), df->version, VOS_POOL_VERSION);
 		return -DER_DF_INCOMPT;
 	}
 	if (df->data_blk_nr != blk_nr ||
 	    (blk_nr > 0 && !umem_off_valid(pool->umem, df->bitmap, vea_bitmap_bytes(blk_nr)))) {
-		D_ERROR("pool " DF_UUID ": %lu blocks in the root, %lu in the data blob; the devices do not "
-			"belong together\n", DP_UUID(pool->uuid), (unsigned long)df->data_blk_nr,
-			(unsigned long)blk_nr);
+		D_ERROR("pool " DF_UUID
+			": %lu blocks in the root, %lu in the data blob; the devices do not "
+			"belong together\n",
+			DP_UUID(pool->uuid), (unsigned long)df->data_blk_nr, (unsigned long)blk_nr);
 		return -DER_DF_INVAL;
 	}
 	return 0;
@@ -301,13 +309,13 @@ pool_load(struct vos_pool *pool)
 {
 	int rc;
 
-	pool->df         = umem_ptr(pool->umem, umem_root(pool->umem));
+	pool->df = umem_ptr(pool->umem, umem_root(pool->umem));
 	pool->space.umem = pool->umem;
-	rc               = root_check(pool);
+	rc = root_check(pool);
 	if (rc != 0 || pool->data == NULL)
 		return rc;
-	return vea_load(umem_ptr(pool->umem, pool->df->bitmap), pool->df->data_blk_nr, bitmap_dirty, pool,
-			&pool->space.vea);
+	return vea_load(umem_ptr(pool->umem, pool->df->bitmap), pool->df->data_blk_nr, bitmap_dirty,
+			pool, &pool->space.vea);
 }
 
 MAY_YIELD static void
@@ -323,7 +331,7 @@ MAY_YIELD int
 vos_pool_open(struct vos_store *store, const uuid_t uuid, struct vos_pool **ret_pool)
 {
 	struct vos_pool *pool;
-	int              rc;
+	int		 rc;
 
 	rc = pool_new(store, uuid, &pool);
 	if (rc != 0)
@@ -355,7 +363,7 @@ static int
 root_fill(struct vos_pool *pool)
 {
 	struct vos_pool_df *df = pool->df;
-	int                 rc;
+	int		    rc;
 
 	rc = umem_tx_add(pool->umem, df, sizeof(*df));
 	if (rc != 0)
@@ -366,8 +374,8 @@ root_fill(struct vos_pool *pool)
 		if (rc != 0)
 			return rc;
 	}
-	df->magic     = VOS_POOL_MAGIC;
-	df->version   = VOS_POOL_VERSION;
+	df->magic = VOS_POOL_MAGIC;
+	df->version = VOS_POOL_VERSION;
 	df->blk_bytes = BIO_BLOCK_BYTES;
 	uuid_copy(df->uuid, pool->uuid);
 	df->crc = root_crc(df);
@@ -377,7 +385,7 @@ root_fill(struct vos_pool *pool)
 MAY_YIELD static int
 root_init(struct vos_pool *pool)
 {
-	pool->df         = umem_ptr(pool->umem, umem_root(pool->umem));
+	pool->df = umem_ptr(pool->umem, umem_root(pool->umem));
 	pool->space.umem = pool->umem;
 	vos_tx_begin(pool);
 	return vos_tx_end(pool, NULL, root_fill(pool));
@@ -388,14 +396,14 @@ pool_format(struct vos_store *store, const uuid_t uuid)
 {
 	struct vos_pool *pool;
 	struct umem_attr attr;
-	int              rc;
+	int		 rc;
 
 	rc = pool_new(store, uuid, &pool);
 	if (rc != 0)
 		return rc;
 	if (pool->meta != NULL) {
 		attr = pool_attr(pool);
-		rc   = umem_format(&attr, uuid);
+		rc = umem_format(&attr, uuid);
 	}
 	if (rc == 0)
 		rc = pool_umem_open(pool);
@@ -408,9 +416,10 @@ pool_format(struct vos_store *store, const uuid_t uuid)
 MAY_YIELD static int
 ram_pool_create(struct vos_store *store, const uuid_t uuid, const struct vos_pool_size *size)
 {
-	struct umem_attr     attr = { .bytes = size->meta_bytes, .root_bytes = sizeof(struct vos_pool_df) };
+	struct umem_attr     attr = {.bytes = size->meta_bytes,
+				     .root_bytes = sizeof(struct vos_pool_df)};
 	struct vos_ram_pool *rp;
-	int                  rc;
+	int		     rc;
 
 	if (ram_pool_find(store, uuid) != NULL)
 		return -DER_EXIST;
@@ -456,7 +465,8 @@ vos_pool_create(struct vos_store *store, const uuid_t uuid, const struct vos_poo
 	if (rc != 0) {
 		rc2 = vos_pool_destroy(store, uuid);
 		if (rc2 != 0 && rc2 != -DER_NONEXIST)
-			D_WARN("pool " DF_UUID ": could not be removed after its creation failed, " DF_RC "\n",
+			D_WARN("pool " DF_UUID
+			       ": could not be removed after its creation failed, " DF_RC "\n",
 			       DP_UUID(uuid), DP_RC(rc2));
 	}
 	return rc;
@@ -466,7 +476,7 @@ MAY_YIELD int
 vos_pool_destroy(struct vos_store *store, const uuid_t uuid)
 {
 	struct vos_ram_pool *rp = NULL;
-	int                  rc;
+	int		     rc;
 
 	if (store_is_volatile(store)) {
 		rp = ram_pool_find(store, uuid);
@@ -497,18 +507,18 @@ void
 vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info)
 {
 	struct umem_stat heap;
-	struct vea_stat  vea = { 0 };
+	struct vea_stat	 vea = {0};
 
 	umem_stat(pool->umem, &heap);
 	if (pool->space.vea != NULL)
 		vea_stat(pool->space.vea, &vea);
 	*info = (struct vos_pool_info){
-		.scm_total  = heap.heap_bytes,
-		.scm_free   = heap.free_bytes,
-		.nvme_total = vea.blk_nr * BIO_BLOCK_BYTES,
-		.nvme_free  = vea.free_blk_nr * BIO_BLOCK_BYTES,
-		.cont_nr    = pool->df->conts.nr,
-		.obj_nr     = pool->df->obj_nr,
+	    .scm_total = heap.heap_bytes,
+	    .scm_free = heap.free_bytes,
+	    .nvme_total = vea.blk_nr * BIO_BLOCK_BYTES,
+	    .nvme_free = vea.free_blk_nr * BIO_BLOCK_BYTES,
+	    .cont_nr = pool->df->conts.nr,
+	    .obj_nr = pool->df->obj_nr,
 	};
 }
 

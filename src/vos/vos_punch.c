@@ -10,12 +10,12 @@
 #include "vos/vos_internal.h"
 
 struct punch {
-	struct vos_cont  *cont;
-	daos_unit_oid_t   oid;
-	daos_epoch_t      epoch;
-	uint64_t          flags;
+	struct vos_cont	 *cont;
+	daos_unit_oid_t	  oid;
+	daos_epoch_t	  epoch;
+	uint64_t	  flags;
 	const daos_key_t *dkey;
-	unsigned          akey_nr;
+	unsigned	  akey_nr;
 	const daos_key_t *akeys;
 };
 
@@ -23,8 +23,8 @@ static int
 punch_keys_check(const struct punch *p)
 {
 	struct vos_key_probe probe;
-	unsigned             i;
-	int                  rc;
+	unsigned	     i;
+	int		     rc;
 
 	if (p->dkey == NULL)
 		return p->akey_nr == 0 ? 0 : -DER_INVAL;
@@ -39,8 +39,8 @@ akeys_exist(const struct punch *p, struct vos_key_df *dkey, struct vos_ver punch
 {
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
-	unsigned             i;
-	int                  rc;
+	unsigned	     i;
+	int		     rc;
 
 	(void)vos_inc_enter(p->cont->pool->umem, &dkey->inc, p->epoch, &punch);
 	for (i = 0; i < p->akey_nr; i++) {
@@ -58,12 +58,12 @@ akeys_exist(const struct punch *p, struct vos_key_df *dkey, struct vos_ver punch
 static int
 punch_cond_check(const struct punch *p)
 {
-	struct vos_pool     *pool  = p->cont->pool;
-	struct vos_ver       punch = VOS_VER_NONE;
+	struct vos_pool	    *pool = p->cont->pool;
+	struct vos_ver	     punch = VOS_VER_NONE;
 	struct vos_obj_df   *obj;
 	struct vos_key_probe probe;
 	struct vos_key_df   *dkey;
-	int                  rc;
+	int		     rc;
 
 	if ((p->flags & (DAOS_COND_PUNCH | DAOS_COND_DKEY_UPDATE)) == 0)
 		return 0;
@@ -86,11 +86,11 @@ punch_cond_check(const struct punch *p)
 static int
 akeys_punch(const struct punch *p, struct vos_key_df *dkey, struct vos_ver ver)
 {
-	struct vos_pool     *pool = p->cont->pool;
+	struct vos_pool	    *pool = p->cont->pool;
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
-	unsigned             i;
-	int                  rc;
+	unsigned	     i;
+	int		     rc;
 
 	rc = vos_inc_touch(pool->umem, &dkey->inc, ver);
 	for (i = 0; i < p->akey_nr && rc == 0; i++) {
@@ -106,12 +106,12 @@ akeys_punch(const struct punch *p, struct vos_key_df *dkey, struct vos_ver ver)
 static int
 punch_apply(const struct punch *p)
 {
-	struct vos_pool     *pool = p->cont->pool;
+	struct vos_pool	    *pool = p->cont->pool;
 	struct vos_key_probe probe;
 	struct vos_obj_df   *obj;
 	struct vos_key_df   *dkey;
-	struct vos_ver       ver;
-	int                  rc;
+	struct vos_ver	     ver;
+	int		     rc;
 
 	rc = vos_tx_ver(p->cont, p->epoch, &ver);
 	if (rc == 0)
@@ -136,8 +136,8 @@ MAY_YIELD int
 vos_obj_punch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 	      const daos_key_t *dkey, unsigned akey_nr, const daos_key_t *akeys)
 {
-	struct punch p = { cont, oid, epoch, flags, dkey, akey_nr, akeys };
-	int          rc;
+	struct punch p = {cont, oid, epoch, flags, dkey, akey_nr, akeys};
+	int	     rc;
 
 	rc = vos_epoch_admit(cont, epoch);
 	if (rc == 0)

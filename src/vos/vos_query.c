@@ -13,16 +13,16 @@
 #define SLICE_NR 64u
 
 struct query {
-	struct vos_cont  *cont;
-	struct vos_pool  *pool;
-	daos_unit_oid_t   oid;
-	daos_epoch_t      epoch;
-	uint32_t          flags;
+	struct vos_cont	 *cont;
+	struct vos_pool	 *pool;
+	daos_unit_oid_t	  oid;
+	daos_epoch_t	  epoch;
+	uint32_t	  flags;
 	const daos_key_t *dkey;
 	const daos_key_t *akey;
-	uint64_t          found_dkey;
-	uint64_t          found_akey;
-	struct vos_ext    found_ext;
+	uint64_t	  found_dkey;
+	uint64_t	  found_akey;
+	struct vos_ext	  found_ext;
 };
 
 static bool
@@ -35,21 +35,22 @@ query_max(const struct query *q)
 static struct vos_key_ent_df *
 int_key_next(const struct query *q, struct vos_btree_df *df, const uint64_t *at)
 {
-	struct vos_btree     tree  = vos_key_tree(q->pool, df);
-	struct vos_key_probe probe = { .ord = at == NULL ? 0 : *at, .kind = VOS_KEY_U64 };
+	struct vos_btree     tree = vos_key_tree(q->pool, df);
+	struct vos_key_probe probe = {.ord = at == NULL ? 0 : *at, .kind = VOS_KEY_U64};
 
 	if (at == NULL)
-		return vos_btree_probe(&tree, query_max(q) ? VOS_BTREE_LAST : VOS_BTREE_FIRST, NULL, NULL);
+		return vos_btree_probe(&tree, query_max(q) ? VOS_BTREE_LAST : VOS_BTREE_FIRST, NULL,
+				       NULL);
 	return vos_btree_probe(&tree, query_max(q) ? VOS_BTREE_LT : VOS_BTREE_GT, &probe, NULL);
 }
 
 static int
 recx_query(struct query *q, struct vos_key_df *akey, struct vos_ver punch)
 {
-	struct vos_evt      evt  = vos_akey_evt(q->pool, akey);
-	struct vos_view     view = { q->epoch, punch };
-	struct vos_ext_list list = { 0 };
-	int                 rc;
+	struct vos_evt	    evt = vos_akey_evt(q->pool, akey);
+	struct vos_view	    view = {q->epoch, punch};
+	struct vos_ext_list list = {0};
+	int		    rc;
 
 	if (!vos_inc_enter(q->pool->umem, &akey->inc, q->epoch, &view.punch) ||
 	    akey->type != VOS_AKEY_ARRAY)
@@ -81,7 +82,7 @@ akeys_query(struct query *q, struct vos_key_df *dkey, struct vos_ver punch)
 	struct vos_key_ent_df *ent;
 	struct vos_key_probe   probe;
 	struct vos_key_df     *akey;
-	int                    rc = -DER_NONEXIST;
+	int		       rc = -DER_NONEXIST;
 
 	if ((q->flags & DAOS_GET_AKEY) == 0) {
 		rc = vos_key_probe_init(&probe, vos_akey_kind(q->oid), q->akey);
@@ -93,7 +94,7 @@ akeys_query(struct query *q, struct vos_key_df *dkey, struct vos_ver punch)
 	for (ent = int_key_next(q, &dkey->akeys, NULL); ent != NULL && rc == -DER_NONEXIST;
 	     ent = int_key_next(q, &dkey->akeys, &q->found_akey)) {
 		q->found_akey = ent->ord;
-		rc            = akey_query(q, vos_key_of(q->pool, ent), punch);
+		rc = akey_query(q, vos_key_of(q->pool, ent), punch);
 	}
 	return rc;
 }
@@ -112,11 +113,11 @@ dkey_query(struct query *q, struct vos_key_df *dkey, struct vos_ver punch)
 static int
 dkeys_slice(struct query *q, bool *started)
 {
-	struct vos_obj_df     *obj   = vos_obj_find(q->pool, q->cont->df, &q->oid);
-	struct vos_ver         punch = VOS_VER_NONE;
+	struct vos_obj_df     *obj = vos_obj_find(q->pool, q->cont->df, &q->oid);
+	struct vos_ver	       punch = VOS_VER_NONE;
 	struct vos_key_ent_df *ent;
-	uint32_t               nr;
-	int                    rc;
+	uint32_t	       nr;
+	int		       rc;
 
 	if (obj == NULL || !vos_inc_enter(q->pool->umem, &obj->inc, q->epoch, &punch))
 		return -DER_NONEXIST;
@@ -124,9 +125,9 @@ dkeys_slice(struct query *q, bool *started)
 		ent = int_key_next(q, &obj->dkeys, *started ? &q->found_dkey : NULL);
 		if (ent == NULL)
 			return -DER_NONEXIST;
-		*started      = true;
+		*started = true;
 		q->found_dkey = ent->ord;
-		rc            = dkey_query(q, vos_key_of(q->pool, ent), punch);
+		rc = dkey_query(q, vos_key_of(q->pool, ent), punch);
 		if (rc != -DER_NONEXIST)
 			return rc;
 	}
@@ -147,11 +148,11 @@ dkeys_query(struct query *q)
 static int
 one_dkey_query(struct query *q)
 {
-	struct vos_obj_df   *obj   = vos_obj_find(q->pool, q->cont->df, &q->oid);
-	struct vos_ver       punch = VOS_VER_NONE;
+	struct vos_obj_df   *obj = vos_obj_find(q->pool, q->cont->df, &q->oid);
+	struct vos_ver	     punch = VOS_VER_NONE;
 	struct vos_key_probe probe;
 	struct vos_key_df   *dkey;
-	int                  rc;
+	int		     rc;
 
 	rc = vos_key_probe_init(&probe, vos_dkey_kind(q->oid), q->dkey);
 	if (rc != 0)
@@ -167,10 +168,10 @@ query_check(const struct query *q, const daos_key_t *dkey, const daos_key_t *ake
 	    const daos_recx_t *recx)
 {
 	uint32_t what = q->flags & (DAOS_GET_DKEY | DAOS_GET_AKEY | DAOS_GET_RECX);
-	uint32_t end  = q->flags & (DAOS_GET_MAX | DAOS_GET_MIN);
+	uint32_t end = q->flags & (DAOS_GET_MAX | DAOS_GET_MIN);
 
-	if (what == 0 || (end != DAOS_GET_MAX && end != DAOS_GET_MIN) || q->epoch == 0 || dkey == NULL ||
-	    dkey->iov_buf == NULL)
+	if (what == 0 || (end != DAOS_GET_MAX && end != DAOS_GET_MIN) || q->epoch == 0 ||
+	    dkey == NULL || dkey->iov_buf == NULL)
 		return -DER_INVAL;
 	if ((what & DAOS_GET_DKEY) &&
 	    (vos_dkey_kind(q->oid) != VOS_KEY_U64 || dkey->iov_buf_len < sizeof(uint64_t)))
@@ -195,10 +196,15 @@ vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, da
 		  daos_key_t *dkey, daos_key_t *akey, daos_recx_t *recx, daos_size_t *ret_cell_size,
 		  daos_epoch_t *ret_max_write)
 {
-	struct query       q = { .cont = cont, .pool = cont->pool, .oid = oid, .epoch = epoch,
-		      .flags = flags, .dkey = dkey, .akey = akey };
+	struct query	   q = {.cont = cont,
+				.pool = cont->pool,
+				.oid = oid,
+				.epoch = epoch,
+				.flags = flags,
+				.dkey = dkey,
+				.akey = akey};
 	struct vos_obj_df *obj;
-	int                rc;
+	int		   rc;
 
 	rc = query_check(&q, dkey, akey, recx);
 	if (rc != 0)
@@ -206,7 +212,8 @@ vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, da
 	obj = vos_obj_find(cont->pool, cont->df, &oid);
 	if (obj != NULL && ret_max_write != NULL)
 		*ret_max_write = vos_ver_max(vos_inc_change(&obj->inc),
-					     vos_inc_punch_last(cont->pool->umem, &obj->inc)).epoch;
+					     vos_inc_punch_last(cont->pool->umem, &obj->inc))
+				     .epoch;
 	vos_cont_get(cont);
 	rc = flags & DAOS_GET_DKEY ? dkeys_query(&q) : one_dkey_query(&q);
 	vos_cont_close(cont);
@@ -217,7 +224,7 @@ vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, da
 	if (flags & DAOS_GET_AKEY)
 		int_key_put(akey, q.found_akey);
 	if (flags & DAOS_GET_RECX) {
-		*recx = (daos_recx_t){ q.found_ext.lo, q.found_ext.hi - q.found_ext.lo };
+		*recx = (daos_recx_t){q.found_ext.lo, q.found_ext.hi - q.found_ext.lo};
 		if (ret_cell_size != NULL)
 			*ret_cell_size = q.found_ext.rsize;
 	}

@@ -9,16 +9,16 @@ int
 vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *ret_addr)
 {
 	struct vos_blob_df *blob;
-	umem_off_t          off;
-	int                 rc;
+	umem_off_t	    off;
+	int		    rc;
 
 	if (bytes > UINT32_MAX)
 		return -DER_REC2BIG;
 	rc = umem_alloc(sp->umem, sizeof(*blob) + bytes, &off);
 	if (rc != 0)
 		return rc;
-	blob        = umem_ptr(sp->umem, off);
-	blob->refs  = 1;
+	blob = umem_ptr(sp->umem, off);
+	blob->refs = 1;
 	blob->bytes = bytes;
 	if (buf != NULL)
 		memcpy(blob->data, buf, bytes);
@@ -36,7 +36,7 @@ int
 vos_heap_ref(struct vos_space *sp, uint64_t data_off, uint32_t refs)
 {
 	struct vos_blob_df *blob = blob_of(sp, data_off);
-	int                 rc;
+	int		    rc;
 
 	rc = umem_tx_add(sp->umem, &blob->refs, sizeof(blob->refs));
 	if (rc == 0)
@@ -48,7 +48,7 @@ int
 vos_heap_unref(struct vos_space *sp, uint64_t data_off)
 {
 	struct vos_blob_df *blob = blob_of(sp, data_off);
-	int                 rc;
+	int		    rc;
 
 	D_ASSERT(blob->refs > 0);
 	if (blob->refs == 1)

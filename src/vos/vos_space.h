@@ -32,9 +32,9 @@ vos_ver_max(struct vos_ver a, struct vos_ver b)
 
 struct vos_space {
 	struct umem *umem;
-	struct vea  *vea;        /**< NULL: no data blob */
-	int64_t      tx_bytes;   /**< value bytes the open transaction added, less those it removed */
-	uint64_t     tx_blk_nr;  /**< blocks the open transaction freed */
+	struct vea  *vea;      /**< NULL: no data blob */
+	int64_t	     tx_bytes; /**< value bytes the open transaction added, less those it removed */
+	uint64_t     tx_blk_nr; /**< blocks the open transaction freed */
 };
 
 static inline bool
@@ -45,7 +45,8 @@ vos_media_is(uint32_t flags, enum vos_media media)
 
 /** A vos_blob_df with one reference and a copy of the bytes (@bytes NULL: zeroes). @ret_addr: heap
  *  offset of the data. Inside a transaction. Errors: NOSPACE, NOMEM */
-int vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *ret_addr) MUST_CHECK;
+int vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes,
+		 uint64_t *ret_addr) MUST_CHECK;
 /** @data_off: heap offset of the blob's first byte. */
 int vos_heap_ref(struct vos_space *sp, uint64_t data_off, uint32_t refs) MUST_CHECK;
 int vos_heap_unref(struct vos_space *sp, uint64_t data_off) MUST_CHECK;

@@ -19,7 +19,8 @@
 
 #define HEAP_SPAN_BYTES_MIN (256ull << 10) /**< kept in one piece, if the reserve is as large */
 
-/** A transaction that is in the log, or about to be, and whose blocks the allocator does not know yet. */
+/** A transaction that is in the log, or about to be, and whose blocks the allocator does not know
+ * yet. */
 struct vos_tx_staged {
 	uint64_t gen;
 };
@@ -40,7 +41,7 @@ vos_tx_begin(struct vos_pool *pool)
 	/* Set, if the one who commits waits for room in the log: then nothing fails any more. */
 	staged_settle(pool);
 	umem_tx_begin(pool->umem);
-	pool->space.tx_bytes  = 0;
+	pool->space.tx_bytes = 0;
 	pool->space.tx_blk_nr = 0;
 }
 
@@ -52,7 +53,7 @@ vos_tx_ver(struct vos_cont *cont, daos_epoch_t epoch, struct vos_ver *ret_ver)
 	rc = umem_tx_add(cont->pool->umem, &cont->df->op_seq, sizeof(cont->df->op_seq));
 	if (rc != 0)
 		return rc;
-	*ret_ver = (struct vos_ver){ epoch, ++cont->df->op_seq };
+	*ret_ver = (struct vos_ver){epoch, ++cont->df->op_seq};
 	return 0;
 }
 
@@ -60,7 +61,7 @@ static void
 space_settle(struct vos_pool *pool)
 {
 	struct vos_reader *oldest = d_list_first(&pool->readers, struct vos_reader, link);
-	uint64_t           gen    = pool->durable_gen;
+	uint64_t	   gen = pool->durable_gen;
 
 	if (oldest != NULL)
 		gen = MIN_OF(gen, oldest->gen);
@@ -95,13 +96,13 @@ tx_abandon(struct vos_pool *pool)
 MAY_YIELD static int
 tx_commit(struct vos_pool *pool, uint64_t *ret_gen, bool *ret_aborted)
 {
-	struct vos_tx_staged staged = { 0 };
-	uint64_t             before = umem_last_seq(pool->umem);
-	uint64_t             seq;
-	int                  rc;
+	struct vos_tx_staged staged = {0};
+	uint64_t	     before = umem_last_seq(pool->umem);
+	uint64_t	     seq;
+	int		     rc;
 
 	pool->staged = &staged;
-	rc           = umem_tx_commit_async(pool->umem, &seq);
+	rc = umem_tx_commit_async(pool->umem, &seq);
 	*ret_aborted = umem_last_seq(pool->umem) == before;
 	if (*ret_aborted) {
 		pool->staged = NULL;
@@ -117,8 +118,8 @@ tx_commit(struct vos_pool *pool, uint64_t *ret_gen, bool *ret_aborted)
 MAY_YIELD int
 vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 {
-	bool     aborted = false;
-	uint64_t gen     = 0;
+	bool	 aborted = false;
+	uint64_t gen = 0;
 
 	if (rc == 0)
 		rc = pool->err != 0 ? pool->err : tx_book(pool, cont);
@@ -129,9 +130,10 @@ vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 	}
 	rc = tx_commit(pool, &gen, &aborted);
 	if (rc != 0 && !aborted && pool->err == 0) {
-		D_ERROR("pool " DF_UUID ": a transaction may be lost, " DF_RC "; the pool is read-only "
-			"until it is opened again, check the device of its log\n", DP_UUID(pool->uuid),
-			DP_RC(rc));
+		D_ERROR("pool " DF_UUID ": a transaction may be lost, " DF_RC
+			"; the pool is read-only "
+			"until it is opened again, check the device of its log\n",
+			DP_UUID(pool->uuid), DP_RC(rc));
 		pool->err = rc;
 	}
 	if (rc == 0 && pool->err == 0) {
@@ -159,7 +161,7 @@ vos_read_put(struct vos_pool *pool, struct vos_reader *reader)
 MAY_YIELD bool
 vos_space_drain(struct vos_pool *pool)
 {
-	uint64_t           gen = pool->committed_gen;
+	uint64_t	   gen = pool->committed_gen;
 	struct vos_reader *oldest;
 
 	if (pool->visible_gen >= gen || pool->err != 0)
@@ -180,8 +182,8 @@ int
 vos_space_admit(struct vos_pool *pool, uint64_t heap_bytes, uint64_t blk_nr)
 {
 	struct umem_stat heap;
-	struct vea_stat  vea;
-	uint64_t         reserve;
+	struct vea_stat	 vea;
+	uint64_t	 reserve;
 
 	umem_stat(pool->umem, &heap);
 	reserve = heap.heap_bytes / 100 * pool->reserve_pct;

@@ -3,11 +3,11 @@
  * Updates. Begin reserves blocks and hands out memory; end writes the blocks, then one transaction
  * puts everything into the trees.
  *
- * Where it yields, and what is looked at again: begin may wait for buffers after the conditions were
- * checked, the caller takes its time to fill the memory, end waits for the device. Meanwhile objects
- * come and go. So begin keeps no pointer into the heap, and the transaction checks floor and
- * conditions afresh and looks everything up by key. The container cannot go: the operation holds it
- * open, which makes its destruction BUSY.
+ * Where it yields, and what is looked at again: begin may wait for buffers after the conditions
+ * were checked, the caller takes its time to fill the memory, end waits for the device. Meanwhile
+ * objects come and go. So begin keeps no pointer into the heap, and the transaction checks floor
+ * and conditions afresh and looks everything up by key. The container cannot go: the operation
+ * holds it open, which makes its destruction BUSY.
  *
  * Small values come in the heap when the transaction allocates them; until then they are in DRAM.
  */
@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "vos/vos_io.h"
 
-#define HEAP_BYTES_OP   1024u /**< estimates of what an operation, akey, extent takes in the heap */
-#define HEAP_BYTES_IOD  256u
+#define HEAP_BYTES_OP	1024u /**< estimates of what an operation, akey, extent takes in the heap */
+#define HEAP_BYTES_IOD	256u
 #define HEAP_BYTES_RECX 192u
 
 static uint64_t
@@ -33,16 +33,16 @@ blocks_of(uint64_t bytes)
 static int
 seg_add(struct vos_io *io, unsigned iod_idx, uint64_t lo, uint64_t nr)
 {
-	struct vos_pool *pool  = io->cont->pool;
-	uint64_t         bytes = nr * io->cond.iods[iod_idx].iod_size;
-	struct vos_seg  *seg;
-	int              rc;
+	struct vos_pool *pool = io->cont->pool;
+	uint64_t	 bytes = nr * io->cond.iods[iod_idx].iod_size;
+	struct vos_seg	*seg;
+	int		 rc;
 
 	rc = vos_io_grow((void **)&io->segs, io->seg_nr, &io->seg_cap, sizeof(*io->segs));
 	if (rc != 0)
 		return rc;
-	seg  = &io->segs[io->seg_nr++];
-	*seg = (struct vos_seg){ .iod_idx = iod_idx, .lo = lo, .hi = lo + nr, .bytes = bytes };
+	seg = &io->segs[io->seg_nr++];
+	*seg = (struct vos_seg){.iod_idx = iod_idx, .lo = lo, .hi = lo + nr, .bytes = bytes};
 	if (bytes == 0) {
 		seg->media = VOS_MEDIA_HOLE;
 	} else if (pool->space.vea != NULL && bytes >= pool->data_thresh) {
@@ -60,7 +60,7 @@ segs_plan(struct vos_io *io)
 {
 	unsigned i;
 	uint32_t j;
-	int      rc = 0;
+	int	 rc = 0;
 
 	for (i = 0; i < io->cond.nr && rc == 0; i++) {
 		const daos_iod_t *iod = &io->cond.iods[i];
@@ -85,9 +85,9 @@ static int
 seg_halve(struct vos_io *io, uint32_t idx)
 {
 	struct vos_seg *seg = &io->segs[idx];
-	uint64_t        rsize = io->cond.iods[seg->iod_idx].iod_size;
-	uint64_t        half;
-	int             rc;
+	uint64_t	rsize = io->cond.iods[seg->iod_idx].iod_size;
+	uint64_t	half;
+	int		rc;
 
 	if (io->cond.iods[seg->iod_idx].iod_type == DAOS_IOD_SINGLE || seg->hi - seg->lo < 2 ||
 	    seg->bytes <= BIO_BLOCK_BYTES)
@@ -103,9 +103,9 @@ seg_halve(struct vos_io *io, uint32_t idx)
 	memmove(seg + 2, seg + 1, (io->seg_nr - idx - 1) * sizeof(*seg));
 	io->seg_nr++;
 	io->blk_nr -= blocks_of(seg->bytes);
-	seg[1]       = seg[0];
-	seg[0].hi    = seg[0].lo + half;
-	seg[1].lo    = seg[0].hi;
+	seg[1] = seg[0];
+	seg[0].hi = seg[0].lo + half;
+	seg[1].lo = seg[0].hi;
 	seg[0].bytes = half * rsize;
 	seg[1].bytes -= seg[0].bytes;
 	io->blk_nr += blocks_of(seg[0].bytes) + blocks_of(seg[1].bytes);
@@ -116,12 +116,12 @@ seg_halve(struct vos_io *io, uint32_t idx)
 static int
 blocks_reserve(struct vos_io *io)
 {
-	struct vos_pool   *pool = io->cont->pool;
-	struct vea        *vea  = pool->space.vea;
+	struct vos_pool	  *pool = io->cont->pool;
+	struct vea	  *vea = pool->space.vea;
 	struct vea_extent *ext;
-	uint64_t           next;
-	uint32_t           i;
-	int                rc = -DER_NOSPACE;
+	uint64_t	   next;
+	uint32_t	   i;
+	int		   rc = -DER_NOSPACE;
 
 	if (io->blk_nr == 0)
 		return 0;
@@ -171,10 +171,10 @@ MAY_YIELD static int
 buffers_get(struct vos_io *io)
 {
 	struct vos_pool *pool = io->cont->pool;
-	char            *dram;
-	char            *dma;
-	uint32_t         i;
-	int              rc;
+	char		*dram;
+	char		*dma;
+	uint32_t	 i;
+	int		 rc;
 
 	if (io->dram_bytes > 0) {
 		io->dram = malloc(io->dram_bytes);
@@ -190,7 +190,7 @@ buffers_get(struct vos_io *io)
 		io->dma_bytes = bytes;
 	}
 	dram = io->dram;
-	dma  = io->dma;
+	dma = io->dma;
 	for (i = 0; i < io->seg_nr; i++) {
 		struct vos_seg *seg = &io->segs[i];
 
@@ -239,11 +239,12 @@ update_check(const struct vos_io *io)
 
 MAY_YIELD int
 vos_update_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
-		 const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io)
+		 const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods,
+		 struct vos_io **ret_io)
 {
-	struct vos_cond cond = { oid, epoch, flags, dkey, nr, iods };
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
 	struct vos_io  *io;
-	int             rc;
+	int		rc;
 
 	rc = vos_io_new(cont, &cond, &io);
 	if (rc != 0)
@@ -288,26 +289,26 @@ MAY_YIELD static int
 blocks_write(struct vos_io *io)
 {
 	struct vos_pool *pool = io->cont->pool;
-	struct iovec     iov  = { .iov_base = io->dma, .iov_len = io->dma_bytes };
-	uint32_t         i;
-	int              rc = 0;
+	struct iovec	 iov = {.iov_base = io->dma, .iov_len = io->dma_bytes};
+	uint32_t	 i;
+	int		 rc = 0;
 
 	if (io->blk_nr == 0)
 		return 0;
 	padding_clear(io);
 	if (io->reserved.next == io->reserved.prev)
-		return bio_writev_flush(pool->data,
-					d_list_first(&io->reserved, struct vea_extent, link)->blk_off *
-						BIO_BLOCK_BYTES,
-					&iov, 1);
+		return bio_writev_flush(
+		    pool->data,
+		    d_list_first(&io->reserved, struct vea_extent, link)->blk_off * BIO_BLOCK_BYTES,
+		    &iov, 1);
 	for (i = 0; i < io->seg_nr && rc == 0; i++) {
 		struct vos_seg *seg = &io->segs[i];
 
 		if (seg->media != VOS_MEDIA_DATA)
 			continue;
 		iov.iov_base = seg->buf;
-		iov.iov_len  = blocks_of(seg->bytes) * BIO_BLOCK_BYTES;
-		rc           = bio_writev(pool->data, seg->blk_off * BIO_BLOCK_BYTES, &iov, 1);
+		iov.iov_len = blocks_of(seg->bytes) * BIO_BLOCK_BYTES;
+		rc = bio_writev(pool->data, seg->blk_off * BIO_BLOCK_BYTES, &iov, 1);
 	}
 	return rc != 0 ? rc : bio_flush(pool->data);
 }
@@ -323,36 +324,44 @@ seg_place(struct vos_io *io, const struct vos_seg *seg, uint64_t *ret_addr)
 }
 
 static int
-seg_insert(struct vos_io *io, const struct vos_seg *seg, struct vos_key_df *akey, struct vos_ver ver)
+seg_insert(struct vos_io *io, const struct vos_seg *seg, struct vos_key_df *akey,
+	   struct vos_ver ver)
 {
 	struct vos_pool *pool = io->cont->pool;
-	struct vos_evt   evt  = vos_akey_evt(pool, akey);
-	uint64_t         addr;
-	int              rc;
+	struct vos_evt	 evt = vos_akey_evt(pool, akey);
+	uint64_t	 addr;
+	int		 rc;
 
 	rc = seg_place(io, seg, &addr);
 	if (rc != 0)
 		return rc;
 	if (akey->type == VOS_AKEY_SINGLE) {
-		struct vos_sv_df sv = { .epoch = ver.epoch, .seq = ver.seq, .addr = addr,
-			.bytes = seg->bytes, .flags = seg->media };
+		struct vos_sv_df sv = {.epoch = ver.epoch,
+				       .seq = ver.seq,
+				       .addr = addr,
+				       .bytes = seg->bytes,
+				       .flags = seg->media};
 
 		return vos_sv_insert(pool, akey, &sv);
 	}
-	return vos_evt_insert(&evt, &(struct vos_ext){ .lo = seg->lo, .hi = seg->hi, .epoch = ver.epoch,
-		.seq = ver.seq, .addr = addr, .rsize = io->cond.iods[seg->iod_idx].iod_size,
-		.flags = seg->media });
+	return vos_evt_insert(&evt, &(struct vos_ext){.lo = seg->lo,
+						      .hi = seg->hi,
+						      .epoch = ver.epoch,
+						      .seq = ver.seq,
+						      .addr = addr,
+						      .rsize = io->cond.iods[seg->iod_idx].iod_size,
+						      .flags = seg->media});
 }
 
 static int
 akey_update(struct vos_io *io, struct vos_key_df *dkey, unsigned idx, struct vos_ver ver,
 	    struct vos_ver punch, uint32_t *seg_idx)
 {
-	struct vos_pool     *pool = io->cont->pool;
-	const daos_iod_t    *iod  = &io->cond.iods[idx];
+	struct vos_pool	    *pool = io->cont->pool;
+	const daos_iod_t    *iod = &io->cond.iods[idx];
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
-	int                  rc;
+	int		     rc;
 
 	rc = vos_key_probe_init(&probe, vos_akey_kind(io->cond.oid), &iod->iod_name);
 	if (rc == 0)
@@ -362,7 +371,7 @@ akey_update(struct vos_io *io, struct vos_key_df *dkey, unsigned idx, struct vos
 	if (rc != 0)
 		return rc;
 	punch = vos_ver_max(punch, vos_inc_punch_last(pool->umem, &akey->inc));
-	rc    = vos_akey_admit(pool, akey, iod, punch);
+	rc = vos_akey_admit(pool, akey, iod, punch);
 	while (rc == 0 && *seg_idx < io->seg_nr && io->segs[*seg_idx].iod_idx == idx)
 		rc = seg_insert(io, &io->segs[(*seg_idx)++], akey, ver);
 	return rc;
@@ -372,15 +381,15 @@ akey_update(struct vos_io *io, struct vos_key_df *dkey, unsigned idx, struct vos
 static int
 update_apply(struct vos_io *io)
 {
-	struct vos_pool     *pool = io->cont->pool;
+	struct vos_pool	    *pool = io->cont->pool;
 	struct vos_key_probe probe;
 	struct vos_obj_df   *obj;
 	struct vos_key_df   *dkey;
-	struct vos_ver       punch;
-	struct vos_ver       ver;
-	uint32_t             seg_idx = 0;
-	unsigned             i;
-	int                  rc;
+	struct vos_ver	     punch;
+	struct vos_ver	     ver;
+	uint32_t	     seg_idx = 0;
+	unsigned	     i;
+	int		     rc;
 
 	rc = vos_tx_ver(io->cont, io->cond.epoch, &ver);
 	if (rc == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Single values: the newest lies in the akey's record, older ones in a tree by epoch. (Reclaiming may
- * take the newest and leave older ones, which a snapshot sees and a punch hides from all others.)
- * And what an akey admits: one type, and one record size among what is visible.
+ * Single values: the newest lies in the akey's record, older ones in a tree by epoch. (Reclaiming
+ * may take the newest and leave older ones, which a snapshot sees and a punch hides from all
+ * others.) And what an akey admits: one type, and one record size among what is visible.
  */
 #define D_LOGFAC LOG_FAC_VOS
 
@@ -12,14 +12,14 @@
 const struct vos_sv_df *
 vos_sv_find(const struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view)
 {
-	struct vos_btree        tree = vos_sv_tree(pool, &akey->sv);
-	const struct vos_sv_df *sv   = &akey->sv.cur;
+	struct vos_btree	tree = vos_sv_tree(pool, &akey->sv);
+	const struct vos_sv_df *sv = &akey->sv.cur;
 
 	if (sv->epoch > view->epoch || sv->epoch == 0)
 		sv = vos_btree_probe(&tree, VOS_BTREE_LE, &view->epoch, NULL);
 	if (sv == NULL || sv->epoch == 0 || vos_media_is(sv->flags, VOS_MEDIA_HOLE))
 		return NULL;
-	return vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch) ? sv : NULL;
+	return vos_ver_after((struct vos_ver){sv->epoch, sv->seq}, view->punch) ? sv : NULL;
 }
 
 static int
@@ -40,12 +40,12 @@ sv_hist_insert(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_
 	struct vos_btree  tree = vos_sv_tree(pool, &akey->sv);
 	struct vos_sv_df *same = vos_btree_find(&tree, &sv->epoch);
 	struct vos_sv_df  old;
-	int               rc;
+	int		  rc;
 
 	if (same == NULL)
 		return vos_btree_insert(&tree, &sv->epoch, sv);
 	old = *same;
-	rc  = vos_btree_touch(&tree, same);
+	rc = vos_btree_touch(&tree, same);
 	if (rc != 0)
 		return rc;
 	*same = *sv;
@@ -56,7 +56,7 @@ int
 vos_sv_insert(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv)
 {
 	struct vos_sv_df old = akey->sv.cur;
-	int              rc;
+	int		 rc;
 
 	pool->space.tx_bytes += sv->bytes;
 	if (sv->epoch < old.epoch)
@@ -74,8 +74,8 @@ static int
 sv_hist_delete(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_sv_df *sv)
 {
 	struct vos_btree tree = vos_sv_tree(pool, &akey->sv);
-	struct vos_sv_df old  = *sv;
-	int              rc;
+	struct vos_sv_df old = *sv;
+	int		 rc;
 
 	rc = vos_btree_delete(&tree, &old.epoch);
 	return rc != 0 ? rc : sv_free(pool, &old);
@@ -85,12 +85,12 @@ static int
 sv_cur_delete(struct vos_pool *pool, struct vos_key_df *akey)
 {
 	struct vos_sv_df old = akey->sv.cur;
-	int              rc;
+	int		 rc;
 
 	rc = umem_tx_add(pool->umem, &akey->sv.cur, sizeof(akey->sv.cur));
 	if (rc != 0)
 		return rc;
-	akey->sv.cur = (struct vos_sv_df){ 0 };
+	akey->sv.cur = (struct vos_sv_df){0};
 	return sv_free(pool, &old);
 }
 
@@ -104,7 +104,7 @@ enum sv_use {
 static enum sv_use
 sv_use(const struct vos_sv_df *sv, const struct vos_view *view)
 {
-	if (!vos_ver_after((struct vos_ver){ sv->epoch, sv->seq }, view->punch))
+	if (!vos_ver_after((struct vos_ver){sv->epoch, sv->seq}, view->punch))
 		return SV_UNSEEN;
 	return vos_media_is(sv->flags, VOS_MEDIA_HOLE) ? SV_HOLE : SV_SEEN;
 }
@@ -114,8 +114,8 @@ static bool
 sv_needed(const struct vos_sv_df *sv, uint64_t death, const struct vos_readers *readers, bool older)
 {
 	const struct vos_view *last = &readers->views[readers->nr - 1];
-	enum sv_use            use;
-	uint32_t               i;
+	enum sv_use	       use;
+	uint32_t	       i;
 
 	if (sv->epoch > last->epoch)
 		return true;
@@ -136,19 +136,22 @@ vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_
 	       struct vos_sv_pos *pos, uint32_t *credits)
 {
 	struct vos_btree     tree = vos_sv_tree(pool, &akey->sv);
-	struct vos_sv_df    *cur  = &akey->sv.cur;
+	struct vos_sv_df    *cur = &akey->sv.cur;
 	struct vos_btree_cur at;
 	struct vos_sv_df    *sv;
 	struct vos_sv_df    *next;
-	int                  rc = 0;
+	int		     rc = 0;
 
 	for (; *credits > 0 && rc == 0; (*credits)--) {
 		sv = vos_btree_probe(&tree, VOS_BTREE_GE, &pos->epoch, &at);
 		if (sv == NULL)
 			break;
-		next       = vos_btree_next(&tree, &at);
+		next = vos_btree_next(&tree, &at);
 		pos->epoch = sv->epoch + 1;
-		if (sv_needed(sv, next != NULL ? next->epoch : cur->epoch != 0 ? cur->epoch : UINT64_MAX,
+		if (sv_needed(sv,
+			      next != NULL	? next->epoch
+			      : cur->epoch != 0 ? cur->epoch
+						: UINT64_MAX,
 			      readers, pos->older))
 			pos->older = true;
 		else
@@ -166,7 +169,7 @@ int
 vos_sv_drain(struct vos_pool *pool, struct vos_key_df *akey, uint32_t *credits)
 {
 	struct vos_btree tree = vos_sv_tree(pool, &akey->sv);
-	int              rc   = 0;
+	int		 rc = 0;
 
 	for (; *credits > 0 && rc == 0 && !vos_akey_is_empty(akey); (*credits)--) {
 		struct vos_sv_df *sv = vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, NULL);
@@ -191,12 +194,13 @@ vos_akey_is_empty(const struct vos_key_df *akey)
 
 /** Has the array, as the newest reader sees it, records of another size? */
 static int
-rsize_differs(struct vos_pool *pool, struct vos_key_df *akey, struct vos_ver punch, bool *ret_differs)
+rsize_differs(struct vos_pool *pool, struct vos_key_df *akey, struct vos_ver punch,
+	      bool *ret_differs)
 {
-	struct vos_evt      evt  = vos_akey_evt(pool, akey);
-	struct vos_view     view = { DAOS_EPOCH_MAX, punch };
-	struct vos_ext_list list = { 0 };
-	int                 rc;
+	struct vos_evt	    evt = vos_akey_evt(pool, akey);
+	struct vos_view	    view = {DAOS_EPOCH_MAX, punch};
+	struct vos_ext_list list = {0};
+	int		    rc;
 
 	rc = vos_evt_fetch(&evt, &view, 0, UINT64_MAX, 1, &list, NULL);
 	if (rc == 0)
@@ -210,8 +214,8 @@ vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t 
 	       struct vos_ver punch)
 {
 	uint8_t type = iod->iod_type == DAOS_IOD_SINGLE ? VOS_AKEY_SINGLE : VOS_AKEY_ARRAY;
-	bool    differs = false;
-	int     rc;
+	bool	differs = false;
+	int	rc;
 
 	if (akey->type != type && akey->type != VOS_AKEY_NONE)
 		return -DER_INVAL;

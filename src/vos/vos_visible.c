@@ -12,12 +12,12 @@
 static bool
 array_visible(struct vos_pool *pool, struct vos_key_df *akey, const struct vos_view *view)
 {
-	struct vos_evt      evt  = vos_akey_evt(pool, akey);
-	struct vos_ext_list list = { 0 };
-	bool                found;
-	int                 rc;
+	struct vos_evt	    evt = vos_akey_evt(pool, akey);
+	struct vos_ext_list list = {0};
+	bool		    found;
+	int		    rc;
 
-	rc    = vos_evt_fetch(&evt, view, 0, UINT64_MAX, 1, &list, NULL);
+	rc = vos_evt_fetch(&evt, view, 0, UINT64_MAX, 1, &list, NULL);
 	found = list.nr > 0;
 	vos_ext_list_fini(&list);
 	/* Out of memory for the list itself: there was something to put in. */
@@ -28,7 +28,7 @@ bool
 vos_akey_visible(struct vos_pool *pool, struct vos_key_df *akey, daos_epoch_t epoch,
 		 struct vos_ver punch)
 {
-	struct vos_view view = { epoch, punch };
+	struct vos_view view = {epoch, punch};
 
 	if (!vos_inc_enter(pool->umem, &akey->inc, epoch, &view.punch))
 		return false;
@@ -62,8 +62,8 @@ vos_dkey_visible(struct vos_pool *pool, struct vos_key_df *dkey, daos_epoch_t ep
 bool
 vos_obj_visible(struct vos_pool *pool, struct vos_obj_df *obj, daos_epoch_t epoch)
 {
-	struct vos_btree       tree  = vos_key_tree(pool, &obj->dkeys);
-	struct vos_ver         punch = VOS_VER_NONE;
+	struct vos_btree       tree = vos_key_tree(pool, &obj->dkeys);
+	struct vos_ver	       punch = VOS_VER_NONE;
 	struct vos_btree_cur   cur;
 	struct vos_key_ent_df *ent;
 
@@ -76,8 +76,8 @@ vos_obj_visible(struct vos_pool *pool, struct vos_obj_df *obj, daos_epoch_t epoc
 	return false;
 }
 
-#define COND_DKEY  (DAOS_COND_DKEY_INSERT | DAOS_COND_DKEY_UPDATE | DAOS_COND_DKEY_FETCH)
-#define COND_AKEY  (DAOS_COND_AKEY_INSERT | DAOS_COND_AKEY_UPDATE | DAOS_COND_AKEY_FETCH)
+#define COND_DKEY (DAOS_COND_DKEY_INSERT | DAOS_COND_DKEY_UPDATE | DAOS_COND_DKEY_FETCH)
+#define COND_AKEY (DAOS_COND_AKEY_INSERT | DAOS_COND_AKEY_UPDATE | DAOS_COND_AKEY_FETCH)
 
 static int
 cond_verdict(uint64_t flags, uint64_t insert, uint64_t must_exist, bool exists)
@@ -94,10 +94,11 @@ akeys_check(struct vos_cont *cont, const struct vos_cond *cond, struct vos_key_d
 	    struct vos_ver punch)
 {
 	unsigned i;
-	int      rc;
+	int	 rc;
 
 	for (i = 0; i < cond->nr; i++) {
-		uint64_t flags = cond->flags & DAOS_COND_PER_AKEY ? cond->iods[i].iod_flags : cond->flags;
+		uint64_t flags =
+		    cond->flags & DAOS_COND_PER_AKEY ? cond->iods[i].iod_flags : cond->flags;
 		struct vos_key_probe probe;
 		struct vos_key_df   *akey = NULL;
 
@@ -108,9 +109,9 @@ akeys_check(struct vos_cont *cont, const struct vos_cond *cond, struct vos_key_d
 			return rc;
 		if (dkey != NULL)
 			akey = vos_key_find(cont->pool, &dkey->akeys, &probe);
-		rc = cond_verdict(flags, DAOS_COND_AKEY_INSERT, DAOS_COND_AKEY_UPDATE | DAOS_COND_AKEY_FETCH,
-				  akey != NULL &&
-					  vos_akey_visible(cont->pool, akey, cond->epoch, punch));
+		rc = cond_verdict(
+		    flags, DAOS_COND_AKEY_INSERT, DAOS_COND_AKEY_UPDATE | DAOS_COND_AKEY_FETCH,
+		    akey != NULL && vos_akey_visible(cont->pool, akey, cond->epoch, punch));
 		if (rc != 0)
 			return rc;
 	}
@@ -120,12 +121,12 @@ akeys_check(struct vos_cont *cont, const struct vos_cond *cond, struct vos_key_d
 int
 vos_cond_check(struct vos_cont *cont, const struct vos_cond *cond)
 {
-	struct vos_pool     *pool  = cont->pool;
-	struct vos_ver       punch = VOS_VER_NONE;
-	struct vos_key_df   *dkey  = NULL;
+	struct vos_pool	    *pool = cont->pool;
+	struct vos_ver	     punch = VOS_VER_NONE;
+	struct vos_key_df   *dkey = NULL;
 	struct vos_obj_df   *obj;
 	struct vos_key_probe probe;
-	int                  rc;
+	int		     rc;
 
 	if ((cond->flags & DAOS_COND_MASK) == 0)
 		return 0;

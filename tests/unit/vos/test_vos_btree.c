@@ -7,19 +7,19 @@
 
 /** One key of the model: its bytes, and whether it is in the tree. */
 struct mkey {
-	char     bytes[64];
+	char	 bytes[64];
 	uint32_t len;
-	bool     in;
+	bool	 in;
 	uint64_t val;
 };
 
 struct fixture {
-	struct umem        *umem;
-	struct vos_pool     pool;
-	struct vos_btree_df df;
+	struct umem	    *umem;
+	struct vos_pool	     pool;
+	struct vos_btree_df  df;
 	struct vos_btree_df *tree_df;
-	struct mkey         keys[KEY_MAX]; /**< in tree order */
-	uint32_t            key_nr;
+	struct mkey	     keys[KEY_MAX]; /**< in tree order */
+	uint32_t	     key_nr;
 };
 
 /** A class under test: how to make keys, how they order, how to use them. */
@@ -37,7 +37,7 @@ struct kind {
 
 /* ---- integers in the node, 40 bytes of value ---- */
 
-static const struct vos_btree_class u64_class = { 48, 8, 6, vos_btree_cmp_u64 };
+static const struct vos_btree_class u64_class = {48, 8, 6, vos_btree_cmp_u64};
 
 static void
 u64_make(struct rnd *r, struct mkey *k)
@@ -62,7 +62,7 @@ u64_order(const struct mkey *a, const struct mkey *b)
 static struct vos_btree
 u64_tree(struct fixture *f)
 {
-	return (struct vos_btree){ f->umem, &u64_class, f->tree_df };
+	return (struct vos_btree){f->umem, &u64_class, f->tree_df};
 }
 
 static const void *
@@ -75,7 +75,7 @@ static int
 u64_insert(struct fixture *f, struct mkey *k)
 {
 	struct vos_btree t = u64_tree(f);
-	uint64_t         ent[6] = { 0 };
+	uint64_t	 ent[6] = {0};
 
 	memcpy(&ent[0], k->bytes, 8);
 	ent[5] = k->val;
@@ -112,7 +112,7 @@ bytes_cmp(const struct umem *u, const void *ent, const void *key)
 	return memcmp(ent, key, 16);
 }
 
-static const struct vos_btree_class bytes_class = { 24, 16, 5, bytes_cmp };
+static const struct vos_btree_class bytes_class = {24, 16, 5, bytes_cmp};
 
 static void
 bytes_make(struct rnd *r, struct mkey *k)
@@ -133,14 +133,14 @@ bytes_order(const struct mkey *a, const struct mkey *b)
 static struct vos_btree
 bytes_tree(struct fixture *f)
 {
-	return (struct vos_btree){ f->umem, &bytes_class, f->tree_df };
+	return (struct vos_btree){f->umem, &bytes_class, f->tree_df};
 }
 
 static int
 bytes_insert(struct fixture *f, struct mkey *k)
 {
 	struct vos_btree t = bytes_tree(f);
-	char             ent[24];
+	char		 ent[24];
 
 	memcpy(ent, k->bytes, 16);
 	memcpy(ent + 16, &k->val, 8);
@@ -256,9 +256,9 @@ hash_insert(struct fixture *f, struct mkey *k)
 static int
 key_remove(struct fixture *f, const struct vos_key_probe *probe)
 {
-	struct vos_btree   t   = key_tree(f);
+	struct vos_btree   t = key_tree(f);
 	struct vos_key_df *key = vos_key_find(&f->pool, f->tree_df, probe);
-	int                rc;
+	int		   rc;
 
 	if (key == NULL)
 		return -DER_NONEXIST;
@@ -299,12 +299,14 @@ ord_less(const struct umem *u, const void *a, const void *b)
 }
 
 static const struct kind kinds[] = {
-	{ "integer", u64_make, u64_order, u64_tree, u64_search, u64_insert, u64_remove, u64_is, u64_less },
-	{ "bytes", bytes_make, bytes_order, bytes_tree, u64_search, bytes_insert, bytes_remove, bytes_is,
-	  bytes_less },
-	{ "lexical", text_make, lex_order, key_tree, lex_search, lex_insert, lex_remove, key_is, ord_less },
-	{ "hashed", text_make, hash_order, key_tree, hash_search, hash_insert, hash_remove, key_is,
-	  ord_less },
+    {"integer", u64_make, u64_order, u64_tree, u64_search, u64_insert, u64_remove, u64_is,
+     u64_less},
+    {"bytes", bytes_make, bytes_order, bytes_tree, u64_search, bytes_insert, bytes_remove, bytes_is,
+     bytes_less},
+    {"lexical", text_make, lex_order, key_tree, lex_search, lex_insert, lex_remove, key_is,
+     ord_less},
+    {"hashed", text_make, hash_order, key_tree, hash_search, hash_insert, hash_remove, key_is,
+     ord_less},
 };
 
 /* ---- the test ---- */
@@ -312,12 +314,12 @@ static const struct kind kinds[] = {
 static void
 fixture_init(struct fixture *f)
 {
-	struct umem_attr attr = { .bytes = 16 << 20, .root_bytes = sizeof(struct vos_btree_df) };
+	struct umem_attr attr = {.bytes = 16 << 20, .root_bytes = sizeof(struct vos_btree_df)};
 
 	memset(f, 0, sizeof(*f));
 	assert_int_equal(umem_open(&attr, (const unsigned char *)"btree under test", &f->umem), 0);
 	f->pool.umem = f->umem;
-	f->tree_df   = umem_ptr(f->umem, umem_root(f->umem));
+	f->tree_df = umem_ptr(f->umem, umem_root(f->umem));
 }
 
 static void
@@ -326,7 +328,7 @@ model_fill(struct fixture *f, const struct kind *kind, struct rnd *r)
 	uint32_t i;
 
 	while (f->key_nr < KEY_MAX) {
-		struct mkey k = { .val = rnd_next(r) };
+		struct mkey k = {.val = rnd_next(r)};
 
 		kind->make(r, &k);
 		for (i = 0; i < f->key_nr && kind->order(&f->keys[i], &k) < 0; i++)
@@ -357,15 +359,15 @@ probe_compare(struct fixture *f, const struct kind *kind, uint32_t i)
 {
 	struct vos_btree     t = kind->tree(f);
 	struct vos_key_probe probe;
-	const void          *key = kind->search(&f->keys[i], &probe);
-	struct mkey         *want[] = {
-                [VOS_BTREE_EQ] = f->keys[i].in ? &f->keys[i] : NULL,
-                [VOS_BTREE_GE] = model_near(f, i, 1),
-                [VOS_BTREE_GT] = model_near(f, (int64_t)i + 1, 1),
-                [VOS_BTREE_LE] = model_near(f, i, -1),
-                [VOS_BTREE_LT] = model_near(f, (int64_t)i - 1, -1),
-                [VOS_BTREE_FIRST] = model_near(f, 0, 1),
-                [VOS_BTREE_LAST] = model_near(f, (int64_t)f->key_nr - 1, -1),
+	const void	    *key = kind->search(&f->keys[i], &probe);
+	struct mkey	    *want[] = {
+		    [VOS_BTREE_EQ] = f->keys[i].in ? &f->keys[i] : NULL,
+		    [VOS_BTREE_GE] = model_near(f, i, 1),
+		    [VOS_BTREE_GT] = model_near(f, (int64_t)i + 1, 1),
+		    [VOS_BTREE_LE] = model_near(f, i, -1),
+		    [VOS_BTREE_LT] = model_near(f, (int64_t)i - 1, -1),
+		    [VOS_BTREE_FIRST] = model_near(f, 0, 1),
+		    [VOS_BTREE_LAST] = model_near(f, (int64_t)f->key_nr - 1, -1),
 	};
 	uint32_t op;
 
@@ -383,9 +385,9 @@ scan_compare(struct fixture *f, const struct kind *kind)
 {
 	struct vos_btree     t = kind->tree(f);
 	struct vos_btree_cur cur;
-	void                *ent = vos_btree_probe(&t, VOS_BTREE_FIRST, NULL, &cur);
-	uint32_t             nr  = 0;
-	uint32_t             i;
+	void		    *ent = vos_btree_probe(&t, VOS_BTREE_FIRST, NULL, &cur);
+	uint32_t	     nr = 0;
+	uint32_t	     i;
 
 	for (i = 0; i < f->key_nr; i++) {
 		if (!f->keys[i].in)
@@ -415,8 +417,8 @@ change(struct fixture *f, const struct kind *kind, struct rnd *r, bool grow)
 {
 	uint32_t     i = rnd_below(r, f->key_nr);
 	struct mkey *k = &f->keys[i];
-	bool         insert = grow ? rnd_below(r, 10) < 7 : rnd_below(r, 10) < 3;
-	bool         in = k->in;
+	bool	     insert = grow ? rnd_below(r, 10) < 7 : rnd_below(r, 10) < 3;
+	bool	     in = k->in;
 
 	umem_tx_begin(f->umem);
 	if (insert && !k->in) {
@@ -437,11 +439,11 @@ change(struct fixture *f, const struct kind *kind, struct rnd *r, bool grow)
 static void
 kind_test(const struct kind *kind, uint64_t seed)
 {
-	struct fixture  *f = malloc(sizeof(*f));
-	struct rnd       r = rnd_init(kind->name, seed);
+	struct fixture	*f = malloc(sizeof(*f));
+	struct rnd	 r = rnd_init(kind->name, seed);
 	struct umem_stat stat;
-	uint32_t         rounds = rnd_rounds(6000);
-	uint32_t         i;
+	uint32_t	 rounds = rnd_rounds(6000);
+	uint32_t	 i;
 
 	fixture_init(f);
 	model_fill(f, kind, &r);
@@ -493,7 +495,7 @@ static void
 inserting_twice_is_refused(void **state)
 {
 	struct fixture *f = malloc(sizeof(*f));
-	struct mkey     k = { .len = 8, .val = 1 };
+	struct mkey	k = {.len = 8, .val = 1};
 
 	fixture_init(f);
 	umem_tx_begin(f->umem);
@@ -508,11 +510,11 @@ inserting_twice_is_refused(void **state)
 static void
 ascending_keys_fill_the_nodes(void **state)
 {
-	struct fixture  *f = malloc(sizeof(*f));
+	struct fixture	*f = malloc(sizeof(*f));
 	struct umem_stat before;
 	struct umem_stat after;
-	struct mkey      k = { .len = 8 };
-	uint64_t         i;
+	struct mkey	 k = {.len = 8};
+	uint64_t	 i;
 
 	fixture_init(f);
 	umem_stat(f->umem, &before);
@@ -533,12 +535,12 @@ static int
 group(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(integer_keys_agree_with_the_model),
-		cmocka_unit_test(byte_keys_agree_with_the_model),
-		cmocka_unit_test(lexical_keys_agree_with_the_model),
-		cmocka_unit_test(hashed_keys_that_collide_agree_with_the_model),
-		cmocka_unit_test(inserting_twice_is_refused),
-		cmocka_unit_test(ascending_keys_fill_the_nodes),
+	    cmocka_unit_test(integer_keys_agree_with_the_model),
+	    cmocka_unit_test(byte_keys_agree_with_the_model),
+	    cmocka_unit_test(lexical_keys_agree_with_the_model),
+	    cmocka_unit_test(hashed_keys_that_collide_agree_with_the_model),
+	    cmocka_unit_test(inserting_twice_is_refused),
+	    cmocka_unit_test(ascending_keys_fill_the_nodes),
 	};
 
 	return cmocka_run_group_tests_name("vos/btree", tests, NULL, NULL);

@@ -13,9 +13,9 @@
 #include "bio/bio.h"
 #include "ult/ult.h"
 
-#define KEY_NR     40
-#define VAL_BYTES  6000u
-#define ULT_NR     4
+#define KEY_NR	  40
+#define VAL_BYTES 6000u
+#define ULT_NR	  4
 
 struct ack {
 	uint32_t key;
@@ -23,13 +23,13 @@ struct ack {
 };
 
 struct child {
-	struct rig  rig;
-	char        path[96];
-	int         fd;     /**< acknowledgements out */
-	uint32_t    acked[KEY_NR];
-	uint64_t    epoch;
-	struct rnd  r;
-	uint32_t    running;
+	struct rig rig;
+	char	   path[96];
+	int	   fd; /**< acknowledgements out */
+	uint32_t   acked[KEY_NR];
+	uint64_t   epoch;
+	struct rnd r;
+	uint32_t   running;
 };
 
 static uint64_t
@@ -43,13 +43,14 @@ value_do(struct child *c, uint32_t key, uint32_t *gen, bool write)
 {
 	uint64_t    dkey_val = key;
 	daos_key_t  dkey;
-	daos_recx_t recx = { 0, value_bytes(key) };
-	daos_iod_t  iod  = { .iod_type = DAOS_IOD_ARRAY, .iod_size = 1, .iod_nr = 1, .iod_recxs = &recx };
-	uint32_t   *buf  = calloc(1, VAL_BYTES + 4);
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
+	daos_recx_t recx = {0, value_bytes(key)};
+	daos_iod_t  iod = {
+	     .iod_type = DAOS_IOD_ARRAY, .iod_size = 1, .iod_nr = 1, .iod_recxs = &recx};
+	uint32_t   *buf = calloc(1, VAL_BYTES + 4);
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
 	uint64_t    i;
-	int         rc;
+	int	    rc;
 
 	d_iov_set(&dkey, &dkey_val, sizeof(dkey_val));
 	d_iov_set(&iod.iod_name, "a", 1);
@@ -57,11 +58,11 @@ value_do(struct child *c, uint32_t key, uint32_t *gen, bool write)
 	for (i = 0; write && i < VAL_BYTES / 4; i++)
 		buf[i] = *gen;
 	if (write) {
-		rc = vos_obj_update(c->rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++c->epoch, 0, &dkey, 1,
-				    &iod, &sgl);
+		rc = vos_obj_update(c->rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++c->epoch, 0,
+				    &dkey, 1, &iod, &sgl);
 	} else {
-		rc   = vos_obj_fetch(c->rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), DAOS_EPOCH_MAX, 0, &dkey, 1,
-				     &iod, &sgl);
+		rc = vos_obj_fetch(c->rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), DAOS_EPOCH_MAX, 0,
+				   &dkey, 1, &iod, &sgl);
 		*gen = iod.iod_size == 0 ? 0 : buf[0];
 		for (i = 0; rc == 0 && i < recx.rx_nr / 4; i++)
 			if (buf[i] != *gen)
@@ -83,14 +84,14 @@ must(bool ok, const char *what, int rc)
 static void
 updater(void *arg)
 {
-	struct child *c  = arg;
+	struct child *c = arg;
 	uint32_t      me = c->running++;
 	uint32_t      n;
 
 	for (n = 0;; n++) {
 		uint32_t   key = rnd_below(&c->r, KEY_NR / ULT_NR) * ULT_NR + me;
-		struct ack ack = { key, c->acked[key] + 1 };
-		int        rc  = value_do(c, key, &ack.gen, true);
+		struct ack ack = {key, c->acked[key] + 1};
+		int	   rc = value_do(c, key, &ack.gen, true);
 
 		must(rc == 0 || rc == -DER_EP_OLD, "update", rc);
 		if (rc != 0)
@@ -108,13 +109,16 @@ updater(void *arg)
 static void
 child_devices(struct child *c, bool format)
 {
-	struct bio_dev_attr attr = { .kind = BIO_FILE, .path = c->path, .size_bytes = 96ull << 20,
-		.roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA };
-	int tries = 500;
-	int rc;
+	struct bio_dev_attr attr = {.kind = BIO_FILE,
+				    .path = c->path,
+				    .size_bytes = 96ull << 20,
+				    .roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA};
+	int		    tries = 500;
+	int		    rc;
 
 	if (format)
-		must(bio_dev_format(&attr, (const unsigned char *)"vos crash tests.", false) == 0, "format", 0);
+		must(bio_dev_format(&attr, (const unsigned char *)"vos crash tests.", false) == 0,
+		     "format", 0);
 	/* The kernel drops a killed process's ring, and the lock with it, a little later. */
 	must(d_log_setmasks("FATAL") == 0, "log masks", 0);
 	while ((rc = bio_dev_open(&attr, &c->rig.dev)) == -DER_BUSY && tries-- > 0)
@@ -128,16 +132,17 @@ child_devices(struct child *c, bool format)
 static void
 child_ult(void *arg)
 {
-	struct child        *c     = arg;
-	struct vos_pool_size size  = { 12 << 20, 10 << 20, 16 << 20 };
-	bool                 fresh = access(c->path, F_OK) != 0;
+	struct child	    *c = arg;
+	struct vos_pool_size size = {12 << 20, 10 << 20, 16 << 20};
+	bool		     fresh = access(c->path, F_OK) != 0;
 	struct vos_cont_info info;
-	uint32_t             i;
-	int                  rc;
+	uint32_t	     i;
+	int		     rc;
 
 	child_devices(c, fresh);
 	if (fresh)
-		must(vos_pool_create(&c->rig.store, c->rig.pool_uuid, &size) == 0, "pool create", 0);
+		must(vos_pool_create(&c->rig.store, c->rig.pool_uuid, &size) == 0, "pool create",
+		     0);
 	rc = vos_pool_open(&c->rig.store, c->rig.pool_uuid, &c->rig.pool);
 	must(rc == 0, "pool open", rc);
 	must(vos_pool_check(c->rig.pool) == 0, "pool check", 0);
@@ -161,20 +166,21 @@ child_ult(void *arg)
 static void
 child_main(struct child *c)
 {
-	struct ult_xs_attr attr = { .name = "vos_crash", .stack_bytes = 1 << 20, .core = -1 };
+	struct ult_xs_attr attr = {.name = "vos_crash", .stack_bytes = 1 << 20, .core = -1};
 
 	must(d_log_init() == 0, "log", 0);
 	must(ult_xs_run(&attr, child_ult, c) == 0, "xstream", 0);
 	_exit(0);
 }
 
-/** Take in acknowledgements until enough, kill, take in the rest. False: the child ended by itself. */
+/** Take in acknowledgements until enough, kill, take in the rest. False: the child ended by itself.
+ */
 static bool
 child_watch(pid_t pid, int fd, uint32_t *acked, uint64_t *epoch, uint32_t kill_at)
 {
 	struct ack ack;
 	uint32_t   nr = 0;
-	int        status;
+	int	   status;
 
 	while (read(fd, &ack, sizeof(ack)) == sizeof(ack)) {
 		acked[ack.key] = MAX_OF(acked[ack.key], ack.gen);
@@ -189,12 +195,12 @@ child_watch(pid_t pid, int fd, uint32_t *acked, uint64_t *epoch, uint32_t kill_a
 static void
 acknowledged_updates_survive_a_kill(void **state)
 {
-	char          dir[] = "/tmp/vos_crash_XXXXXX";
-	struct rnd    r     = rnd_init("crash", 401);
-	struct child *c     = calloc(1, sizeof(*c));
+	char	      dir[] = "/tmp/vos_crash_XXXXXX";
+	struct rnd    r = rnd_init("crash", 401);
+	struct child *c = calloc(1, sizeof(*c));
 	uint32_t      rounds = rnd_rounds(8);
 	uint32_t      i;
-	int           fds[2];
+	int	      fds[2];
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(c->path, sizeof(c->path), "%s/dev", dir);
@@ -202,15 +208,15 @@ acknowledged_updates_survive_a_kill(void **state)
 	memcpy(c->rig.cont_uuid, "cont under test.", 16);
 	for (i = 0; i < rounds; i++) {
 		uint32_t kill_at = 1 + rnd_below(&r, 400);
-		bool     killed;
-		pid_t    pid;
+		bool	 killed;
+		pid_t	 pid;
 
 		assert_int_equal(pipe(fds), 0);
 		/* Epochs go on above whatever was used, acknowledged or not. */
 		c->epoch += 1000;
-		c->r  = r;
+		c->r = r;
 		c->fd = fds[1];
-		pid   = fork();
+		pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0) {
 			close(fds[0]);
@@ -232,7 +238,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(acknowledged_updates_survive_a_kill),
+	    cmocka_unit_test(acknowledged_updates_survive_a_kill),
 	};
 
 	return cmocka_run_group_tests_name("vos/crash", tests, NULL, NULL);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * All of VOS against a naive model: the list of everything that was ever done. A reader of the model
- * goes through the list. Random operations on a few objects of different types, with epochs mostly
- * ascending, sometimes equal or older, with conditions, aggregation, freeing and reopening between.
+ * All of VOS against a naive model: the list of everything that was ever done. A reader of the
+ * model goes through the list. Random operations on a few objects of different types, with epochs
+ * mostly ascending, sometimes equal or older, with conditions, aggregation, freeing and reopening
+ * between.
  */
 #include "vos_test_util.h"
 #include "base/log.h"
 #include "base/util.h"
 
-#define OBJ_NR    4
-#define DKEY_NR   6
-#define AKEY_NR   4 /**< even ones hold single values, odd ones arrays */
+#define OBJ_NR	  4
+#define DKEY_NR	  6
+#define AKEY_NR	  4 /**< even ones hold single values, odd ones arrays */
 #define ARRAY_END 120
 #define HIST_MAX  20000
 #define KEY_BYTES 120
@@ -20,9 +21,9 @@ enum what { DONE_SINGLE, DONE_ARRAY, DONE_PUNCH };
 /** Something done. Punch: akey < 0 all akeys, dkey < 0 all dkeys. */
 struct done {
 	enum what what;
-	int       obj;
-	int       dkey;
-	int       akey;
+	int	  obj;
+	int	  dkey;
+	int	  akey;
 	uint64_t  epoch;
 	uint64_t  lo; /**< array */
 	uint64_t  hi;
@@ -37,19 +38,19 @@ struct model {
 	uint32_t     nr;
 	uint64_t     now;
 	uint64_t     floor;
-	char         dkeys[OBJ_NR][DKEY_NR][KEY_BYTES];
-	char         akeys[OBJ_NR][AKEY_NR][KEY_BYTES];
+	char	     dkeys[OBJ_NR][DKEY_NR][KEY_BYTES];
+	char	     akeys[OBJ_NR][AKEY_NR][KEY_BYTES];
 	daos_key_t   dkey_iov[OBJ_NR][DKEY_NR];
 	daos_key_t   akey_iov[OBJ_NR][AKEY_NR];
 	uint64_t     single_max;
 	uint64_t     snaps[4]; /**< epochs that stay readable; 0: free */
-	bool         power_losses;
-	bool         failed;       /**< the device did, in the operation just tried */
-	uint32_t     sure_nr;      /**< what of hist was done for sure; the rest may have been */
+	bool	     power_losses;
+	bool	     failed;  /**< the device did, in the operation just tried */
+	uint32_t     sure_nr; /**< what of hist was done for sure; the rest may have been */
 };
 
-static const uint32_t obj_types[OBJ_NR] = { DAOS_OT_MULTI_HASHED, DAOS_OT_MULTI_UINT64,
-	DAOS_OT_MULTI_LEXICAL, DAOS_OT_ARRAY_BYTE };
+static const uint32_t obj_types[OBJ_NR] = {DAOS_OT_MULTI_HASHED, DAOS_OT_MULTI_UINT64,
+					   DAOS_OT_MULTI_LEXICAL, DAOS_OT_ARRAY_BYTE};
 
 static daos_unit_oid_t
 oid_of(int obj)
@@ -85,9 +86,9 @@ done_after(const struct done *a, const struct done *b)
 static const struct done *
 model_find(const struct model *m, int obj, int dkey, int akey, uint64_t idx, uint64_t epoch)
 {
-	const struct done *best  = NULL;
+	const struct done *best = NULL;
 	const struct done *punch = NULL;
-	uint32_t           i;
+	uint32_t	   i;
 
 	for (i = 0; i < m->nr; i++) {
 		const struct done *d = &m->hist[i];
@@ -168,9 +169,10 @@ epoch_pick(struct model *m)
 static bool
 device_failed(struct model *m, int rc)
 {
-	if (!m->power_losses || !bio_ram_has_failed(m->rig.ram) || (rc != -DER_IO && rc != -DER_NVME_IO))
+	if (!m->power_losses || !bio_ram_has_failed(m->rig.ram) ||
+	    (rc != -DER_IO && rc != -DER_NVME_IO))
 		return false;
-	m->failed  = true;
+	m->failed = true;
 	m->sure_nr = m->nr;
 	return true;
 }
@@ -182,20 +184,20 @@ done_add(struct model *m, const struct done *d)
 	m->hist[m->nr++] = *d;
 }
 
-#define IOD_MAX  AKEY_NR
+#define IOD_MAX	 AKEY_NR
 #define RECX_MAX 3
 
 struct update {
-	int         obj;
-	int         dkey;
+	int	    obj;
+	int	    dkey;
 	uint64_t    epoch;
 	uint64_t    flags;
-	int         akeys[IOD_MAX];
+	int	    akeys[IOD_MAX];
 	unsigned    nr;
 	daos_iod_t  iods[IOD_MAX];
 	daos_recx_t recxs[IOD_MAX][RECX_MAX];
 	d_sg_list_t sgls[IOD_MAX];
-	d_iov_t     iovs[IOD_MAX];
+	d_iov_t	    iovs[IOD_MAX];
 	uint32_t    ids[IOD_MAX];
 };
 
@@ -208,10 +210,10 @@ recxs_pick(struct model *m, daos_recx_t *recxs)
 
 	for (i = 0; i < nr; i++) {
 		uint64_t span = ARRAY_END / nr;
-		uint64_t off  = rnd_below(&m->r, span);
+		uint64_t off = rnd_below(&m->r, span);
 
 		recxs[i].rx_idx = i * span + off;
-		recxs[i].rx_nr  = 1 + rnd_below(&m->r, span - off);
+		recxs[i].rx_nr = 1 + rnd_below(&m->r, span - off);
 	}
 	return nr;
 }
@@ -219,23 +221,23 @@ recxs_pick(struct model *m, daos_recx_t *recxs)
 static void
 iod_fill(struct model *m, struct update *u, unsigned i)
 {
-	daos_iod_t *iod  = &u->iods[i];
-	int         akey = u->akeys[i];
-	uint8_t    *buf  = NULL;
-	uint64_t    at   = 0;
+	daos_iod_t *iod = &u->iods[i];
+	int	    akey = u->akeys[i];
+	uint8_t	   *buf = NULL;
+	uint64_t    at = 0;
 	uint64_t    idx;
 	uint64_t    off;
 	uint32_t    x;
 
 	iod->iod_name = m->akey_iov[u->obj][akey];
 	iod->iod_type = akey % 2 == 0 ? DAOS_IOD_SINGLE : DAOS_IOD_ARRAY;
-	iod->iod_nr   = 1;
+	iod->iod_nr = 1;
 	iod->iod_size = akey % 2 ? rsize_of(u->obj, akey) : 1 + rnd_below(&m->r, m->single_max);
 	if (rnd_below(&m->r, 8) == 0)
 		iod->iod_size = 0;
 	if (akey % 2) {
 		iod->iod_recxs = u->recxs[i];
-		iod->iod_nr    = recxs_pick(m, u->recxs[i]);
+		iod->iod_nr = recxs_pick(m, u->recxs[i]);
 	}
 	for (x = 0; x < iod->iod_nr; x++)
 		at += (akey % 2 ? u->recxs[i][x].rx_nr : 1) * iod->iod_size;
@@ -249,14 +251,14 @@ iod_fill(struct model *m, struct update *u, unsigned i)
 			for (off = 0; off < iod->iod_size; off++)
 				buf[at++] = byte_of(u->ids[i], idx, off);
 	}
-	u->sgls[i] = (d_sg_list_t){ .sg_nr = 1, .sg_iovs = &u->iovs[i] };
+	u->sgls[i] = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &u->iovs[i]};
 }
 
 /** What the conditions must say. */
 static int
 model_cond(struct model *m, const struct update *u)
 {
-	bool     dkey = model_dkey_visible(m, u->obj, u->dkey, u->epoch);
+	bool	 dkey = model_dkey_visible(m, u->obj, u->dkey, u->epoch);
 	unsigned i;
 
 	if ((u->flags & DAOS_COND_DKEY_INSERT) && dkey)
@@ -265,7 +267,7 @@ model_cond(struct model *m, const struct update *u)
 		return -DER_NONEXIST;
 	for (i = 0; i < u->nr; i++) {
 		uint64_t flags = u->flags & DAOS_COND_PER_AKEY ? u->iods[i].iod_flags : u->flags;
-		bool     akey = model_akey_visible(m, u->obj, u->dkey, u->akeys[i], u->epoch);
+		bool	 akey = model_akey_visible(m, u->obj, u->dkey, u->akeys[i], u->epoch);
 
 		if ((flags & DAOS_COND_AKEY_INSERT) && akey)
 			return -DER_EXIST;
@@ -282,9 +284,13 @@ update_note(struct model *m, const struct update *u)
 	uint32_t x;
 
 	for (i = 0; i < u->nr; i++) {
-		struct done d = { .what = u->akeys[i] % 2 ? DONE_ARRAY : DONE_SINGLE, .obj = u->obj,
-			.dkey = u->dkey, .akey = u->akeys[i], .epoch = u->epoch,
-			.bytes = u->iods[i].iod_size, .id = u->ids[i] };
+		struct done d = {.what = u->akeys[i] % 2 ? DONE_ARRAY : DONE_SINGLE,
+				 .obj = u->obj,
+				 .dkey = u->dkey,
+				 .akey = u->akeys[i],
+				 .epoch = u->epoch,
+				 .bytes = u->iods[i].iod_size,
+				 .id = u->ids[i]};
 
 		for (x = 0; x < u->iods[i].iod_nr; x++) {
 			if (d.what == DONE_ARRAY) {
@@ -301,9 +307,9 @@ akeys_pick(struct model *m, struct update *u)
 {
 	int first = rnd_below(&m->r, AKEY_NR);
 
-	u->obj  = rnd_below(&m->r, OBJ_NR);
+	u->obj = rnd_below(&m->r, OBJ_NR);
 	u->dkey = rnd_below(&m->r, DKEY_NR);
-	u->nr   = 1 + rnd_below(&m->r, 2);
+	u->nr = 1 + rnd_below(&m->r, 2);
 	u->akeys[0] = first;
 	u->akeys[1] = (first + 1) % AKEY_NR;
 }
@@ -311,12 +317,21 @@ akeys_pick(struct model *m, struct update *u)
 static void
 do_update(struct model *m)
 {
-	static const uint64_t conds[] = { 0, 0, 0, 0, 0, 0, DAOS_COND_DKEY_INSERT, DAOS_COND_DKEY_UPDATE,
-		DAOS_COND_AKEY_INSERT, DAOS_COND_AKEY_UPDATE, DAOS_COND_PER_AKEY };
-	struct update u = { .flags = conds[rnd_below(&m->r, ARRAY_NR(conds))] };
-	unsigned      i;
-	int           want;
-	int           rc;
+	static const uint64_t conds[] = {0,
+					 0,
+					 0,
+					 0,
+					 0,
+					 0,
+					 DAOS_COND_DKEY_INSERT,
+					 DAOS_COND_DKEY_UPDATE,
+					 DAOS_COND_AKEY_INSERT,
+					 DAOS_COND_AKEY_UPDATE,
+					 DAOS_COND_PER_AKEY};
+	struct update	      u = {.flags = conds[rnd_below(&m->r, ARRAY_NR(conds))]};
+	unsigned	      i;
+	int		      want;
+	int		      rc;
 
 	akeys_pick(m, &u);
 	u.epoch = epoch_pick(m);
@@ -330,8 +345,8 @@ do_update(struct model *m)
 	for (i = 0; i < u.nr; i++)
 		u.ids[i] = m->nr + i;
 	want = model_cond(m, &u);
-	rc   = vos_obj_update(m->rig.cont, oid_of(u.obj), u.epoch, u.flags, &m->dkey_iov[u.obj][u.dkey],
-			      u.nr, u.iods, u.sgls);
+	rc = vos_obj_update(m->rig.cont, oid_of(u.obj), u.epoch, u.flags,
+			    &m->dkey_iov[u.obj][u.dkey], u.nr, u.iods, u.sgls);
 	if (device_failed(m, rc))
 		update_note(m, &u);
 	else if (rc != want)
@@ -345,12 +360,15 @@ do_update(struct model *m)
 static void
 do_punch(struct model *m)
 {
-	uint64_t    how  = rnd_below(&m->r, 10);
-	struct done d    = { .what = DONE_PUNCH, .obj = rnd_below(&m->r, OBJ_NR),
-		   .dkey = rnd_below(&m->r, DKEY_NR), .akey = rnd_below(&m->r, AKEY_NR), .id = m->nr };
+	uint64_t    how = rnd_below(&m->r, 10);
+	struct done d = {.what = DONE_PUNCH,
+			 .obj = rnd_below(&m->r, OBJ_NR),
+			 .dkey = rnd_below(&m->r, DKEY_NR),
+			 .akey = rnd_below(&m->r, AKEY_NR),
+			 .id = m->nr};
 	uint64_t    flags = rnd_below(&m->r, 3) == 0 ? DAOS_COND_PUNCH : 0;
-	bool        visible;
-	int         rc;
+	bool	    visible;
+	int	    rc;
 
 	if (how < 4)
 		d.akey = -1;
@@ -379,7 +397,7 @@ do_punch(struct model *m)
 static uint64_t
 read_epoch_pick(struct model *m)
 {
-	uint64_t how  = rnd_below(&m->r, 4);
+	uint64_t how = rnd_below(&m->r, 4);
 	uint64_t snap = m->snaps[rnd_below(&m->r, ARRAY_NR(m->snaps))];
 
 	if (how == 0)
@@ -392,12 +410,12 @@ read_epoch_pick(struct model *m)
 static void
 fetched_compare(struct model *m, struct update *u, unsigned i, const uint8_t *buf)
 {
-	int      akey = u->akeys[i];
-	uint64_t at   = 0;
+	int	 akey = u->akeys[i];
+	uint64_t at = 0;
 	uint64_t idx;
 	uint64_t off;
 	uint32_t x;
-	bool     any = false;
+	bool	 any = false;
 
 	for (x = 0; x < u->iods[i].iod_nr; x++) {
 		uint64_t lo = akey % 2 ? u->recxs[i][x].rx_idx : 0;
@@ -413,9 +431,11 @@ fetched_compare(struct model *m, struct update *u, unsigned i, const uint8_t *bu
 				uint8_t want = d == NULL ? 0 : byte_of(d->id, idx, off);
 
 				if (buf[at] != want)
-					fail_msg("obj %d dkey %d akey %d record %lu byte %lu at epoch %lu: "
-						 "%u, model %u", u->obj, u->dkey, akey, idx, off, u->epoch,
-						 buf[at], want);
+					fail_msg("obj %d dkey %d akey %d record %lu byte %lu at "
+						 "epoch %lu: "
+						 "%u, model %u",
+						 u->obj, u->dkey, akey, idx, off, u->epoch, buf[at],
+						 want);
 			}
 		}
 	}
@@ -426,11 +446,11 @@ fetched_compare(struct model *m, struct update *u, unsigned i, const uint8_t *bu
 static void
 do_fetch(struct model *m)
 {
-	static const uint64_t conds[] = { 0, 0, 0, DAOS_COND_DKEY_FETCH, DAOS_COND_AKEY_FETCH };
-	struct update u = { .flags = conds[rnd_below(&m->r, ARRAY_NR(conds))] };
-	unsigned      i;
-	int           want;
-	int           rc;
+	static const uint64_t conds[] = {0, 0, 0, DAOS_COND_DKEY_FETCH, DAOS_COND_AKEY_FETCH};
+	struct update	      u = {.flags = conds[rnd_below(&m->r, ARRAY_NR(conds))]};
+	unsigned	      i;
+	int		      want;
+	int		      rc;
 
 	akeys_pick(m, &u);
 	u.epoch = read_epoch_pick(m);
@@ -440,20 +460,20 @@ do_fetch(struct model *m)
 
 		iod->iod_name = m->akey_iov[u.obj][u.akeys[i]];
 		iod->iod_type = u.akeys[i] % 2 == 0 ? DAOS_IOD_SINGLE : DAOS_IOD_ARRAY;
-		iod->iod_nr   = 1;
+		iod->iod_nr = 1;
 		if (u.akeys[i] % 2) {
 			iod->iod_recxs = u.recxs[i];
-			iod->iod_nr    = recxs_pick(m, u.recxs[i]);
-			iod->iod_size  = rnd_below(&m->r, 2) == 0 ? DAOS_REC_ANY
-								  : rsize_of(u.obj, u.akeys[i]);
+			iod->iod_nr = recxs_pick(m, u.recxs[i]);
+			iod->iod_size =
+			    rnd_below(&m->r, 2) == 0 ? DAOS_REC_ANY : rsize_of(u.obj, u.akeys[i]);
 		}
 		d_iov_set(&u.iovs[i], malloc(bytes), bytes);
 		memset(u.iovs[i].iov_buf, 0xee, bytes);
-		u.sgls[i] = (d_sg_list_t){ .sg_nr = 1, .sg_iovs = &u.iovs[i] };
+		u.sgls[i] = (d_sg_list_t){.sg_nr = 1, .sg_iovs = &u.iovs[i]};
 	}
 	want = model_cond(m, &u);
-	rc   = vos_obj_fetch(m->rig.cont, oid_of(u.obj), u.epoch, u.flags, &m->dkey_iov[u.obj][u.dkey], u.nr,
-			     u.iods, u.sgls);
+	rc = vos_obj_fetch(m->rig.cont, oid_of(u.obj), u.epoch, u.flags,
+			   &m->dkey_iov[u.obj][u.dkey], u.nr, u.iods, u.sgls);
 	if (!device_failed(m, rc) && rc != want)
 		fail_msg("fetch: %d, expected %d", rc, want);
 	for (i = 0; i < u.nr; i++) {
@@ -466,16 +486,16 @@ do_fetch(struct model *m)
 /* ---- iterating ---- */
 
 struct listing {
-	struct model      *m;
+	struct model	  *m;
 	enum vos_iter_type type;
-	int                obj;
-	int                seen[OBJ_NR + DKEY_NR + AKEY_NR];
-	daos_key_t         last;
-	char               last_buf[KEY_BYTES];
-	uint8_t            recs[ARRAY_END];
-	uint64_t           edge;
-	bool               reverse;
-	bool               refused;
+	int		   obj;
+	int		   seen[OBJ_NR + DKEY_NR + AKEY_NR];
+	daos_key_t	   last;
+	char		   last_buf[KEY_BYTES];
+	uint8_t		   recs[ARRAY_END];
+	uint64_t	   edge;
+	bool		   reverse;
+	bool		   refused;
 };
 
 static int
@@ -496,7 +516,7 @@ order_check(struct listing *l, const daos_key_t *key)
 {
 	uint64_t a;
 	uint64_t b;
-	int      c;
+	int	 c;
 
 	if (l->last.iov_len != 0 && (obj_types[l->obj] == DAOS_OT_MULTI_UINT64)) {
 		memcpy(&a, l->last_buf, 8);
@@ -516,7 +536,7 @@ listing_cb(const struct vos_iter_entry *ent, void *arg)
 {
 	struct listing *l = arg;
 	struct model   *m = l->m;
-	uint64_t        idx;
+	uint64_t	idx;
 
 	if (!l->refused && rnd_below(&m->r, 6) == 0) {
 		l->refused = true;
@@ -553,7 +573,7 @@ static void
 listing_run(struct listing *l, struct vos_iter_param *param)
 {
 	daos_anchor_t anchor = DAOS_ANCHOR_INIT;
-	int           rc;
+	int	      rc;
 
 	while (anchor.da_type != DAOS_ANCHOR_TYPE_EOF) {
 		rc = vos_iterate(param, l->type, &anchor, listing_cb, l);
@@ -564,21 +584,24 @@ listing_run(struct listing *l, struct vos_iter_param *param)
 static void
 do_list(struct model *m)
 {
-	struct listing l = { .m = m, .obj = rnd_below(&m->r, OBJ_NR), .reverse = rnd_below(&m->r, 2) };
-	int            dkey = rnd_below(&m->r, DKEY_NR);
-	int            akey = 1 + 2 * rnd_below(&m->r, AKEY_NR / 2);
-	struct vos_iter_param param = { .cont = m->rig.cont, .oid = oid_of(l.obj),
-		.dkey = m->dkey_iov[l.obj][dkey], .akey = m->akey_iov[l.obj][akey],
-		.epoch = read_epoch_pick(m) };
-	int            i;
+	struct listing l = {
+	    .m = m, .obj = rnd_below(&m->r, OBJ_NR), .reverse = rnd_below(&m->r, 2)};
+	int		      dkey = rnd_below(&m->r, DKEY_NR);
+	int		      akey = 1 + 2 * rnd_below(&m->r, AKEY_NR / 2);
+	struct vos_iter_param param = {.cont = m->rig.cont,
+				       .oid = oid_of(l.obj),
+				       .dkey = m->dkey_iov[l.obj][dkey],
+				       .akey = m->akey_iov[l.obj][akey],
+				       .epoch = read_epoch_pick(m)};
+	int		      i;
 
-	static const enum vos_iter_type types[] = { VOS_ITER_OBJ, VOS_ITER_DKEY, VOS_ITER_AKEY,
-		VOS_ITER_RECX };
+	static const enum vos_iter_type types[] = {VOS_ITER_OBJ, VOS_ITER_DKEY, VOS_ITER_AKEY,
+						   VOS_ITER_RECX};
 
-	l.type        = types[rnd_below(&m->r, 4)];
+	l.type = types[rnd_below(&m->r, 4)];
 	param.reverse = l.type == VOS_ITER_RECX && l.reverse;
-	l.reverse     = param.reverse;
-	l.edge        = l.reverse ? UINT64_MAX : 0;
+	l.reverse = param.reverse;
+	l.edge = l.reverse ? UINT64_MAX : 0;
 	listing_run(&l, &param);
 	for (i = 0; l.type == VOS_ITER_OBJ && i < OBJ_NR; i++)
 		assert_int_equal(l.seen[i], model_obj_visible(m, i, param.epoch));
@@ -587,7 +610,8 @@ do_list(struct model *m)
 	for (i = 0; l.type == VOS_ITER_AKEY && i < AKEY_NR; i++)
 		assert_int_equal(l.seen[i], model_akey_visible(m, l.obj, dkey, i, param.epoch));
 	for (i = 0; l.type == VOS_ITER_RECX && i < ARRAY_END; i++)
-		assert_int_equal(l.recs[i] != 0, model_find(m, l.obj, dkey, akey, i, param.epoch) != NULL);
+		assert_int_equal(l.recs[i] != 0,
+				 model_find(m, l.obj, dkey, akey, i, param.epoch) != NULL);
 }
 
 /* ---- queries ---- */
@@ -629,24 +653,24 @@ model_dkey(struct model *m, int obj, int akey, bool recx, uint64_t epoch, bool m
 static void
 do_query(struct model *m)
 {
-	int         obj   = 1 + 2 * rnd_below(&m->r, 2);
-	int         akey  = 1 + 2 * rnd_below(&m->r, 2);
-	bool        max   = rnd_below(&m->r, 2);
-	bool        recx  = rnd_below(&m->r, 3) != 0;
-	bool        any   = rnd_below(&m->r, 3) != 0 || !recx;
-	int         dkey  = rnd_below(&m->r, DKEY_NR);
-	uint64_t    epoch = read_epoch_pick(m);
-	uint32_t    flags = (max ? DAOS_GET_MAX : DAOS_GET_MIN) | (recx ? DAOS_GET_RECX : 0) |
+	int	 obj = 1 + 2 * rnd_below(&m->r, 2);
+	int	 akey = 1 + 2 * rnd_below(&m->r, 2);
+	bool	 max = rnd_below(&m->r, 2);
+	bool	 recx = rnd_below(&m->r, 3) != 0;
+	bool	 any = rnd_below(&m->r, 3) != 0 || !recx;
+	int	 dkey = rnd_below(&m->r, DKEY_NR);
+	uint64_t epoch = read_epoch_pick(m);
+	uint32_t flags = (max ? DAOS_GET_MAX : DAOS_GET_MIN) | (recx ? DAOS_GET_RECX : 0) |
 			 (any ? DAOS_GET_DKEY : 0);
 	uint64_t    found = any ? 0 : u64_of(&m->dkey_iov[obj][dkey]);
 	daos_key_t  dkey_iov;
-	daos_recx_t rx = { 0 };
-	int64_t     idx;
-	int         rc;
+	daos_recx_t rx = {0};
+	int64_t	    idx;
+	int	    rc;
 
 	d_iov_set(&dkey_iov, &found, sizeof(found));
-	rc = vos_obj_query_key(m->rig.cont, oid_of(obj), flags, epoch, &dkey_iov, &m->akey_iov[obj][akey],
-			       &rx, NULL, NULL);
+	rc = vos_obj_query_key(m->rig.cont, oid_of(obj), flags, epoch, &dkey_iov,
+			       &m->akey_iov[obj][akey], &rx, NULL, NULL);
 	if (any)
 		dkey = model_dkey(m, obj, akey, recx, epoch, max);
 	idx = dkey < 0 || !recx ? -1 : model_recx(m, obj, dkey, akey, epoch, max);
@@ -700,7 +724,8 @@ do_snapshot(struct model *m)
 	if (*snap != 0)
 		*snap = 0;
 	else if (m->now > 0)
-		*snap = MAX_OF(m->floor, 1) + rnd_below(&m->r, m->now - MIN_OF(m->floor, m->now - 1));
+		*snap =
+		    MAX_OF(m->floor, 1) + rnd_below(&m->r, m->now - MIN_OF(m->floor, m->now - 1));
 	snaps_tell(m);
 }
 
@@ -708,13 +733,13 @@ static void
 do_aggregate(struct model *m)
 {
 	uint64_t epoch = m->floor + rnd_below(&m->r, m->now - m->floor + 1);
-	int      rc;
+	int	 rc;
 
 	if (epoch == 0)
 		return;
-	rc       = vos_aggregate(m->rig.cont, epoch, stop_sometimes, m);
+	rc = vos_aggregate(m->rig.cont, epoch, stop_sometimes, m);
 	m->floor = epoch;
-	m->now   = MAX_OF(m->now, m->floor);
+	m->now = MAX_OF(m->now, m->floor);
 	if (device_failed(m, rc))
 		return;
 	assert_int_equal(rc, 0);
@@ -728,20 +753,23 @@ static bool
 akey_agrees(struct model *m, int obj, int dkey, int akey, uint64_t epoch)
 {
 	uint64_t    bytes = MAX_OF(m->single_max, ARRAY_END * 100ul);
-	uint8_t    *buf   = calloc(1, bytes);
-	daos_recx_t recx  = { 0, ARRAY_END };
-	daos_iod_t  iod   = { .iod_name = m->akey_iov[obj][akey], .iod_nr = 1, .iod_recxs = &recx,
-		  .iod_type = akey % 2 ? DAOS_IOD_ARRAY : DAOS_IOD_SINGLE };
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
-	uint64_t    at  = 0;
+	uint8_t	   *buf = calloc(1, bytes);
+	daos_recx_t recx = {0, ARRAY_END};
+	daos_iod_t  iod = {.iod_name = m->akey_iov[obj][akey],
+			   .iod_nr = 1,
+			   .iod_recxs = &recx,
+			   .iod_type = akey % 2 ? DAOS_IOD_ARRAY : DAOS_IOD_SINGLE};
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+	uint64_t    at = 0;
 	uint64_t    idx;
 	uint64_t    off;
-	bool        agrees;
+	bool	    agrees;
 
 	d_iov_set(&iov, buf, bytes);
-	assert_int_equal(vos_obj_fetch(m->rig.cont, oid_of(obj), epoch, 0, &m->dkey_iov[obj][dkey], 1, &iod,
-				       &sgl), 0);
+	assert_int_equal(vos_obj_fetch(m->rig.cont, oid_of(obj), epoch, 0, &m->dkey_iov[obj][dkey],
+				       1, &iod, &sgl),
+			 0);
 	agrees = model_akey_visible(m, obj, dkey, akey, epoch) == (iod.iod_size != 0);
 	for (idx = 0; agrees && idx < (akey % 2 ? ARRAY_END : 1); idx++) {
 		const struct done *d = model_find(m, obj, dkey, akey, idx, epoch);
@@ -769,7 +797,8 @@ all_agrees(struct model *m, uint64_t epoch)
 	return true;
 }
 
-/** The power goes; what was acknowledged is there, what was under way is there as a whole or not. */
+/** The power goes; what was acknowledged is there, what was under way is there as a whole or not.
+ */
 static void
 power_cycle(struct model *m)
 {
@@ -797,19 +826,22 @@ power_cycle(struct model *m)
 static void
 keys_make(struct model *m)
 {
-	static const uint64_t ints[DKEY_NR] = { 0, 1, 7, 1000, 1ull << 40, 1ull << 63 };
-	int                   o;
-	int                   i;
+	static const uint64_t ints[DKEY_NR] = {0, 1, 7, 1000, 1ull << 40, 1ull << 63};
+	int		      o;
+	int		      i;
 
 	for (o = 0; o < OBJ_NR; o++) {
-		bool dkey_int = obj_types[o] == DAOS_OT_MULTI_UINT64 || obj_types[o] == DAOS_OT_ARRAY_BYTE;
+		bool dkey_int =
+		    obj_types[o] == DAOS_OT_MULTI_UINT64 || obj_types[o] == DAOS_OT_ARRAY_BYTE;
 		bool akey_int = obj_types[o] == DAOS_OT_MULTI_UINT64;
 
 		for (i = 0; i < DKEY_NR; i++) {
 			/* The later ones are longer than an anchor and alike up to their ends. */
 			snprintf(m->dkeys[o][i], KEY_BYTES, "%.*sdkey-%d", i > 2 ? 100 : i * 3,
-				 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", i);
+				 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				 "aaaaaaaaaaaaaa"
+				 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+				 i);
 			d_iov_set(&m->dkey_iov[o][i], m->dkeys[o][i], strlen(m->dkeys[o][i]));
 			if (dkey_int) {
 				memcpy(m->dkeys[o][i], &ints[i], 8);
@@ -862,7 +894,7 @@ static void
 all_gone_check(struct model *m)
 {
 	struct vos_pool_info info;
-	int                  rc;
+	int		     rc;
 
 	vos_cont_close(m->rig.cont);
 	m->rig.cont = NULL;
@@ -880,14 +912,14 @@ static void
 model_test(enum rig_kind kind, uint32_t thresh, uint64_t single_max, uint64_t seed, uint32_t steps,
 	   bool power_losses)
 {
-	struct rig_size size = { 32 << 20, 64 << 20 };
-	struct model   *m    = calloc(1, sizeof(*m));
-	uint32_t        i;
+	struct rig_size size = {32 << 20, 64 << 20};
+	struct model   *m = calloc(1, sizeof(*m));
+	uint32_t	i;
 
-	m->hist       = calloc(HIST_MAX, sizeof(*m->hist));
-	m->r          = rnd_init("model", seed);
+	m->hist = calloc(HIST_MAX, sizeof(*m->hist));
+	m->r = rnd_init("model", seed);
 	m->single_max = single_max;
-	steps         = rnd_rounds(steps);
+	steps = rnd_rounds(steps);
 	keys_make(m);
 	rig_init(&m->rig, kind, &size);
 	m->power_losses = power_losses;
@@ -958,12 +990,12 @@ static int
 group(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(model_on_a_volatile_heap),
-		cmocka_unit_test(model_on_a_volatile_heap_again),
-		cmocka_unit_test(model_with_data_on_ram),
-		cmocka_unit_test(model_on_a_ram_device),
-		cmocka_unit_test(model_on_a_file),
-		cmocka_unit_test(model_with_power_losses),
+	    cmocka_unit_test(model_on_a_volatile_heap),
+	    cmocka_unit_test(model_on_a_volatile_heap_again),
+	    cmocka_unit_test(model_with_data_on_ram),
+	    cmocka_unit_test(model_on_a_ram_device),
+	    cmocka_unit_test(model_on_a_file),
+	    cmocka_unit_test(model_with_power_losses),
 	};
 
 	return cmocka_run_group_tests_name("vos/model", tests, NULL, NULL);

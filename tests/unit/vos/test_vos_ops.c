@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** Single situations: full pools, failed and concurrent operations, life of pools and containers, cost. */
+/** Single situations: full pools, failed and concurrent operations, life of pools and containers,
+ * cost. */
 #include "vos_test_util.h"
 #include "base/util.h"
 #include "umem/umem.h"
@@ -26,16 +27,20 @@ int_key_of(uint64_t *value)
 
 /** Write @bytes times @fill at byte @off of array "a" under integer dkey @dkey. */
 static int
-array_write(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t off, uint64_t bytes, int fill)
+array_write(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t off, uint64_t bytes,
+	    int fill)
 {
-	daos_key_t  key  = int_key_of(&dkey);
-	daos_recx_t recx = { off, bytes };
-	daos_iod_t  iod  = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_size = 1,
-		 .iod_nr = 1, .iod_recxs = &recx };
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
-	char       *buf = malloc(bytes);
-	int         rc;
+	daos_key_t  key = int_key_of(&dkey);
+	daos_recx_t recx = {off, bytes};
+	daos_iod_t  iod = {.iod_name = key_of("a"),
+			   .iod_type = DAOS_IOD_ARRAY,
+			   .iod_size = 1,
+			   .iod_nr = 1,
+			   .iod_recxs = &recx};
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+	char	   *buf = malloc(bytes);
+	int	    rc;
 
 	memset(buf, fill, bytes);
 	d_iov_set(&iov, buf, bytes);
@@ -45,31 +50,36 @@ array_write(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t off, 
 }
 
 static int
-array_read(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t off, uint64_t bytes, char *buf)
+array_read(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t off, uint64_t bytes,
+	   char *buf)
 {
-	daos_key_t  key  = int_key_of(&dkey);
-	daos_recx_t recx = { off, bytes };
-	daos_iod_t  iod  = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_size = 1,
-		 .iod_nr = 1, .iod_recxs = &recx };
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
+	daos_key_t  key = int_key_of(&dkey);
+	daos_recx_t recx = {off, bytes};
+	daos_iod_t  iod = {.iod_name = key_of("a"),
+			   .iod_type = DAOS_IOD_ARRAY,
+			   .iod_size = 1,
+			   .iod_nr = 1,
+			   .iod_recxs = &recx};
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
 
 	d_iov_set(&iov, buf, bytes);
 	return vos_obj_fetch(cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), epoch, 0, &key, 1, &iod, &sgl);
 }
 
 static int
-value_write(struct vos_cont *cont, const char *dkey, const char *akey, uint64_t epoch, uint64_t flags,
-	    const void *buf, uint64_t bytes)
+value_write(struct vos_cont *cont, const char *dkey, const char *akey, uint64_t epoch,
+	    uint64_t flags, const void *buf, uint64_t bytes)
 {
-	daos_key_t  key = key_of(dkey);
-	daos_iod_t  iod = { .iod_name = key_of(akey), .iod_type = DAOS_IOD_SINGLE, .iod_size = bytes,
-		 .iod_nr = 1 };
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
+	daos_key_t key = key_of(dkey);
+	daos_iod_t iod = {
+	    .iod_name = key_of(akey), .iod_type = DAOS_IOD_SINGLE, .iod_size = bytes, .iod_nr = 1};
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
 
 	d_iov_set(&iov, (void *)buf, bytes);
-	return vos_obj_update(cont, test_oid(DAOS_OT_MULTI_HASHED, 1), epoch, flags, &key, 1, &iod, &sgl);
+	return vos_obj_update(cont, test_oid(DAOS_OT_MULTI_HASHED, 1), epoch, flags, &key, 1, &iod,
+			      &sgl);
 }
 
 /** Bytes read, or an error. */
@@ -78,10 +88,10 @@ value_read(struct vos_cont *cont, const char *dkey, const char *akey, uint64_t e
 	   uint64_t bytes)
 {
 	daos_key_t  key = key_of(dkey);
-	daos_iod_t  iod = { .iod_name = key_of(akey), .iod_type = DAOS_IOD_SINGLE, .iod_nr = 1 };
-	d_iov_t     iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
-	int         rc;
+	daos_iod_t  iod = {.iod_name = key_of(akey), .iod_type = DAOS_IOD_SINGLE, .iod_nr = 1};
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+	int	    rc;
 
 	d_iov_set(&iov, buf, bytes);
 	rc = vos_obj_fetch(cont, test_oid(DAOS_OT_MULTI_HASHED, 1), epoch, 0, &key, 1, &iod, &sgl);
@@ -101,23 +111,25 @@ reclaim_all(struct rig *rig, uint64_t epoch)
 	assert_int_equal(rc, 0);
 }
 
-/** Write until full; then a punch goes, reclaiming gives all back, and writing goes again; thrice. */
+/** Write until full; then a punch goes, reclaiming gives all back, and writing goes again; thrice.
+ */
 static void
 fill_and_empty(enum rig_kind kind, const struct rig_size *size, uint64_t bytes)
 {
 	struct vos_pool_info before;
 	struct vos_pool_info info;
-	struct rig           rig;
-	uint64_t             epoch = 1;
-	uint32_t             round;
-	uint64_t             first = 0;
+	struct rig	     rig;
+	uint64_t	     epoch = 1;
+	uint32_t	     round;
+	uint64_t	     first = 0;
 
 	rig_init(&rig, kind, size);
 	for (round = 0; round < 3; round++) {
 		uint64_t nr = 0;
-		int      rc;
+		int	 rc;
 
-		while ((rc = array_write(rig.cont, nr % 100, epoch, nr / 100 * bytes, bytes, 7)) == 0) {
+		while ((rc = array_write(rig.cont, nr % 100, epoch, nr / 100 * bytes, bytes, 7)) ==
+		       0) {
 			nr++;
 			epoch++;
 		}
@@ -128,8 +140,9 @@ fill_and_empty(enum rig_kind kind, const struct rig_size *size, uint64_t bytes)
 		if (round == 0)
 			first = nr;
 		assert_true(nr > first * 8 / 10);
-		assert_int_equal(vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++epoch, 0, NULL,
-					       0, NULL), 0);
+		assert_int_equal(vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++epoch,
+					       0, NULL, 0, NULL),
+				 0);
 		reclaim_all(&rig, epoch++);
 		assert_int_equal(vos_pool_check(rig.pool), 0);
 		vos_pool_query(rig.pool, &info);
@@ -143,19 +156,19 @@ fill_and_empty(enum rig_kind kind, const struct rig_size *size, uint64_t bytes)
 static void
 full_heap(void **state)
 {
-	fill_and_empty(RIG_VOLATILE, &(struct rig_size){ 2 << 20, 0 }, 700);
+	fill_and_empty(RIG_VOLATILE, &(struct rig_size){2 << 20, 0}, 700);
 }
 
 static void
 full_durable_heap(void **state)
 {
-	fill_and_empty(RIG_RAM, &(struct rig_size){ 8 << 20, 0 }, 3000);
+	fill_and_empty(RIG_RAM, &(struct rig_size){8 << 20, 0}, 3000);
 }
 
 static void
 full_data_blob(void **state)
 {
-	fill_and_empty(RIG_RAM, &(struct rig_size){ 16 << 20, 8 << 20 }, 100000);
+	fill_and_empty(RIG_RAM, &(struct rig_size){16 << 20, 8 << 20}, 100000);
 }
 
 /** Overwriting in place fits for ever when aggregation keeps up. */
@@ -165,9 +178,10 @@ overwriting_with_aggregation_does_not_fill_up(void **state)
 	struct rig rig;
 	uint64_t   epoch;
 
-	rig_init(&rig, RIG_RAM, &(struct rig_size){ 16 << 20, 8 << 20 });
+	rig_init(&rig, RIG_RAM, &(struct rig_size){16 << 20, 8 << 20});
 	for (epoch = 1; epoch < 400; epoch++) {
-		assert_int_equal(array_write(rig.cont, 0, epoch, epoch % 3 * 5000, 100000, epoch), 0);
+		assert_int_equal(array_write(rig.cont, 0, epoch, epoch % 3 * 5000, 100000, epoch),
+				 0);
 		if (epoch % 20 == 0)
 			reclaim_all(&rig, epoch);
 	}
@@ -182,18 +196,19 @@ fragmented_blob_takes_an_extent_in_pieces(void **state)
 	struct rig rig;
 	uint64_t   nr;
 	uint64_t   epoch = 1;
-	char      *buf   = malloc(400000);
+	char	  *buf = malloc(400000);
 	uint64_t   i;
 
-	rig_init(&rig, RIG_VOLATILE_DATA, &(struct rig_size){ 16 << 20, 4 << 20 });
+	rig_init(&rig, RIG_VOLATILE_DATA, &(struct rig_size){16 << 20, 4 << 20});
 	vos_pool_set_reserve(rig.pool, 0);
 	for (nr = 0; array_write(rig.cont, nr, epoch, 0, 8192, 1) == 0; nr++)
 		epoch++;
 	for (i = 0; i < nr; i += 2) {
 		daos_key_t key = int_key_of(&i);
 
-		assert_int_equal(vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++epoch, 0, &key,
-					       0, NULL), 0);
+		assert_int_equal(vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), ++epoch,
+					       0, &key, 0, NULL),
+				 0);
 	}
 	reclaim_all(&rig, epoch);
 	assert_int_equal(array_write(rig.cont, 0, ++epoch, 77, 400000, 9), 0);
@@ -213,18 +228,22 @@ given_up_update_leaves_nothing(void **state)
 {
 	struct vos_pool_info before;
 	struct vos_pool_info after;
-	struct rig           rig;
-	uint64_t             dkey = 1;
-	daos_key_t           key  = int_key_of(&dkey);
-	daos_recx_t          recx = { 10, 50000 };
-	daos_iod_t           iod  = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_size = 1,
-		          .iod_nr = 1, .iod_recxs = &recx };
-	struct vos_io       *io;
+	struct rig	     rig;
+	uint64_t	     dkey = 1;
+	daos_key_t	     key = int_key_of(&dkey);
+	daos_recx_t	     recx = {10, 50000};
+	daos_iod_t	     iod = {.iod_name = key_of("a"),
+				    .iod_type = DAOS_IOD_ARRAY,
+				    .iod_size = 1,
+				    .iod_nr = 1,
+				    .iod_recxs = &recx};
+	struct vos_io	    *io;
 
-	rig_init(&rig, RIG_RAM, &(struct rig_size){ 16 << 20, 8 << 20 });
+	rig_init(&rig, RIG_RAM, &(struct rig_size){16 << 20, 8 << 20});
 	vos_pool_query(rig.pool, &before);
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 5, 0, &key, 1, &iod, &io),
-			 0);
+	assert_int_equal(
+	    vos_update_begin(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 5, 0, &key, 1, &iod, &io),
+	    0);
 	assert_int_equal(vos_io_sgl(io, 0)->sg_nr, 1);
 	assert_int_equal(vos_io_sgl(io, 0)->sg_iovs[0].iov_buf_len, 50000);
 	vos_pool_query(rig.pool, &after);
@@ -239,18 +258,19 @@ given_up_update_leaves_nothing(void **state)
 static void
 condition_is_checked_again_at_the_end(void **state)
 {
-	struct rig     rig;
-	daos_key_t     key = key_of("d");
-	daos_iod_t     iod = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4,
-		    .iod_nr = 1 };
+	struct rig rig;
+	daos_key_t key = key_of("d");
+	daos_iod_t iod = {
+	    .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4, .iod_nr = 1};
 	struct vos_io *io[2];
-	char           buf[4];
-	int            i;
+	char	       buf[4];
+	int	       i;
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
 	for (i = 0; i < 2; i++) {
-		assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5 + i, DAOS_COND_DKEY_INSERT, &key,
-						  1, &iod, &io[i]), 0);
+		assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5 + i,
+						  DAOS_COND_DKEY_INSERT, &key, 1, &iod, &io[i]),
+				 0);
 		memcpy(vos_io_sgl(io[i], 0)->sg_iovs[0].iov_buf, i == 0 ? "one" : "two", 4);
 	}
 	assert_int_equal(vos_update_end(io[0], 0), 0);
@@ -263,13 +283,13 @@ condition_is_checked_again_at_the_end(void **state)
 static void
 operation_under_way_keeps_the_container(void **state)
 {
-	struct rig     rig;
-	daos_key_t     key = key_of("d");
-	daos_iod_t     iod = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4,
-		    .iod_nr = 1 };
+	struct rig rig;
+	daos_key_t key = key_of("d");
+	daos_iod_t iod = {
+	    .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4, .iod_nr = 1};
 	struct vos_io *io;
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
 	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io), 0);
 	vos_cont_close(rig.cont);
 	assert_int_equal(vos_cont_destroy(rig.pool, rig.cont_uuid), -DER_BUSY);
@@ -287,28 +307,38 @@ operation_under_way_keeps_the_container(void **state)
 static void
 bad_arguments_are_refused(void **state)
 {
-	struct rig  rig;
-	daos_recx_t recx = { UINT64_MAX, 1 };
-	daos_iod_t  iod  = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_size = 1, .iod_nr = 1,
-		 .iod_recxs = &recx };
-	daos_key_t  key  = key_of("d");
+	struct rig     rig;
+	daos_recx_t    recx = {UINT64_MAX, 1};
+	daos_iod_t     iod = {.iod_name = key_of("a"),
+			      .iod_type = DAOS_IOD_ARRAY,
+			      .iod_size = 1,
+			      .iod_nr = 1,
+			      .iod_recxs = &recx};
+	daos_key_t     key = key_of("d");
 	struct vos_io *io;
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io), -DER_INVAL);
-	recx = (daos_recx_t){ 0, 0 };
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io), -DER_INVAL);
-	recx = (daos_recx_t){ 0, 1ul << 33 };
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io), -DER_REC2BIG);
-	recx = (daos_recx_t){ 0, 1 };
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 0, 0, &key, 1, &iod, &io), -DER_INVAL);
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), DAOS_EPOCH_MAX, 0, &key, 1, &iod, &io),
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
+	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io),
 			 -DER_INVAL);
+	recx = (daos_recx_t){0, 0};
+	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io),
+			 -DER_INVAL);
+	recx = (daos_recx_t){0, 1ul << 33};
+	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io),
+			 -DER_REC2BIG);
+	recx = (daos_recx_t){0, 1};
+	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 0, 0, &key, 1, &iod, &io),
+			 -DER_INVAL);
+	assert_int_equal(
+	    vos_update_begin(rig.cont, test_oid(0, 1), DAOS_EPOCH_MAX, 0, &key, 1, &iod, &io),
+	    -DER_INVAL);
 	/* An integer dkey has eight bytes. */
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 5, 0, &key, 1, &iod, &io),
-			 -DER_INVAL);
+	assert_int_equal(
+	    vos_update_begin(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 5, 0, &key, 1, &iod, &io),
+	    -DER_INVAL);
 	key.iov_len = 0;
-	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io), -DER_INVAL);
+	assert_int_equal(vos_update_begin(rig.cont, test_oid(0, 1), 5, 0, &key, 1, &iod, &io),
+			 -DER_INVAL);
 	assert_int_equal(vos_obj_punch(rig.cont, test_oid(0, 1), 5, 0, &key, 0, NULL), -DER_INVAL);
 	rig_fini(&rig);
 }
@@ -316,28 +346,33 @@ bad_arguments_are_refused(void **state)
 static void
 one_kind_of_value_an_akey(void **state)
 {
-	struct rig rig;
-	uint64_t   dkey = 1;
-	daos_key_t key  = int_key_of(&dkey);
-	daos_recx_t recx = { 0, 4 };
-	daos_iod_t iod  = { .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4, .iod_nr = 1 };
-	char       buf[16] = "abcdefghijklmno";
-	d_iov_t    iov;
-	d_sg_list_t sgl = { .sg_nr = 1, .sg_iovs = &iov };
+	struct rig  rig;
+	uint64_t    dkey = 1;
+	daos_key_t  key = int_key_of(&dkey);
+	daos_recx_t recx = {0, 4};
+	daos_iod_t  iod = {
+	     .iod_name = key_of("a"), .iod_type = DAOS_IOD_SINGLE, .iod_size = 4, .iod_nr = 1};
+	char	    buf[16] = "abcdefghijklmno";
+	d_iov_t	    iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
 	d_iov_set(&iov, buf, sizeof(buf));
 	assert_int_equal(array_write(rig.cont, 1, 1, 0, 10, 3), 0);
-	assert_int_equal(vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 2, 0, &key, 1, &iod, &sgl),
-			 -DER_INVAL);
+	assert_int_equal(
+	    vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 2, 0, &key, 1, &iod, &sgl),
+	    -DER_INVAL);
 	/* Nor another record size, until what is there is punched. */
-	iod.iod_type  = DAOS_IOD_ARRAY;
+	iod.iod_type = DAOS_IOD_ARRAY;
 	iod.iod_recxs = &recx;
-	assert_int_equal(vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 2, 0, &key, 1, &iod, &sgl),
-			 -DER_INVAL);
-	assert_int_equal(vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 3, 0, &key, 0, NULL), 0);
-	assert_int_equal(vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 4, 0, &key, 1, &iod, &sgl),
-			 0);
+	assert_int_equal(
+	    vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 2, 0, &key, 1, &iod, &sgl),
+	    -DER_INVAL);
+	assert_int_equal(
+	    vos_obj_punch(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 3, 0, &key, 0, NULL), 0);
+	assert_int_equal(
+	    vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 4, 0, &key, 1, &iod, &sgl),
+	    0);
 	assert_int_equal(vos_pool_check(rig.pool), 0);
 	rig_fini(&rig);
 }
@@ -345,10 +380,10 @@ one_kind_of_value_an_akey(void **state)
 static void
 writes_below_the_floor_are_refused(void **state)
 {
-	struct rig           rig;
+	struct rig	     rig;
 	struct vos_cont_info info;
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
 	assert_int_equal(value_write(rig.cont, "d", "a", 10, 0, "abc", 4), 0);
 	assert_int_equal(vos_aggregate(rig.cont, 20, NULL, NULL), 0);
 	vos_cont_query(rig.cont, &info);
@@ -365,13 +400,13 @@ writes_below_the_floor_are_refused(void **state)
 static void
 pools_and_containers_by_name(void **state)
 {
-	struct vos_pool_size size = { 8 << 20, 0, 4 << 20 };
-	struct rig           rig;
-	struct vos_pool     *pool;
-	struct vos_cont     *cont;
-	uuid_t               other;
+	struct vos_pool_size size = {8 << 20, 0, 4 << 20};
+	struct rig	     rig;
+	struct vos_pool	    *pool;
+	struct vos_cont	    *cont;
+	uuid_t		     other;
 
-	rig_init(&rig, RIG_RAM, &(struct rig_size){ 16 << 20, 8 << 20 });
+	rig_init(&rig, RIG_RAM, &(struct rig_size){16 << 20, 8 << 20});
 	memset(other, 7, sizeof(other));
 	assert_int_equal(vos_pool_open(&rig.store, other, &pool), -DER_NONEXIST);
 	assert_int_equal(vos_pool_create(&rig.store, rig.pool_uuid, &size), -DER_EXIST);
@@ -388,13 +423,13 @@ pools_and_containers_by_name(void **state)
 static void
 too_large_a_pool_leaves_nothing(void **state)
 {
-	struct vos_pool_size size = { 8 << 20, 0, 1ull << 40 };
+	struct vos_pool_size size = {8 << 20, 0, 1ull << 40};
 	struct bio_dev_space before;
 	struct bio_dev_space after;
-	struct rig           rig;
-	uuid_t               other;
+	struct rig	     rig;
+	uuid_t		     other;
 
-	rig_init(&rig, RIG_RAM, &(struct rig_size){ 16 << 20, 8 << 20 });
+	rig_init(&rig, RIG_RAM, &(struct rig_size){16 << 20, 8 << 20});
 	memset(other, 7, sizeof(other));
 	bio_dev_space(rig.dev, &before);
 	assert_int_equal(vos_pool_create(&rig.store, other, &size), -DER_NOSPACE);
@@ -408,9 +443,9 @@ static void
 volatile_pool_lives_until_destroyed(void **state)
 {
 	struct rig rig;
-	char       buf[4];
+	char	   buf[4];
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 4 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
 	assert_int_equal(value_write(rig.cont, "d", "a", 1, 0, "abc", 4), 0);
 	rig_reopen(&rig);
 	assert_int_equal(value_read(rig.cont, "d", "a", 1, buf, 4), 4);
@@ -429,7 +464,7 @@ struct crowd {
 	uint64_t   epoch;
 	uint32_t   rounds;
 	uint32_t   running;
-	bool       stop;
+	bool	   stop;
 	uint32_t   reads;
 };
 
@@ -442,8 +477,8 @@ writer(void *arg)
 
 	for (i = 0; i < c->rounds; i++) {
 		uint64_t epoch = ++c->epoch;
-		int      rc    = array_write(c->rig.cont, i % 5, epoch, i % 4 == 0 ? 1000 : 0,
-					     i % 4 == 0 ? 9000 : BLOB_BYTES, 1 + epoch % 250);
+		int	 rc = array_write(c->rig.cont, i % 5, epoch, i % 4 == 0 ? 1000 : 0,
+					  i % 4 == 0 ? 9000 : BLOB_BYTES, 1 + epoch % 250);
 
 		assert_true(rc == 0 || rc == -DER_EP_OLD);
 		if (i % 8 == 0)
@@ -455,9 +490,9 @@ writer(void *arg)
 static void
 reader(void *arg)
 {
-	struct crowd *c   = arg;
-	char         *buf = malloc(BLOB_BYTES);
-	uint32_t      n   = 0;
+	struct crowd *c = arg;
+	char	     *buf = malloc(BLOB_BYTES);
+	uint32_t      n = 0;
 
 	while (!c->stop) {
 		int rc;
@@ -486,7 +521,7 @@ reclaimer(void *arg)
 
 	while (!c->stop) {
 		uint64_t epoch = c->epoch;
-		int      rc;
+		int	 rc;
 
 		if (epoch > 20) {
 			rc = vos_aggregate(c->rig.cont, epoch - 20, NULL, NULL);
@@ -502,18 +537,20 @@ reclaimer(void *arg)
 static void
 crowd_test(enum rig_kind kind, uint32_t rounds)
 {
-	struct crowd c = { .rounds = rounds };
+	struct crowd c = {.rounds = rounds};
 	struct ult  *writers[WRITER_NR];
 	struct ult  *others[4];
 	uint32_t     i;
 
 	/* Room for a few generations only, so that blocks are used again all the time. */
-	rig_init(&c.rig, kind, &(struct rig_size){ 16 << 20, 3 << 20 });
+	rig_init(&c.rig, kind, &(struct rig_size){16 << 20, 3 << 20});
 	for (i = 0; i < WRITER_NR; i++)
-		assert_int_equal(ult_create(NULL, ULT_POOL_IO, writer, &c, 1 << 18, &writers[i]), 0);
+		assert_int_equal(ult_create(NULL, ULT_POOL_IO, writer, &c, 1 << 18, &writers[i]),
+				 0);
 	for (i = 0; i < 4; i++)
-		assert_int_equal(ult_create(NULL, ULT_POOL_IO, i == 3 ? reclaimer : reader, &c, 1 << 18,
-					    &others[i]), 0);
+		assert_int_equal(ult_create(NULL, ULT_POOL_IO, i == 3 ? reclaimer : reader, &c,
+					    1 << 18, &others[i]),
+				 0);
 	for (i = 0; i < WRITER_NR; i++)
 		ult_join(writers[i]);
 	c.stop = true;
@@ -545,12 +582,12 @@ small_things_are_cheap(void **state)
 {
 	struct vos_pool_info before;
 	struct vos_pool_info after;
-	struct rig           rig;
-	char                 dkey[32];
-	uint64_t             used;
-	uint32_t             i;
+	struct rig	     rig;
+	char		     dkey[32];
+	uint64_t	     used;
+	uint32_t	     i;
 
-	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){ 32 << 20, 0 });
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){32 << 20, 0});
 	vos_pool_query(rig.pool, &before);
 	for (i = 0; i < 5000; i++) {
 		snprintf(dkey, sizeof(dkey), "file-%06u", i);
@@ -558,7 +595,8 @@ small_things_are_cheap(void **state)
 	}
 	vos_pool_query(rig.pool, &after);
 	used = (before.scm_free - after.scm_free) / 5000;
-	print_message("%lu heap bytes for a dkey of 11, an akey of 9 and a value of 16 bytes\n", used);
+	print_message("%lu heap bytes for a dkey of 11, an akey of 9 and a value of 16 bytes\n",
+		      used);
 	/* Two keys at 200 each, besides themselves. */
 	assert_in_range(used, 100, 400 + 36);
 
@@ -576,23 +614,23 @@ static int
 group(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_heap),
-		cmocka_unit_test(full_durable_heap),
-		cmocka_unit_test(full_data_blob),
-		cmocka_unit_test(overwriting_with_aggregation_does_not_fill_up),
-		cmocka_unit_test(fragmented_blob_takes_an_extent_in_pieces),
-		cmocka_unit_test(given_up_update_leaves_nothing),
-		cmocka_unit_test(condition_is_checked_again_at_the_end),
-		cmocka_unit_test(operation_under_way_keeps_the_container),
-		cmocka_unit_test(bad_arguments_are_refused),
-		cmocka_unit_test(one_kind_of_value_an_akey),
-		cmocka_unit_test(writes_below_the_floor_are_refused),
-		cmocka_unit_test(pools_and_containers_by_name),
-		cmocka_unit_test(too_large_a_pool_leaves_nothing),
-		cmocka_unit_test(volatile_pool_lives_until_destroyed),
-		cmocka_unit_test(readers_writers_and_reclaim_on_ram),
-		cmocka_unit_test(readers_writers_and_reclaim_on_a_file),
-		cmocka_unit_test(small_things_are_cheap),
+	    cmocka_unit_test(full_heap),
+	    cmocka_unit_test(full_durable_heap),
+	    cmocka_unit_test(full_data_blob),
+	    cmocka_unit_test(overwriting_with_aggregation_does_not_fill_up),
+	    cmocka_unit_test(fragmented_blob_takes_an_extent_in_pieces),
+	    cmocka_unit_test(given_up_update_leaves_nothing),
+	    cmocka_unit_test(condition_is_checked_again_at_the_end),
+	    cmocka_unit_test(operation_under_way_keeps_the_container),
+	    cmocka_unit_test(bad_arguments_are_refused),
+	    cmocka_unit_test(one_kind_of_value_an_akey),
+	    cmocka_unit_test(writes_below_the_floor_are_refused),
+	    cmocka_unit_test(pools_and_containers_by_name),
+	    cmocka_unit_test(too_large_a_pool_leaves_nothing),
+	    cmocka_unit_test(volatile_pool_lives_until_destroyed),
+	    cmocka_unit_test(readers_writers_and_reclaim_on_ram),
+	    cmocka_unit_test(readers_writers_and_reclaim_on_a_file),
+	    cmocka_unit_test(small_things_are_cheap),
 	};
 
 	return cmocka_run_group_tests_name("vos/ops", tests, NULL, NULL);

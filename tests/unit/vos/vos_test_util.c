@@ -7,11 +7,11 @@
 struct rnd
 rnd_init(const char *what, uint64_t def)
 {
-	const char *env  = getenv("VOS_TEST_SEED");
+	const char *env = getenv("VOS_TEST_SEED");
 	uint64_t    seed = env != NULL ? strtoull(env, NULL, 0) : def;
 
 	print_message("%s: VOS_TEST_SEED=%#lx\n", what, (unsigned long)seed);
-	return (struct rnd){ seed ^ 0x9e3779b97f4a7c15ULL };
+	return (struct rnd){seed ^ 0x9e3779b97f4a7c15ULL};
 }
 
 uint64_t
@@ -45,9 +45,10 @@ static const unsigned char system_uuid[16] = "vos unit tests..";
 static void
 rig_dev_open(struct rig *rig)
 {
-	struct bio_dev_attr attr = { .kind = rig->kind == RIG_FILE ? BIO_FILE : BIO_RAM,
-		.path = rig->path, .size_bytes = RIG_DEV_BYTES,
-		.roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA };
+	struct bio_dev_attr attr = {.kind = rig->kind == RIG_FILE ? BIO_FILE : BIO_RAM,
+				    .path = rig->path,
+				    .size_bytes = RIG_DEV_BYTES,
+				    .roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA};
 
 	if (rig->kind == RIG_VOLATILE)
 		return;
@@ -76,8 +77,9 @@ rig_open(struct rig *rig)
 void
 rig_init(struct rig *rig, enum rig_kind kind, const struct rig_size *size)
 {
-	struct vos_pool_size bytes = { .meta_bytes = size->meta_bytes, .wal_bytes = 24ull << 20,
-		.data_bytes = size->data_bytes };
+	struct vos_pool_size bytes = {.meta_bytes = size->meta_bytes,
+				      .wal_bytes = 24ull << 20,
+				      .data_bytes = size->data_bytes};
 
 	memset(rig, 0, sizeof(*rig));
 	rig->kind = kind;
@@ -143,8 +145,8 @@ group_ult(void *arg)
 int
 vos_test_run(int (*group)(void))
 {
-	struct ult_xs_attr attr = { .name = "vos_test", .stack_bytes = 1 << 20, .core = -1 };
-	struct group_run   run  = { .group = group, .failed = -1 };
+	struct ult_xs_attr attr = {.name = "vos_test", .stack_bytes = 1 << 20, .core = -1};
+	struct group_run   run = {.group = group, .failed = -1};
 
 	if (d_log_init() != 0 || ult_xs_run(&attr, group_ult, &run) != 0)
 		return 1;
@@ -155,5 +157,5 @@ vos_test_run(int (*group)(void))
 daos_unit_oid_t
 test_oid(uint32_t type, uint64_t lo)
 {
-	return (daos_unit_oid_t){ .id_pub = { .lo = lo, .hi = (uint64_t)type << OID_FMT_TYPE_SHIFT } };
+	return (daos_unit_oid_t){.id_pub = {.lo = lo, .hi = (uint64_t)type << OID_FMT_TYPE_SHIFT}};
 }

@@ -16,32 +16,33 @@
 struct rnd {
 	uint64_t state;
 };
-/** Seeded from VOS_TEST_SEED if that is set, else from @def; printed, so that a failure can be rerun. */
+/** Seeded from VOS_TEST_SEED if that is set, else from @def; printed, so that a failure can be
+ * rerun. */
 struct rnd rnd_init(const char *what, uint64_t def);
 uint64_t   rnd_next(struct rnd *r);
 /** 0..n-1 */
-uint64_t   rnd_below(struct rnd *r, uint64_t n);
+uint64_t rnd_below(struct rnd *r, uint64_t n);
 /** Rounds of a random test: @def times VOS_TEST_SCALE. */
-uint32_t   rnd_rounds(uint32_t def);
+uint32_t rnd_rounds(uint32_t def);
 
 enum rig_kind {
-	RIG_VOLATILE,      /**< heap only */
+	RIG_VOLATILE,	   /**< heap only */
 	RIG_VOLATILE_DATA, /**< volatile heap, data on a RAM device */
-	RIG_RAM,           /**< log, meta and data on a RAM device */
-	RIG_FILE,          /**< all on a file */
+	RIG_RAM,	   /**< log, meta and data on a RAM device */
+	RIG_FILE,	   /**< all on a file */
 };
 
 struct rig {
-	enum rig_kind     kind;
-	struct vos_store  store;
-	struct bio_dev   *dev;
-	struct bio_ram   *ram; /**< RIG_RAM: behind the device */
-	char              dir[64];
-	char              path[96];
-	uuid_t            pool_uuid;
-	uuid_t            cont_uuid;
-	struct vos_pool  *pool;
-	struct vos_cont  *cont;
+	enum rig_kind	 kind;
+	struct vos_store store;
+	struct bio_dev	*dev;
+	struct bio_ram	*ram; /**< RIG_RAM: behind the device */
+	char		 dir[64];
+	char		 path[96];
+	uuid_t		 pool_uuid;
+	uuid_t		 cont_uuid;
+	struct vos_pool *pool;
+	struct vos_cont *cont;
 };
 struct rig_size {
 	uint64_t meta_bytes;
