@@ -29,7 +29,7 @@ struct fixture {
 	uint64_t	 floor;
 };
 
-#define DISK_BLKS 4096u
+#define DISK_BLKS 32768u
 
 static int
 dirty(void *arg, void *ptr, size_t bytes)
@@ -40,7 +40,7 @@ dirty(void *arg, void *ptr, size_t bytes)
 static void
 fixture_init(struct fixture *f, uint32_t rsize)
 {
-	struct umem_attr attr = {.bytes = 16 << 20,
+	struct umem_attr attr = {.bytes = 96 << 20,
 				 .root_bytes = sizeof(struct vos_evt_df) + DISK_BLKS / 8};
 
 	memset(f, 0, sizeof(*f));
