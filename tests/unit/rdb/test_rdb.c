@@ -239,7 +239,11 @@ equals_model(struct rdb_tx *tx, struct model *m)
 {
 	for (uint64_t s = 0; s < STORE_NR; s++) {
 		struct rdb_path path = store_path(&s);
+		d_iov_t         skey, none = {0};
 
+		d_iov_set(&skey, &s, sizeof(s));
+		if ((rdb_tx_lookup(tx, &root_path, &skey, &none) == 0) != m->exists[s])
+			return false;
 		for (uint64_t k = 0; k < KEY_NR; k++) {
 			d_iov_t key, val = {0};
 			int     rc;
