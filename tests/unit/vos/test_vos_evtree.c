@@ -349,16 +349,16 @@ neighbours_are_joined(void **state)
 {
 	struct fixture *f = malloc(sizeof(*f));
 	uint64_t	i;
+	struct vea_hint hint = {0}; /* one stream: each extent goes behind the last */
 
 	fixture_init(f, 4096);
 	for (i = 0; i < 50; i++) {
-		struct vos_ext	ext = {.lo = i,
-				       .hi = i + 1,
-				       .epoch = i + 1,
-				       .seq = i + 1,
-				       .rsize = 4096,
-				       .flags = VOS_MEDIA_DATA};
-		struct vea_hint hint = {.blk_off = 100 + i};
+		struct vos_ext ext = {.lo = i,
+				      .hi = i + 1,
+				      .epoch = i + 1,
+				      .seq = i + 1,
+				      .rsize = 4096,
+				      .flags = VOS_MEDIA_DATA};
 		D_LIST_HEAD(resrv);
 
 		umem_tx_begin(f->umem);
