@@ -13,6 +13,7 @@
 #include "platform/platform.h"
 #include "testcluster.h"
 
+static const char         *provider = "self";
 static struct testcluster *tc;
 static struct client      *clients[2];
 static daos_handle_t       pohs[2], cohs[2];
@@ -39,7 +40,12 @@ static int
 start(void **state)
 {
 	(void)state;
-	tc = tc_start(&(struct tc_opts){.engine_nr = 2, .tgt_nr = 2, .dev_bytes = 400u << 20, .power_loss = true});
+	tc = tc_start(&(struct tc_opts){.engine_nr  = 2,
+					.tgt_nr     = 2,
+					.dev_bytes  = 400u << 20,
+					.power_loss = true,
+					.provider   = provider,
+					.interface  = "lo"});
 	tc_pool_create_sized(tc, "pool", 64u << 20, 128u << 20, NULL);
 	connect_client(0);
 	connect_client(1);
@@ -307,7 +313,7 @@ test_handle_is_void_after_close(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_one_writes_the_other_reads),
@@ -321,5 +327,7 @@ main(void)
 	    cmocka_unit_test(test_power_loss_under_load),
 	};
 
+	if (argc > 1)
+		provider = argv[1];
 	return cmocka_run_group_tests(tests, start, stop);
 }
