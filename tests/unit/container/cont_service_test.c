@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/** Containers through the public interface, on one engine and on three in this process. */
+#include "testcluster.h"
+#include <daos.h>
+#include <string.h>
+#include "base/prop_table.h"
+#include "container/cont_client.h"
+#include "container/cont_internal.h"
+#include "drpc/drpc.h"
+#include "drpc/mgmt.pb-c.h"
+#include "platform/platform.h"
+#include "pool/pool_client.h"
+#include "pool/pool_internal.h"
+
+struct fixture {
+	struct testcluster *tc;
+	struct client      *cl;
+	uuid_t              pool;
+	daos_handle_t       poh;
+};
+
+static int
+start(void **state, uint32_t engine_nr)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->tc = tc_start(&(struct tc_opts){.engine_nr = engine_nr, .tgt_nr = 2});
+	tc_pool_create(f->tc, "tank", f->pool);
+	f->cl = tc_client_start(f->tc);
+	assert_int_equal(daos_pool_connect("tank", NULL, DAOS_PC_RW, &f->poh, NULL, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int
+start_one(void **state)
+{
+	return start(state, 1);
+}
+
+static int
+start_three(void **state)
+{
+	return start(state, 3);
+}
+
+static int
+stop(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(daos_pool_disconnect(f->poh, NULL), 0);
+	tc_client_stop(f->tc, f->cl);
+	tc_stop(f->tc);
+	free(f);
+	return 0;
+}
+
+static void
+create(struct fixture *f, const char *label, uuid_t *uuid)
+{
+	assert_int_equal(daos_cont_create_with_label(f->poh, label, NULL, uuid, NULL), 0);
+}
+
+static daos_handle_t
+open_as(struct fixture *f, const char *name, unsigned flags)
+{
+	daos_handle_t coh = DAOS_HDL_INVAL;
+
+	assert_int_equal(daos_cont_open(f->poh, name, flags, &coh, NULL, NULL), 0);
+	return coh;
+}
+
+static void
+close_it(daos_handle_t coh)
+{
+	assert_int_equal(daos_cont_close(coh, NULL), 0);
+}
+
+/** Shards of a container on the targets of an engine. */
+struct shard_count {
+	const unsigned char *pool, *cont;
+	_Atomic uint32_t     nr, hdl_nr;
+};
+
+static MAY_YIELD int
+count_on(void *arg, uint32_t tgt)
+{
+	struct shard_count   *count = arg;
+	struct ds_pool_child *child = ds_pool_child_lookup(count->pool);
+	struct vos_cont      *vos;
+	struct cont_tgt      *ct;
+
+	assert_non_null(child);
+	ct = child->spc_cont_data;
+	count->hdl_nr += ct->hdls.node_nr;
+	if (vos_cont_open(child->spc_vos, count->cont, &vos) == 0) {
+		vos_cont_close(vos);
+		count->nr++;
+	}
+	ds_pool_child_put(child);
+	return 0;
+}
+
+static MAY_YIELD int
+count_ult(void *arg)
+{
+	return dss_tgt_collective(dss_engine(), count_on, arg);
+}
+
+static uint32_t
+shards(struct fixture *f, d_rank_t rank, const uuid_t cont, uint32_t *ret_hdl_nr)
+{
+	struct shard_count count = {.pool = f->pool, .cont = cont};
+
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, rank), DSS_TAG_SYS, count_ult, &count), 0);
+	if (ret_hdl_nr != NULL)
+		*ret_hdl_nr = count.hdl_nr;
+	return count.nr;
+}
+
+/* ---- life ---- */
+
+static void
+create_open_close_destroy(void **state)
+{
+	struct fixture  *f = *state;
+	daos_cont_info_t info;
+	daos_handle_t    coh;
+	uuid_t           uuid;
+	char             text[DAOS_UUID_STR_SIZE];
+	uint32_t         hdl_nr;
+
+	create(f, "box", &uuid);
+	uuid_unparse_lower(uuid, text);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RW, &coh, &info, NULL), 0);
+	assert_int_equal(uuid_compare(info.ci_uuid, uuid), 0);
+	assert_int_equal(info.ci_nhandles, 1);
+	assert_int_equal(shards(f, 0, uuid, &hdl_nr), 2);
+	assert_int_equal(hdl_nr, 2);
+	close_it(coh);
+	assert_int_equal(shards(f, 0, uuid, &hdl_nr), 2);
+	assert_int_equal(hdl_nr, 0);
+	close_it(open_as(f, text, DAOS_COO_RO));
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), 0);
+	assert_int_equal(shards(f, 0, uuid, NULL), 0);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RW, &coh, NULL, NULL), -DER_NONEXIST);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), -DER_NONEXIST);
+}
+
+static void
+wrong_arguments(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   coh;
+
+	create(f, "box", NULL);
+	assert_int_equal(daos_cont_open(f->poh, "nosuch", DAOS_COO_RW, &coh, NULL, NULL), -DER_NONEXIST);
+	assert_int_equal(daos_cont_open(f->poh, "11111111-2222-3333-4444-555555555555", DAOS_COO_RW, &coh, NULL, NULL),
+			 -DER_NONEXIST);
+	assert_int_equal(daos_cont_open(f->poh, "bad label", DAOS_COO_RW, &coh, NULL, NULL), -DER_INVAL);
+	assert_int_equal(daos_cont_open(f->poh, "box", 0, &coh, NULL, NULL), -DER_INVAL);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RW | DAOS_COO_RO, &coh, NULL, NULL), -DER_INVAL);
+	assert_int_equal(daos_cont_open(f->poh, "box", 1u << 20, &coh, NULL, NULL), -DER_INVAL);
+	assert_int_equal(daos_cont_open(DAOS_HDL_INVAL, "box", DAOS_COO_RW, &coh, NULL, NULL), -DER_NO_HDL);
+	assert_int_equal(daos_cont_close(DAOS_HDL_INVAL, NULL), -DER_NO_HDL);
+	assert_int_equal(daos_cont_create_with_label(f->poh, "bad label", NULL, NULL, NULL), -DER_INVAL);
+}
+
+static void
+labels_are_unique(void **state)
+{
+	struct fixture *f = *state;
+
+	create(f, "box", NULL);
+	assert_int_equal(daos_cont_create_with_label(f->poh, "box", NULL, NULL, NULL), -DER_EXIST);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), 0);
+	create(f, "box", NULL);
+}
+
+static void
+without_a_label(void **state)
+{
+	struct fixture *f = *state;
+	uuid_t          a, b;
+	char            text[DAOS_UUID_STR_SIZE];
+
+	assert_int_equal(daos_cont_create(f->poh, &a, NULL, NULL), 0);
+	assert_int_equal(daos_cont_create(f->poh, &b, NULL, NULL), 0);
+	uuid_unparse_lower(a, text);
+	close_it(open_as(f, text, DAOS_COO_RW));
+	assert_int_equal(daos_cont_destroy(f->poh, text, 0, NULL), 0);
+}
+
+static void
+busy_while_open(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   coh;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), -DER_BUSY);
+	assert_int_equal(daos_pool_disconnect(f->poh, NULL), -DER_BUSY);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 1, NULL), 0);
+	close_it(coh);
+}
+
+static void
+exclusive_handles(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   coh, other;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_EX);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RO, &other, NULL, NULL), -DER_BUSY);
+	close_it(coh);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_EX, &other, NULL, NULL), -DER_BUSY);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_EX | DAOS_COO_EVICT_ALL, &other, NULL, NULL), 0);
+	assert_int_equal(daos_cont_query(coh, NULL, NULL, NULL), -DER_NO_HDL);
+	close_it(coh);
+	close_it(other);
+}
+
+static void
+list(void **state)
+{
+	struct fixture            *f = *state;
+	struct daos_pool_cont_info conts[8];
+	daos_size_t                nr = 8;
+	uuid_t                     uuids[3];
+	char                       label[8];
+
+	assert_int_equal(daos_pool_list_cont(f->poh, &nr, conts, NULL), 0);
+	assert_int_equal(nr, 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(label, sizeof(label), "box%d", i);
+		create(f, label, &uuids[i]);
+	}
+	nr = 0;
+	assert_int_equal(daos_pool_list_cont(f->poh, &nr, NULL, NULL), 0);
+	assert_int_equal(nr, 3);
+	nr = 2;
+	assert_int_equal(daos_pool_list_cont(f->poh, &nr, conts, NULL), -DER_TRUNC);
+	assert_int_equal(nr, 3);
+	nr = 8;
+	assert_int_equal(daos_pool_list_cont(f->poh, &nr, conts, NULL), 0);
+	assert_int_equal(nr, 3);
+	for (int i = 0; i < 3; i++) {
+		int k = conts[i].pci_label[3] - '0';
+
+		assert_in_range(k, 0, 2);
+		assert_int_equal(uuid_compare(conts[i].pci_uuid, uuids[k]), 0);
+	}
+}
+
+/* ---- properties ---- */
+
+static void
+properties_of_a_new_container(void **state)
+{
+	struct fixture *f = *state;
+	daos_prop_t    *prop = daos_prop_alloc(0);
+	daos_handle_t   coh;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_cont_query(coh, NULL, prop, NULL), 0);
+	assert_int_equal(prop->dpp_nr, DAOS_PROP_CO_NUM);
+	assert_string_equal(prop_list_str(prop, DAOS_PROP_CO_LABEL), "box");
+	assert_string_equal(prop_list_str(prop, DAOS_PROP_CO_OWNER), "tester@");
+	assert_string_equal(prop_list_str(prop, DAOS_PROP_CO_OWNER_GROUP), "testers@");
+	assert_int_equal(prop_list_num(prop, DAOS_PROP_CO_REDUN_FAC, 99), 0);
+	assert_int_equal(prop_list_num(prop, DAOS_PROP_CO_EC_CELL_SZ, 99), 128 << 10); /* the pool's */
+	assert_int_equal(prop_list_num(prop, DAOS_PROP_CO_CSUM, 99), DAOS_PROP_CO_CSUM_OFF);
+	assert_int_equal(prop_list_num(prop, DAOS_PROP_CO_STATUS, 99) >> 32, DAOS_PROP_CO_HEALTHY);
+	assert_int_equal(prop_list_num(prop, DAOS_PROP_CO_GLOBAL_VERSION, 99), 4);
+	assert_int_equal(daos_acl_validate(daos_prop_entry_get(prop, DAOS_PROP_CO_ACL)->dpe_val_ptr), 0);
+	daos_prop_free(prop);
+	close_it(coh);
+}
+
+static void
+properties_given_at_creation(void **state)
+{
+	struct fixture           *f = *state;
+	struct daos_prop_co_roots roots = {.cr_oids[0] = {.lo = 7, .hi = 9}};
+	daos_prop_t              *prop = NULL, *got = daos_prop_alloc(3);
+	daos_handle_t             coh;
+	struct dc_cont           *cont;
+
+	assert_int_equal(daos_prop_from_str("label:crate;cksum:crc32;cksum_size:64KiB;layout_type:POSIX", 61, &prop), 0);
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), 0);
+	daos_prop_free(prop);
+	coh = open_as(f, "crate", DAOS_COO_RW);
+	got->dpp_entries[0].dpe_type = DAOS_PROP_CO_CSUM_CHUNK_SIZE;
+	got->dpp_entries[1].dpe_type = DAOS_PROP_CO_LAYOUT_TYPE;
+	got->dpp_entries[2].dpe_type = DAOS_PROP_CO_CSUM;
+	assert_int_equal(daos_cont_query(coh, NULL, got, NULL), 0);
+	assert_int_equal(got->dpp_entries[0].dpe_val, 64 << 10);
+	assert_int_equal(got->dpp_entries[1].dpe_val, DAOS_PROP_CO_LAYOUT_POSIX);
+	assert_int_equal(got->dpp_entries[2].dpe_val, DAOS_PROP_CO_CSUM_CRC32);
+	daos_prop_free(got);
+	cont = dc_hdl2cont(f->cl, coh);
+	assert_int_equal(cont->dc_props.csum, DAOS_PROP_CO_CSUM_CRC32);
+	dc_cont_put(cont);
+	prop = daos_prop_alloc(1);
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_ROOTS;
+	assert_int_equal(daos_prop_set_ptr(prop, DAOS_PROP_CO_ROOTS, &roots, sizeof(roots)), 0);
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), 0);
+	free(prop->dpp_entries[0].dpe_val_ptr);
+	prop->dpp_entries[0].dpe_val_ptr = NULL;
+	assert_int_equal(daos_cont_query(coh, NULL, prop, NULL), 0);
+	assert_memory_equal(prop->dpp_entries[0].dpe_val_ptr, &roots, sizeof(roots));
+	daos_prop_free(prop);
+	close_it(coh);
+}
+
+static void
+properties_that_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	daos_prop_t    *prop = daos_prop_alloc(1);
+	daos_handle_t   coh;
+
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_CO_REDUN_FAC, .dpe_val = 1};
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), -DER_INVAL); /* one rank */
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_CO_CSUM, .dpe_val = 77};
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), -DER_INVAL);
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_PO_RECLAIM, .dpe_val = 1};
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), -DER_INVAL);
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_CO_CSUM, .dpe_val = 0};
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), -DER_NO_PERM); /* fixed at creation */
+	close_it(coh);
+	coh = open_as(f, "box", DAOS_COO_RO);
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_CO_STATUS, .dpe_val = 0};
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), -DER_NO_PERM); /* read only */
+	close_it(coh);
+	daos_prop_free(prop);
+}
+
+static void
+relabel(void **state)
+{
+	struct fixture *f = *state;
+	daos_prop_t    *prop = daos_prop_alloc(1);
+	daos_handle_t   coh, other;
+
+	create(f, "box", NULL);
+	create(f, "crate", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_LABEL;
+	prop->dpp_entries[0].dpe_str = strdup("crate");
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), -DER_EXIST);
+	assert_int_equal(daos_prop_set_str(prop, DAOS_PROP_CO_LABEL, "chest", 5), 0);
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), 0);
+	close_it(coh);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RW, &other, NULL, NULL), -DER_NONEXIST);
+	close_it(open_as(f, "chest", DAOS_COO_RW));
+	create(f, "box", NULL);
+	daos_prop_free(prop);
+}
+
+static void
+acl_of_a_container(void **state)
+{
+	struct fixture  *f = *state;
+	const char      *none = "A::EVERYONE@:";
+	struct daos_acl *acl = NULL;
+	daos_prop_t     *prop = daos_prop_alloc(1);
+	daos_handle_t    coh;
+	struct dc_cont  *cont;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_acl_from_strs(&none, 1, &acl), 0);
+	prop->dpp_entries[0].dpe_type = DAOS_PROP_CO_ACL;
+	prop->dpp_entries[0].dpe_val_ptr = acl;
+	assert_int_equal(daos_cont_set_prop(coh, prop, NULL), 0);
+	close_it(coh);
+	coh = open_as(f, "box", DAOS_COO_RW); /* the owner may still look after the list */
+	cont = dc_hdl2cont(f->cl, coh);
+	assert_int_equal(cont->dc_capas, SEC_CONT_CAPA_GET_ACL | SEC_CONT_CAPA_SET_ACL);
+	dc_cont_put(cont);
+	close_it(coh);
+	daos_prop_free(prop);
+}
+
+static void
+read_only_pool_handle(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   poh, coh;
+
+	create(f, "box", NULL);
+	assert_int_equal(daos_pool_connect("tank", NULL, DAOS_PC_RO, &poh, NULL, NULL), 0);
+	assert_int_equal(daos_cont_create(poh, NULL, NULL, NULL), -DER_NO_PERM);
+	assert_int_equal(daos_cont_open(poh, "box", DAOS_COO_RW, &coh, NULL, NULL), -DER_NO_PERM);
+	assert_int_equal(daos_cont_destroy(poh, "box", 0, NULL), -DER_NO_PERM);
+	assert_int_equal(daos_cont_open(poh, "box", DAOS_COO_RO, &coh, NULL, NULL), 0);
+	close_it(coh);
+	assert_int_equal(daos_pool_disconnect(poh, NULL), 0);
+}
+
+/* ---- attributes, object numbers, snapshots ---- */
+
+static void
+attributes(void **state)
+{
+	struct fixture   *f = *state;
+	char const *const names[] = {"user.a", "user.b"};
+	void const *const values[] = {"one", "twotwo"};
+	size_t const      sizes[] = {3, 6};
+	char              a[8] = "", buf[32];
+	void *const       bufs[] = {a};
+	size_t            got[] = {sizeof(a)}, size = sizeof(buf);
+	daos_handle_t     coh;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_cont_set_attr(coh, 2, names, values, sizes, NULL), 0);
+	assert_int_equal(daos_cont_get_attr(coh, 1, names + 1, bufs, got, NULL), 0);
+	assert_int_equal(got[0], 6);
+	assert_memory_equal(a, "twotwo", 6);
+	assert_int_equal(daos_cont_list_attr(coh, buf, &size, NULL), 0);
+	assert_int_equal(size, 14);
+	assert_memory_equal(buf, "user.a\0user.b", 14);
+	assert_int_equal(daos_cont_del_attr(coh, 2, names, NULL), 0);
+	size = 0;
+	assert_int_equal(daos_cont_list_attr(coh, NULL, &size, NULL), 0);
+	assert_int_equal(size, 0);
+	close_it(coh);
+}
+
+static void
+object_numbers(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t        first, second;
+	daos_handle_t   coh;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_cont_alloc_oids(coh, 100, &first, NULL), 0);
+	tc_engine_stop(f->tc, 0);
+	tc_engine_start(f->tc, 0);
+	assert_int_equal(daos_cont_alloc_oids(coh, 1, &second, NULL), 0);
+	assert_true(second >= first + 100);
+	assert_int_equal(daos_cont_alloc_oids(coh, 0, &second, NULL), -DER_INVAL);
+	assert_int_equal(daos_cont_alloc_oids(coh, UINT64_MAX, &second, NULL), -DER_OVERFLOW);
+	close_it(coh);
+	coh = open_as(f, "box", DAOS_COO_RO);
+	assert_int_equal(daos_cont_alloc_oids(coh, 1, &second, NULL), -DER_NO_PERM);
+	close_it(coh);
+}
+
+/** Run a task function with its arguments, as the public entry points do. */
+static int
+call(tse_task_func_t func, const void *args, size_t bytes)
+{
+	tse_task_t *task;
+
+	assert_int_equal(dc_task_create(func, NULL, NULL, &task), 0);
+	memcpy(dc_task_get_args(task), args, bytes);
+	return dc_task_schedule(task, true);
+}
+
+static void
+snapshots(void **state)
+{
+	struct fixture        *f = *state;
+	daos_epoch_t           epochs[3], got[8];
+	dc_cont_create_snap_t  make;
+	dc_cont_list_snap_t    ls;
+	dc_cont_destroy_snap_t rm;
+	daos_cont_info_t       info;
+	daos_handle_t          coh;
+	int                    nr = 8;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	make.coh = ls.coh = rm.coh = coh;
+	ls.nr = &nr;
+	ls.epochs = got;
+	for (int i = 0; i < 3; i++) {
+		make.epoch = &epochs[i];
+		assert_int_equal(call(dc_cont_create_snap, &make, sizeof(make)), 0);
+		assert_true(i == 0 || epochs[i] > epochs[i - 1]);
+	}
+	assert_int_equal(call(dc_cont_list_snap, &ls, sizeof(ls)), 0);
+	assert_int_equal(nr, 3);
+	assert_memory_equal(got, epochs, sizeof(epochs));
+	rm.epr = (daos_epoch_range_t){epochs[1], epochs[1]};
+	assert_int_equal(call(dc_cont_destroy_snap, &rm, sizeof(rm)), 0);
+	nr = 1;
+	assert_int_equal(call(dc_cont_list_snap, &ls, sizeof(ls)), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(daos_cont_query(coh, &info, NULL, NULL), 0);
+	assert_int_equal(info.ci_nsnapshots, 2);
+	assert_int_equal(info.ci_lsnapshot, epochs[2]);
+	rm.epr = (daos_epoch_range_t){2, 1};
+	assert_int_equal(call(dc_cont_destroy_snap, &rm, sizeof(rm)), -DER_INVAL);
+	close_it(coh);
+}
+
+/* ---- restarts, several engines ---- */
+
+static void
+handle_survives_restart(void **state)
+{
+	struct fixture  *f = *state;
+	daos_handle_t    coh;
+	daos_cont_info_t info;
+	struct dc_cont  *cont;
+	uint32_t         hdl_nr;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	tc_engine_stop(f->tc, 0);
+	tc_engine_start(f->tc, 0);
+	assert_int_equal(daos_cont_query(coh, &info, NULL, NULL), 0);
+	assert_int_equal(info.ci_nhandles, 1);
+	cont = dc_hdl2cont(f->cl, coh);
+	assert_int_equal(shards(f, 0, cont->dc_uuid, &hdl_nr), 2);
+	assert_int_equal(hdl_nr, 0); /* until a request names it */
+	dc_cont_put(cont);
+	close_it(coh);
+}
+
+struct get_job {
+	const unsigned char *pool, *cont, *hdl;
+	int                  rc;
+	uint64_t             capas;
+};
+
+static MAY_YIELD int
+get_ult(void *arg)
+{
+	struct get_job     *job = arg;
+	struct ds_cont_hdl *hdl;
+
+	job->rc = ds_cont_hdl_get(job->pool, job->cont, job->hdl, &hdl);
+	if (job->rc == 0) {
+		job->capas = hdl->sch_sec_capas;
+		ds_cont_hdl_put(hdl);
+	}
+	return 0;
+}
+
+static void
+handle_is_found_on_demand(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   coh;
+	struct dc_cont *cont;
+	struct get_job  job = {.pool = f->pool};
+	uuid_t          unknown;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	cont = dc_hdl2cont(f->cl, coh);
+	job.cont = cont->dc_uuid;
+	job.hdl = cont->dc_hdl;
+	for (d_rank_t r = 1; r < 3; r++) {
+		tc_engine_stop(f->tc, r);
+		tc_engine_start(f->tc, r);
+		assert_int_equal(dss_ult_execute(tc_engine(f->tc, r), DSS_XS_OF_TGT(1), get_ult, &job), 0);
+		assert_int_equal(job.rc, 0);
+		assert_int_equal(job.capas, cont->dc_capas);
+	}
+	plat_uuid_generate(unknown);
+	job.hdl = unknown;
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 1), DSS_XS_OF_TGT(0), get_ult, &job), 0);
+	assert_int_equal(job.rc, -DER_NO_HDL);
+	job.hdl = cont->dc_hdl;
+	job.cont = unknown; /* of another container */
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 1), DSS_XS_OF_TGT(1), get_ult, &job), 0);
+	assert_int_equal(job.rc, -DER_NO_HDL);
+	dc_cont_put(cont);
+	close_it(coh);
+}
+
+static void
+destroy_reaches_all_engines(void **state)
+{
+	struct fixture *f = *state;
+	uuid_t          uuid;
+
+	create(f, "box", &uuid);
+	close_it(open_as(f, "box", DAOS_COO_RW));
+	for (d_rank_t r = 0; r < 3; r++)
+		assert_int_equal(shards(f, r, uuid, NULL), 2);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), 0);
+	for (d_rank_t r = 0; r < 3; r++)
+		assert_int_equal(shards(f, r, uuid, NULL), 0);
+}
+
+static void
+redundancy_three_ranks_allow(void **state)
+{
+	struct fixture *f = *state;
+	daos_prop_t    *prop = daos_prop_alloc(1);
+
+	prop->dpp_entries[0] = (struct daos_prop_entry){.dpe_type = DAOS_PROP_CO_REDUN_FAC, .dpe_val = 2};
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), 0);
+	prop->dpp_entries[0].dpe_val = 3;
+	assert_int_equal(daos_cont_create(f->poh, NULL, prop, NULL), -DER_INVAL);
+	daos_prop_free(prop);
+}
+
+static void
+disconnecting_closes_what_is_open(void **state)
+{
+	struct fixture *f = *state;
+	struct client  *cl = tc_client_start(f->tc);
+	daos_handle_t   poh, coh;
+	uuid_t          uuid;
+	uint32_t        hdl_nr;
+
+	client_set_current(f->cl);
+	create(f, "box", &uuid);
+	client_set_current(cl);
+	assert_int_equal(daos_pool_connect("tank", NULL, DAOS_PC_RW, &poh, NULL, NULL), 0);
+	assert_int_equal(daos_cont_open(poh, "box", DAOS_COO_RW, &coh, NULL, NULL), 0);
+	assert_int_equal(shards(f, 0, uuid, &hdl_nr), 2);
+	assert_int_equal(hdl_nr, 2);
+	tc_client_stop(f->tc, cl); /* as a client that dies: its handles stay ... */
+	client_set_current(f->cl);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), -DER_BUSY);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 1, NULL), 0); /* ... until forced out */
+	assert_int_equal(shards(f, 0, uuid, &hdl_nr), 0);
+	assert_int_equal(hdl_nr, 0);
+}
+
+#define ONE(fn)   cmocka_unit_test_setup_teardown(fn, start_one, stop)
+#define THREE(fn) cmocka_unit_test_setup_teardown(fn, start_three, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    ONE(create_open_close_destroy),
+	    ONE(wrong_arguments),
+	    ONE(labels_are_unique),
+	    ONE(without_a_label),
+	    ONE(busy_while_open),
+	    ONE(exclusive_handles),
+	    ONE(list),
+	    ONE(properties_of_a_new_container),
+	    ONE(properties_given_at_creation),
+	    ONE(properties_that_are_refused),
+	    ONE(relabel),
+	    ONE(acl_of_a_container),
+	    ONE(read_only_pool_handle),
+	    ONE(attributes),
+	    ONE(object_numbers),
+	    ONE(snapshots),
+	    ONE(handle_survives_restart),
+	    ONE(disconnecting_closes_what_is_open),
+	    THREE(handle_is_found_on_demand),
+	    THREE(destroy_reaches_all_engines),
+	    THREE(redundancy_three_ranks_allow),
+	};
+
+	return cmocka_run_group_tests_name("container service", tests, NULL, NULL);
+}
