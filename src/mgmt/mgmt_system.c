@@ -191,7 +191,59 @@ group_update_drpc(struct engine *eng, struct dss_drpc_call *call)
 	ds_mgmt_drpc_reply_status(call, rc == -DER_GRPVER ? 0 : rc);
 }
 
+/* ---- devices ---- */
+
+static uint32_t
+dev_nr(struct engine *eng)
+{
+	struct dss_dev_info info;
+	uint32_t            nr = 0;
+
+	while (dss_dev_info(eng, nr, &info) == 0)
+		nr++;
+	return nr;
+}
+
+static int
+dev_fill(struct engine *eng, uint32_t idx, Mgmt__StorageDevice *dev)
+{
+	struct dss_dev_info info;
+	int                 rc = dss_dev_info(eng, idx, &info);
+
+	if (rc != 0)
+		return rc;
+	mgmt__storage_device__init(dev);
+	dev->path = (char *)info.path;
+	dev->class_name = (char *)info.class_name;
+	dev->roles = info.roles;
+	dev->total_bytes = info.space.total_bytes;
+	dev->free_bytes = info.space.free_bytes;
+	return 0;
+}
+
+MAY_YIELD static void
+list_devs(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__StorageQueryResp resp = MGMT__STORAGE_QUERY_RESP__INIT;
+	uint32_t               nr = dev_nr(eng);
+	Mgmt__StorageDevice   *devs = calloc(nr + 1, sizeof(*devs));
+	Mgmt__StorageDevice  **ptrs = calloc(nr + 1, sizeof(*ptrs));
+
+	if (devs == NULL || ptrs == NULL)
+		resp.status = -DER_NOMEM;
+	for (uint32_t i = 0; i < nr && resp.status == 0; i++) {
+		resp.status = dev_fill(eng, i, &devs[i]);
+		ptrs[i] = &devs[i];
+	}
+	resp.devices = ptrs;
+	resp.n_devices = resp.status == 0 ? nr : 0;
+	ds_mgmt_drpc_reply(call, &resp);
+	free(devs);
+	free(ptrs);
+}
+
 const struct ds_mgmt_drpc_method mgmt_drpc_system[] = {
+	{DRPC_METHOD_MGMT_SMD_LIST_DEVS, list_devs},
 	{DRPC_METHOD_MGMT_SET_RANK, set_rank},
 	{DRPC_METHOD_MGMT_SET_UP, set_up},
 	{DRPC_METHOD_MGMT_PING_RANK, ping_rank},
