@@ -54,7 +54,11 @@ struct drpc_request {
 };
 typedef void (*drpc_handler_t)(struct drpc_request *req, void *arg);
 
-/** Bind and listen; a stale socket file is replaced, a live one is -DER_ALREADY. @mode e.g. 0600, 0666. */
+/**
+ * Bind and listen; a stale socket file is replaced.
+ * Errors: ALREADY a live one | EXIST a file that is no socket | NONEXIST no such directory | NO_PERM | EXCEEDS_PATH_LEN
+ * @param mode  of the file: 0600, 0666
+ */
 int  drpc_listen(const char *sock_path, mode_t mode, drpc_handler_t handler, void *arg, struct drpc_listener **ret_listener) MUST_CHECK;
 /** Close all and unlink. Requests not answered yet may still be answered; the replies are dropped. */
 void drpc_listener_close(struct drpc_listener *l);

@@ -162,7 +162,8 @@ take_body(const Drpc__Response *resp, int64_t sequence, void **ret_body, size_t 
 	body = malloc(resp->body.len ? resp->body.len : 1);
 	if (body == NULL)
 		return -DER_NOMEM;
-	memcpy(body, resp->body.data, resp->body.len);
+	if (resp->body.len > 0)
+		memcpy(body, resp->body.data, resp->body.len);
 	*ret_body = body;
 	*ret_body_bytes = resp->body.len;
 	return 0;

@@ -3,15 +3,18 @@
  * The listener: one epoll set holding the listening socket and the sessions, all non-blocking,
  * driven by its owner's loop on one thread.
  *
- *  1. A session reads only while none of its requests is unanswered: what a client can make us hold
- *     is bounded by one frame in and one frame out.
+ *  1. A session reads and handles only while none of its requests is unanswered and no answer waits to
+ *     be written: what a client can make us hold is bounded by one frame in and one frame out.
  *  2. A request knows its session; a session that closes takes itself out of its request first, so
  *     a late reply finds NULL and is dropped.
  *  3. Frames are handled from drpc_progress() only, one a turn: a handler that answers at once does not
  *     nest. A session with a complete frame waiting watches EPOLLOUT to get its turn.
  *  4. A malformed frame or an oversized length ends the session, after a reply where one is possible.
+ *  5. One descriptor is kept in reserve: when there is no other, it serves to turn a new client away, who
+ *     would else be reported by epoll again and again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -37,7 +40,7 @@ struct drpc_session {
 };
 
 struct drpc_listener {
-	int            fd, epfd;
+	int            fd, epfd, spare_fd;
 	char           path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	drpc_handler_t handler;
 	void          *arg;
@@ -72,10 +75,10 @@ session_watch(struct drpc_session *s)
 {
 	struct epoll_event ev = {.data.ptr = s};
 
-	if (s->out.pos < s->out.len || (s->request == NULL && session_has_frame(s)))
-		ev.events |= EPOLLOUT;
-	if (s->request == NULL && !s->closing)
-		ev.events |= EPOLLIN;
+	if (s->out.pos < s->out.len)
+		ev.events = EPOLLOUT;
+	else if (s->request == NULL && !s->closing)
+		ev.events = EPOLLIN | (session_has_frame(s) ? EPOLLOUT : 0);
 	if (ev.events == s->events)
 		return;
 	if (epoll_ctl(s->listener->epfd, EPOLL_CTL_MOD, s->fd, &ev) == 0)
@@ -202,7 +205,7 @@ session_pump(struct drpc_session *s)
 	size_t               bytes;
 	int                  rc;
 
-	if (s->request != NULL || s->closing)
+	if (s->request != NULL || s->closing || s->out.pos < s->out.len)
 		return;
 	rc = drpc_frame_peek(&s->in, &msg, &bytes);
 	if (rc == 0) {
@@ -250,6 +253,21 @@ session_read(struct drpc_session *s)
 	session_pump(s);
 }
 
+/** No descriptor is left: give the spare one to the client that waits, and close it. */
+static void
+listener_turn_away(struct drpc_listener *l)
+{
+	int fd;
+
+	D_WARN("%s: connection refused: no file descriptor is left; raise the limit (ulimit -n)\n", l->path);
+	if (l->spare_fd >= 0)
+		close(l->spare_fd);
+	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	l->spare_fd = fcntl(l->epfd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void
 listener_accept(struct drpc_listener *l)
 {
@@ -258,6 +276,8 @@ listener_accept(struct drpc_listener *l)
 	socklen_t            len = sizeof(s->peer);
 	int                  fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		listener_turn_away(l);
 	if (fd < 0)
 		return;
 	s = calloc(1, sizeof(*s));
@@ -312,13 +332,17 @@ drpc_progress(struct drpc_listener *l, int timeout_ms)
 	return nr > 0 ? 0 : -DER_TIMEDOUT;
 }
 
-/** A file left by a process that died refuses connections: only that may be replaced. */
+/** A socket left by a process that died refuses connections: only that may be replaced. */
 static int
 remove_stale(const struct sockaddr_un *sa)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = 0;
+	struct stat st;
+	int         fd, rc = 0;
 
+	/* connect() refuses on a file that is no socket, too. */
+	if (lstat(sa->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -DER_EXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -DER_MISC;
 	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0)
@@ -329,6 +353,14 @@ remove_stale(const struct sockaddr_un *sa)
 		rc = errno == EACCES ? -DER_NO_PERM : -DER_MISC;
 	close(fd);
 	return rc;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 static int
@@ -344,12 +376,14 @@ listener_bind(struct drpc_listener *l, mode_t mode)
 		return rc;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	l->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->fd < 0 || l->epfd < 0)
+	l->spare_fd = fcntl(l->epfd, F_DUPFD_CLOEXEC, 0);
+	if (l->fd < 0 || l->epfd < 0 || l->spare_fd < 0) {
+		close_fd(&l->fd);
 		return -DER_MISC;
+	}
 	if (bind(l->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
 		rc = errno == ENOENT ? -DER_NONEXIST : errno == EACCES ? -DER_NO_PERM : -DER_MISC;
-		close(l->fd);
-		l->fd = -1;
+		close_fd(&l->fd);
 		return rc;
 	}
 	if (chmod(l->path, mode) != 0 || listen(l->fd, 128) != 0 || epoll_ctl(l->epfd, EPOLL_CTL_ADD, l->fd, &ev) != 0)
@@ -368,7 +402,7 @@ drpc_listen(const char *sock_path, mode_t mode, drpc_handler_t handler, void *ar
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return -DER_NOMEM;
-	l->fd = l->epfd = -1;
+	l->fd = l->epfd = l->spare_fd = -1;
 	l->handler = handler;
 	l->arg = arg;
 	d_list_init(&l->sessions);
@@ -378,6 +412,7 @@ drpc_listen(const char *sock_path, mode_t mode, drpc_handler_t handler, void *ar
 		D_ERROR("cannot listen on %s: " DF_RC "; %s\n", sock_path, DP_RC(rc),
 			rc == -DER_ALREADY    ? "another process answers there: stop it first"
 			: rc == -DER_NONEXIST ? "its directory does not exist: create it"
+			: rc == -DER_EXIST    ? "something that is no socket has that name: remove it"
 					      : "check the directory's permissions");
 		drpc_listener_close(l);
 		return rc;
@@ -393,12 +428,11 @@ drpc_listener_close(struct drpc_listener *l)
 		return;
 	while (!d_list_empty(&l->sessions))
 		session_close(d_list_entry(l->sessions.next, struct drpc_session, link));
-	if (l->fd >= 0) {
+	if (l->fd >= 0)
 		unlink(l->path);
-		close(l->fd);
-	}
-	if (l->epfd >= 0)
-		close(l->epfd);
+	close_fd(&l->fd);
+	close_fd(&l->epfd);
+	close_fd(&l->spare_fd);
 	free(l);
 }
 
