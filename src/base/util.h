@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <stdbool.h>
 
+#ifndef MAY_YIELD /* the check gives it a name to look for */
 #define MAY_YIELD
+#endif
 #define MUST_CHECK       __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f,a) __attribute__((format(printf, f, a)))
 #define LIKELY(x)        __builtin_expect(!!(x), 1)

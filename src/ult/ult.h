@@ -40,7 +40,7 @@ int  ult_xs_create(const struct ult_xs_attr *attr, ult_fn_t init, void *arg,
 /** Ask it to stop once no ULT is left, join and free it. Called by another thread. */
 void ult_xs_stop(struct ult_xs *xs);
 /** Be an xstream on the calling thread: run @fn as a ULT, return when it and all others ended. */
-int  ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg) MUST_CHECK;
+MAY_YIELD int ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg) MUST_CHECK;
 /** The xstream of the calling thread, or NULL. */
 struct ult_xs *ult_xs_self(void);
 /** One pointer for the xstream's owner (the engine's per-xstream record). */

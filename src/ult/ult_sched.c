@@ -566,7 +566,7 @@ ult_xs_stop(struct ult_xs *xs)
 	xs_free(xs);
 }
 
-int
+MAY_YIELD int
 ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg)
 {
 	struct ult_xs *xs;
