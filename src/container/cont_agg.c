@@ -8,7 +8,7 @@
  * stays dirty. When nothing is dirty the ULT sleeps without a timer: an idle system doesn't wake.
  *
  * The lag is what a write may take from its epoch to its commit; a slower one gets -DER_EP_OLD and
- * is repeated with a new epoch. Passes that found nothing to merge make the delay grow.
+ * is repeated with a new epoch. Passes that find nothing to merge make the delay grow, up to AGG_DELAY_MULT_MAX times.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
@@ -16,11 +16,11 @@
 #include "container/cont_internal.h"
 #include "platform/platform.h"
 
-#define AGG_DELAY_NS_MIN (5 * NSEC_PER_SEC)
-#define AGG_DELAY_NS_MAX (60 * NSEC_PER_SEC)
-#define AGG_LAG_NS       (10 * NSEC_PER_SEC)
-#define GC_CREDITS       256
-#define GC_PAUSE_NS      (1 * NSEC_PER_MSEC)
+#define AGG_DELAY_NS       (5 * NSEC_PER_SEC)
+#define AGG_DELAY_MULT_MAX 6
+#define AGG_LAG_NS         (10 * NSEC_PER_SEC)
+#define GC_CREDITS         256
+#define GC_PAUSE_NS        (1 * NSEC_PER_MSEC)
 
 static void
 wake(struct cont_tgt *tgt)
@@ -131,7 +131,7 @@ MAY_YIELD static bool
 pass(struct cont_tgt *tgt)
 {
 	struct engine     *eng = tgt->pool->spc_pool->sp_engine;
-	daos_epoch_t       epoch = hlc_get(dss_hlc(eng)) - hlc_span_from_ns(AGG_LAG_NS);
+	daos_epoch_t       epoch = hlc_get(dss_hlc(eng)) - hlc_span_from_ns(tgt->lag_ns);
 	struct cont_child *cc = next_dirty(tgt, NULL), *next;
 	bool               merged = false;
 
@@ -167,12 +167,14 @@ MAY_YIELD static void
 agg_ult(void *arg)
 {
 	struct cont_tgt *tgt = arg;
+	unsigned         delay_mult = 1;
 	int              value;
 
 	collect(tgt); /* what was left when the engine ended */
 	while (!tgt->stopping) {
 		if (next_dirty(tgt, NULL) == NULL) {
 			(void)ult_eventual_wait(&tgt->wake);
+			delay_mult = 1;
 			if (!tgt->stopping)
 				ult_eventual_reset(&tgt->wake);
 		}
@@ -180,14 +182,14 @@ agg_ult(void *arg)
 			collect(tgt);
 		if (next_dirty(tgt, NULL) == NULL)
 			continue;
-		if (ult_eventual_timedwait(&tgt->stop_ev, tgt->delay_ns, &value) == 0)
+		if (ult_eventual_timedwait(&tgt->stop_ev, delay_mult * tgt->delay_ns, &value) == 0)
 			break;
 		if (tgt->pool->spc_pool->sp_reclaim == DAOS_RECLAIM_DISABLED)
 			continue;
 		if (pass(tgt))
-			tgt->delay_ns = AGG_DELAY_NS_MIN;
-		else
-			tgt->delay_ns = MIN_OF(tgt->delay_ns * 2, AGG_DELAY_NS_MAX);
+			delay_mult = 1;
+		else if (delay_mult < AGG_DELAY_MULT_MAX)
+			delay_mult++;
 		if (tgt->gc)
 			collect(tgt);
 	}
@@ -196,7 +198,8 @@ agg_ult(void *arg)
 MAY_YIELD int
 cont_agg_start(struct cont_tgt *tgt)
 {
-	tgt->delay_ns = AGG_DELAY_NS_MIN;
+	tgt->delay_ns = AGG_DELAY_NS;
+	tgt->lag_ns = AGG_LAG_NS;
 	ult_eventual_init(&tgt->wake);
 	ult_eventual_init(&tgt->stop_ev);
 	return ult_create(NULL, ULT_POOL_GENERIC, agg_ult, tgt, 0, &tgt->agg);

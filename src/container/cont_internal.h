@@ -110,7 +110,8 @@ struct cont_tgt {
 	struct ult_eventual   wake;   /**< it has work */
 	struct ult_eventual   stop_ev;
 	bool                  stopping, gc; /**< gc: something was freed */
-	uint64_t              delay_ns;
+	uint64_t              delay_ns;  /**< between passes, at least */
+	uint64_t              lag_ns;    /**< what is younger isn't aggregated */
 };
 
 /** What a target has to know to open a handle. */

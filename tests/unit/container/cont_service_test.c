@@ -637,6 +637,94 @@ disconnecting_closes_what_is_open(void **state)
 	assert_int_equal(hdl_nr, 0);
 }
 
+/* ---- space ---- */
+
+static MAY_YIELD int
+hurry_on(void *arg, uint32_t tgt)
+{
+	struct ds_pool_child *child = ds_pool_child_lookup(arg);
+	struct cont_tgt      *ct = child->spc_cont_data;
+
+	ct->delay_ns = 5 * NSEC_PER_MSEC;
+	ct->lag_ns = 50 * NSEC_PER_MSEC;
+	ds_pool_child_put(child);
+	return 0;
+}
+
+static MAY_YIELD int
+hurry_ult(void *arg)
+{
+	return dss_tgt_collective(dss_engine(), hurry_on, arg);
+}
+
+static uint64_t
+data_free(struct fixture *f)
+{
+	daos_pool_info_t info = {.pi_bits = DPI_SPACE};
+
+	assert_int_equal(daos_pool_query(f->poh, NULL, &info, NULL, NULL), 0);
+	return info.pi_space.ps_space.s_free[DAOS_MEDIA_NVME];
+}
+
+/** Ask until at least @bytes are free; a minute at most. */
+static void
+until_free(struct fixture *f, uint64_t bytes)
+{
+	uint64_t end_ns = plat_now_ns() + 60 * NSEC_PER_SEC;
+
+	while (data_free(f) < bytes)
+		assert_true(plat_now_ns() < end_ns);
+}
+
+static void
+write_keys(daos_handle_t oh, uint64_t nr, uint64_t bytes)
+{
+	char       *buf = malloc(bytes);
+	daos_recx_t recx = {.rx_idx = 0, .rx_nr = bytes};
+	daos_iod_t  iod = {.iod_type = DAOS_IOD_ARRAY, .iod_size = 1, .iod_nr = 1, .iod_recxs = &recx};
+	d_iov_t     iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+
+	memset(buf, 7, bytes);
+	d_iov_set(&iov, buf, bytes);
+	d_iov_set(&iod.iod_name, "a", 1);
+	for (uint64_t k = 0; k < nr; k++) {
+		daos_key_t dkey;
+
+		d_iov_set(&dkey, &k, sizeof(k));
+		assert_int_equal(daos_obj_update(oh, DAOS_TX_NONE, 0, &dkey, 1, &iod, &sgl, NULL), 0);
+	}
+	free(buf);
+}
+
+static void
+space_comes_back(void **state)
+{
+	const uint64_t  mib = 1 << 20, nr = 16;
+	struct fixture *f = *state;
+	daos_obj_id_t   oid = {.lo = 1};
+	daos_handle_t   coh, oh;
+	uint64_t        before;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 0), DSS_TAG_SYS, hurry_ult, f->pool), 0);
+	assert_int_equal(daos_obj_generate_oid(coh, &oid, DAOS_OT_DKEY_UINT64, OC_SX, 0, 0), 0);
+	assert_int_equal(daos_obj_open(coh, oid, DAOS_OO_RW, &oh, NULL), 0);
+	before = data_free(f);
+	write_keys(oh, nr, mib);
+	write_keys(oh, nr, mib);
+	until_free(f, before - nr * mib); /* of what was overwritten */
+	assert_true(data_free(f) <= before - nr * mib);
+	assert_int_equal(daos_obj_punch(oh, DAOS_TX_NONE, 0, NULL), 0);
+	until_free(f, before); /* of what was punched */
+	write_keys(oh, nr, mib);
+	assert_int_equal(daos_obj_close(oh, NULL), 0);
+	close_it(coh);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), 0);
+	until_free(f, before); /* of what was in a destroyed container */
+}
+
 #define ONE(fn)   cmocka_unit_test_setup_teardown(fn, start_one, stop)
 #define THREE(fn) cmocka_unit_test_setup_teardown(fn, start_three, stop)
 
@@ -662,6 +750,7 @@ main(void)
 	    ONE(snapshots),
 	    ONE(handle_survives_restart),
 	    ONE(disconnecting_closes_what_is_open),
+	    ONE(space_comes_back),
 	    THREE(handle_is_found_on_demand),
 	    THREE(destroy_reaches_all_engines),
 	    THREE(redundancy_three_ranks_allow),
