@@ -10,33 +10,54 @@
 #include "base/util.h"
 #include "control/common/cli_text.h"
 
+/** Digits, at most one point: a whole part, and a fraction in parts of @part. Returns what follows, NULL: no number. */
+static const char *
+parse_number(const char *p, uint64_t *whole, uint64_t *fraction, uint64_t *part)
+{
+	const char *begin = p;
+
+	*whole = *fraction = 0;
+	*part = 1;
+	for (; isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(*whole, 10, whole) || __builtin_add_overflow(*whole, *p - '0', whole))
+			return NULL;
+	if (*p != '.')
+		return p > begin ? p : NULL;
+	for (begin = ++p; isdigit((unsigned char)*p); p++) {
+		if (*part < 1000000000000000000) {
+			*fraction = *fraction * 10 + (*p - '0');
+			*part *= 10;
+		}
+	}
+	return p > begin ? p : NULL;
+}
+
 int
 text_parse_size(const char *text, uint64_t *ret_bytes)
 {
 	static const char letters[] = "kmgtpe";
-	const char       *pos;
-	char             *end;
-	double            value = strtod(text, &end), scale = 1;
-	bool              iec = false;
+	uint64_t          whole, fraction, part, scale = 1;
+	const char       *p = parse_number(text, &whole, &fraction, &part), *pos;
+	unsigned __int128 bytes;
+	int               i;
 
-	if (end == text || value < 0 || !isfinite(value) || isalpha((unsigned char)*text))
+	if (p == NULL)
 		return -DER_INVAL;
-	while (*end == ' ')
-		end++;
-	if (*end != '\0' && tolower((unsigned char)*end) != 'b') {
-		pos = strchr(letters, tolower((unsigned char)*end));
-		if (pos == NULL)
-			return -DER_INVAL;
-		end++;
-		iec = tolower((unsigned char)*end) == 'i';
-		end += iec;
-		scale = pow(iec ? 1024 : 1000, pos - letters + 1);
+	while (*p == ' ')
+		p++;
+	pos = *p != '\0' ? strchr(letters, tolower((unsigned char)*p)) : NULL;
+	if (pos != NULL) {
+		bool iec = tolower((unsigned char)p[1]) == 'i';
+
+		for (i = 0; i <= pos - letters; i++)
+			scale *= iec ? 1024 : 1000;
+		p += 1 + iec;
 	}
-	if (tolower((unsigned char)*end) == 'b')
-		end++;
-	if (*end != '\0' || value * scale >= 18446744073709551615.0)
+	p += tolower((unsigned char)*p) == 'b';
+	bytes = (unsigned __int128)whole * scale + (unsigned __int128)fraction * scale / part;
+	if (*p != '\0' || bytes > UINT64_MAX)
 		return -DER_INVAL;
-	*ret_bytes = (uint64_t)(value * scale);
+	*ret_bytes = (uint64_t)bytes;
 	return 0;
 }
 
@@ -46,14 +67,15 @@ scaled(uint64_t bytes, double base, const char *const *units, char *buf, size_t 
 	double value = (double)bytes;
 	int    i = 0;
 
-	while (value >= base && i < 6) {
+	/* By what will be shown: 999999 is 1.0 MB, not 1000 kB. */
+	while (i < 6 && (i == 0 ? value >= base : round(value) >= base)) {
 		value /= base;
 		i++;
 	}
 	if (i == 0)
 		snprintf(buf, buf_bytes, "%llu %s", (unsigned long long)bytes, units[0]);
 	else
-		snprintf(buf, buf_bytes, value < 10 ? "%.1f %s" : "%.0f %s", value, units[i]);
+		snprintf(buf, buf_bytes, value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[i]);
 	return buf;
 }
 
@@ -99,36 +121,48 @@ append_range(uint32_t **ranks, uint32_t *nr, unsigned long lo, unsigned long hi)
 	return 0;
 }
 
+/** One rank or range. Returns what follows, NULL: none. */
+static const char *
+parse_range(const char *p, unsigned long *lo, unsigned long *hi)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*p))
+		return NULL;
+	*lo = *hi = strtoul(p, &end, 10);
+	if (*end != '-')
+		return end;
+	if (!isdigit((unsigned char)end[1]))
+		return NULL;
+	*hi = strtoul(end + 1, &end, 10);
+	return end;
+}
+
 static int
 parse_ranges(const char *p, uint32_t **ranks, uint32_t *nr)
 {
-	int rc = 0;
+	bool bracketed = *p == '[';
+	char end = bracketed ? ']' : '\0';
+	int  rc = 0;
 
-	while (rc == 0 && *p != '\0' && *p != ']') {
+	p += bracketed;
+	while (rc == 0 && *p != end) {
 		unsigned long lo, hi;
-		char         *end;
 
-		if (!isdigit((unsigned char)*p))
+		p = parse_range(p, &lo, &hi);
+		if (p == NULL || (*p != ',' && *p != end) || (*p == ',' && !isdigit((unsigned char)p[1])))
 			return -DER_INVAL;
-		lo = hi = strtoul(p, &end, 10);
-		if (*end == '-') {
-			if (!isdigit((unsigned char)end[1]))
-				return -DER_INVAL;
-			hi = strtoul(end + 1, &end, 10);
-		}
 		rc = append_range(ranks, nr, lo, hi);
-		p = end + (*end == ',');
-		if (*end != '\0' && *end != ',' && *end != ']')
-			return -DER_INVAL;
+		p += *p == ',';
 	}
-	return rc != 0 ? rc : (*p == '\0' || strcmp(p, "]") == 0) ? 0 : -DER_INVAL;
+	return rc != 0 ? rc : p[bracketed] == '\0' ? 0 : -DER_INVAL;
 }
 
 int
 text_parse_ranks(const char *text, uint32_t **ret_ranks, uint32_t *ret_nr)
 {
 	uint32_t *ranks = NULL, nr = 0, i, out = 0;
-	int       rc = parse_ranges(text + (*text == '['), &ranks, &nr);
+	int       rc = parse_ranges(text, &ranks, &nr);
 
 	if (rc != 0) {
 		free(ranks);
