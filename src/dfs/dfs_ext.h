@@ -29,9 +29,14 @@ struct dfs_gone {
  */
 int dfs_unlink(dfs_t *dfs, dfs_obj_t *parent, const char *name, mode_t type,
 	       struct dfs_gone *ret_gone) MUST_CHECK;
-/** Rename. @param flags  0 or RENAME_NOREPLACE  @param ret_gone  what was replaced */
+/**
+ * Rename. @param flags  0 or RENAME_NOREPLACE
+ * @param ret_oid   what was renamed
+ * @param ret_gone  what was replaced
+ */
 int dfs_rename(dfs_t *dfs, dfs_obj_t *parent, const char *name, dfs_obj_t *new_parent,
-	       const char *new_name, unsigned int flags, struct dfs_gone *ret_gone) MUST_CHECK;
+	       const char *new_name, unsigned int flags, daos_obj_id_t *ret_oid,
+	       struct dfs_gone *ret_gone) MUST_CHECK;
 /** Free the space of what lost its name. */
 int dfs_gone_destroy(dfs_t *dfs, const struct dfs_gone *gone) MUST_CHECK;
 /** An open object was renamed by somebody else: where it is now. */

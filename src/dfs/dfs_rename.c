@@ -131,7 +131,8 @@ move_run(struct move *m)
 
 int
 dfs_rename(dfs_t *dfs, dfs_obj_t *parent, const char *name, dfs_obj_t *new_parent,
-	   const char *new_name, unsigned int flags, struct dfs_gone *ret_gone)
+	   const char *new_name, unsigned int flags, daos_obj_id_t *ret_oid,
+	   struct dfs_gone *ret_gone)
 {
 	struct move     m    = {.dfs = dfs, .name = name, .new_name = new_name};
 	struct dfs_gone gone = {0};
@@ -151,10 +152,12 @@ dfs_rename(dfs_t *dfs, dfs_obj_t *parent, const char *name, dfs_obj_t *new_paren
 		gone = (struct dfs_gone){.oid   = dfs_image_entry(m.dst)->oid,
 					 .mode  = dfs_image_entry(m.dst)->mode,
 					 .found = true};
+	if (rc == 0) {
+		*ret_oid  = dfs_image_entry(m.src)->oid;
+		*ret_gone = gone;
+	}
 	dfs_image_free(m.src);
 	dfs_image_free(m.dst);
-	if (rc == 0)
-		*ret_gone = gone;
 	return rc;
 }
 
@@ -163,9 +166,10 @@ dfs_move(dfs_t *dfs, dfs_obj_t *parent, const char *name, dfs_obj_t *new_parent,
 	 const char *new_name, daos_obj_id_t *oid)
 {
 	struct dfs_gone gone;
+	daos_obj_id_t   moved;
 	int             rc;
 
-	rc = dfs_rename(dfs, parent, name, new_parent, new_name, 0, &gone);
+	rc = dfs_rename(dfs, parent, name, new_parent, new_name, 0, &moved, &gone);
 	if (rc == 0)
 		rc = dfs_gone_destroy(dfs, &gone);
 	if (rc == 0 && oid != NULL)

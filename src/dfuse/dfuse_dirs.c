@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * Listing directories. An open directory keeps the names it has read so far: offset n is the n-th of
+ * them, with "." and ".." first, so seeking works and each name comes once. Reading from the start
+ * again reads anew.
+ */
+#include "dfuse/dfuse.h"
+
+#define DIR_BATCH_NR 512
+
+struct dir_handle {
+	pthread_mutex_t lock;
+	daos_anchor_t   anchor; /* where to go on after what is here */
+	char          **names;
+	size_t          nr, room;
+	bool            end;
+};
+
+static void
+handle_reset(struct dir_handle *h)
+{
+	for (size_t i = 0; i < h->nr; i++)
+		free(h->names[i]);
+	h->nr     = 0;
+	h->end    = false;
+	h->anchor = (daos_anchor_t)DAOS_ANCHOR_INIT;
+}
+
+static int
+handle_add(struct dir_handle *h, const char *name)
+{
+	if (h->nr == h->room) {
+		size_t room  = h->room == 0 ? 64 : h->room * 2;
+		char **names = realloc(h->names, room * sizeof(*names));
+
+		if (names == NULL)
+			return ENOMEM;
+		h->names = names;
+		h->room  = room;
+	}
+	h->names[h->nr] = strdup(name);
+	if (h->names[h->nr] == NULL)
+		return ENOMEM;
+	h->nr++;
+	return 0;
+}
+
+static int
+add_name(dfs_t *dfs, dfs_obj_t *obj, const char *name, void *arg)
+{
+	(void)dfs;
+	(void)obj;
+	return handle_add(arg, name);
+}
+
+/** Read until name @idx is there, or the end. */
+static int
+handle_fill(struct dir_handle *h, struct dfuse_inode *inode, size_t idx)
+{
+	int rc = 0;
+
+	if (h->nr == 0 && !h->end) {
+		rc = handle_add(h, ".");
+		if (rc == 0)
+			rc = handle_add(h, "..");
+		h->end = inode->cont == NULL;
+	}
+	while (rc == 0 && idx >= h->nr && !h->end) {
+		uint32_t nr = DIR_BATCH_NR;
+
+		rc     = dfs_iterate(inode->cont->dfs, inode->obj, &h->anchor, &nr,
+				     DIR_BATCH_NR * (DFS_MAX_NAME + 1), add_name, h);
+		h->end = daos_anchor_is_eof(&h->anchor);
+	}
+	return rc;
+}
+
+void
+dfuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct dfuse       *d     = dfuse_of(req);
+	struct dfuse_inode *inode = dfuse_inode_of(d, ino);
+	struct dir_handle  *h     = calloc(1, sizeof(*h));
+	int                 rc;
+
+	rc = h == NULL ? ENOMEM : dfuse_inode_open(d, inode);
+	if (rc != 0) {
+		free(h);
+		dfuse_reply_err(req, rc);
+		return;
+	}
+	pthread_mutex_init(&h->lock, NULL);
+	fi->fh = (uint64_t)(uintptr_t)h;
+	if (fuse_reply_open(req, fi) != 0) {
+		dfuse_inode_close(d, inode);
+		pthread_mutex_destroy(&h->lock);
+		free(h);
+	}
+}
+
+void
+dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct dfuse      *d = dfuse_of(req);
+	struct dir_handle *h = (struct dir_handle *)(uintptr_t)fi->fh;
+
+	handle_reset(h);
+	free(h->names);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+	dfuse_inode_close(d, dfuse_inode_of(d, ino));
+	dfuse_reply_err(req, 0);
+}
+
+/** Names go without numbers: what glibc would skip is 0. */
+static size_t
+add_plain(fuse_req_t req, char *at, size_t room, const char *name, off_t next)
+{
+	struct stat st = {.st_ino = 0xffffffff};
+
+	if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+		st.st_mode = S_IFDIR;
+	return fuse_add_direntry(req, at, room, name, &st, next);
+}
+
+static size_t
+add_plus(fuse_req_t req, struct dfuse *d, struct dfuse_inode *dir, char *at, size_t room,
+	 const char *name, off_t next)
+{
+	struct fuse_entry_param entry = {.attr = {.st_ino = 0xffffffff}};
+	struct dfuse_inode     *inode = NULL;
+	struct stat             st;
+	size_t                  bytes;
+
+	if (fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0) > room)
+		return room + 1;
+	if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+		entry.attr.st_mode = S_IFDIR; /* the kernel knows these */
+	else if (dfuse_lookup(d, dir, name, &inode, &st) == 0)
+		dfuse_entry_fill(inode, &st, &entry);
+	bytes = fuse_add_direntry_plus(req, at, room, name, &entry, next);
+	if (bytes > room && inode != NULL)
+		dfuse_inode_put(d, inode, 1);
+	return bytes;
+}
+
+static int
+fill_reply(fuse_req_t req, struct dfuse_inode *inode, struct dir_handle *h, bool plus, char *buf,
+	   size_t size, off_t off, size_t *ret_used)
+{
+	struct dfuse *d    = dfuse_of(req);
+	size_t        used = 0, idx = (size_t)off, bytes;
+	int           rc;
+
+	if (off == 0 && h->nr > 0)
+		handle_reset(h);
+	for (;; idx++) {
+		rc = handle_fill(h, inode, idx);
+		if (rc != 0 || idx >= h->nr)
+			break;
+		if (plus)
+			bytes = add_plus(req, d, inode, buf + used, size - used, h->names[idx],
+					 (off_t)idx + 1);
+		else
+			bytes = add_plain(req, buf + used, size - used, h->names[idx], (off_t)idx + 1);
+		if (bytes > size - used)
+			break;
+		used += bytes;
+	}
+	*ret_used = used;
+	return used > 0 ? 0 : rc;
+}
+
+static void
+read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+{
+	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
+	struct dir_handle  *h     = (struct dir_handle *)(uintptr_t)fi->fh;
+	char               *buf   = malloc(size);
+	size_t              used  = 0;
+	int                 rc    = ENOMEM;
+
+	if (buf != NULL) {
+		pthread_mutex_lock(&h->lock);
+		rc = fill_reply(req, inode, h, plus, buf, size, off, &used);
+		pthread_mutex_unlock(&h->lock);
+	}
+	if (rc != 0)
+		dfuse_reply_err(req, rc);
+	else
+		fuse_reply_buf(req, buf, used);
+	free(buf);
+}
+
+void
+dfuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	read_dir(req, ino, size, off, fi, false);
+}
+
+void
+dfuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	read_dir(req, ino, size, off, fi, true);
+}
