@@ -10,8 +10,11 @@
 #include "base/util.h"
 #include "control/common/ctl_config.h"
 
+const cyaml_strval_t ctl_bools[CTL_BOOL_NR] = {{"true", 1},  {"false", 0}, {"yes", 1}, {"no", 0},
+					       {"on", 1},    {"off", 0},   {"1", 1},   {"0", 0}};
+
 const cyaml_schema_field_t ctl_transport_fields[] = {
-    CYAML_FIELD_BOOL("allow_insecure", CYAML_FLAG_OPTIONAL, struct ctl_transport, allow_insecure),
+    CTL_FIELD_BOOL("allow_insecure", CYAML_FLAG_OPTIONAL, struct ctl_transport, allow_insecure),
     CYAML_FIELD_STRING_PTR("client_cert_dir", CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER, struct ctl_transport, client_cert_dir,
 			   0, 4096),
     CYAML_FIELD_STRING_PTR("ca_cert", CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER, struct ctl_transport, ca_cert, 0, 4096),
@@ -87,6 +90,10 @@ ctl_config_load(const char *path, const cyaml_schema_value_t *schema, void **ret
 		if (errors[0] == '\0')
 			snprintf(errors, errors_bytes, "%s", cyaml_strerror(err));
 		return err == CYAML_ERR_OOM ? -DER_NOMEM : -DER_INVAL;
+	}
+	if (config == NULL) {
+		snprintf(errors, errors_bytes, "nothing is in the file");
+		return -DER_INVAL;
 	}
 	*ret_config = config;
 	return 0;

@@ -12,6 +12,12 @@
 #define CTL_PORT_DEFAULT 10001
 #define CTL_SYS_DEFAULT  "daos_server"
 
+/** Words for a bool; libcyaml's own takes whatever it doesn't know for true. */
+#define CTL_BOOL_NR 8
+extern const cyaml_strval_t ctl_bools[CTL_BOOL_NR];
+#define CTL_FIELD_BOOL(key, flags, type, member)                                                                       \
+	CYAML_FIELD_ENUM(key, (flags) | CYAML_FLAG_STRICT | CYAML_FLAG_CASE_INSENSITIVE, type, member, ctl_bools, CTL_BOOL_NR)
+
 /** `transport_config:` */
 struct ctl_transport {
 	bool        allow_insecure;
