@@ -64,6 +64,9 @@ lookup_result(struct crt_peer *peer, const struct crt_cb_info *info)
 
 	if (info->cci_rc != 0)
 		return info->cci_rc == -DER_TIMEDOUT ? -DER_UNREACH : info->cci_rc;
+	/* No such tag, or not yet: a server that starts has its first context before the others. */
+	if (out->rc == -DER_NONEXIST)
+		return -DER_UNREACH;
 	if (out->rc != 0)
 		return out->rc;
 	if (out->uri == NULL || strlen(out->uri) >= sizeof(peer->uri))

@@ -354,10 +354,14 @@ round_end(struct obj_op *op)
 	}
 	if (op->kind->finish != NULL)
 		rc = op->kind->finish(op, rc);
-	if (rc == OBJ_OP_NEXT)
+	if (rc == OBJ_OP_NEXT) {
 		round_begin(op);
-	else
-		tse_task_complete(op->task, rc);
+		return;
+	}
+	if (rc != 0)
+		D_DEBUG("%s of object %016lx.%016lx ends after %u retries: " DF_RC, obj_opc_name(op->kind->opc),
+			op->obj->oid.hi, op->obj->oid.lo, op->retry_nr, DP_RC(rc));
+	tse_task_complete(op->task, rc);
 }
 
 /* ---- the task ---- */

@@ -138,7 +138,9 @@ not_yet(int rc)
 {
 	const struct obj_module *mod = dss_module_data(dss_engine(), CRT_MOD_OBJ);
 
-	return rc == -DER_NO_HDL && !atomic_load(&mod->set_up) ? -DER_AGAIN : rc;
+	if (rc != -DER_NO_HDL && rc != -DER_NONEXIST)
+		return rc;
+	return atomic_load(&mod->set_up) ? rc : -DER_AGAIN;
 }
 
 MAY_YIELD int

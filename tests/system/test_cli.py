@@ -25,9 +25,18 @@ def system():
     return shared
 
 
+def alone():
+    """For tests that need a system of their own: end the shared one, its ports are theirs."""
+    global shared
+    if shared is not None:
+        shared.close()
+        shared = None
+    return Cluster
+
+
 @cluster.test
 def cli_1_2_3_start_and_clean_stop():
-    with Cluster() as c:
+    with alone()() as c:
         c.up()
         engine = c.engine_pid()
         server, agent = c.procs['server0'].pid, c.procs['agent'].pid
@@ -52,7 +61,7 @@ def cli_4_scan_by_abbreviation():
 
 @cluster.test
 def cli_5_format_insecure():
-    with Cluster() as c:
+    with alone()() as c:
         c.start_server()
         c.start_agent()
         has(c.dmg('-i', 'storage', 'format', check=True).out, r'CREATED')
@@ -61,7 +70,7 @@ def cli_5_format_insecure():
 
 @cluster.test
 def cli_6_erase():
-    with Cluster() as c:
+    with alone()() as c:
         c.up()
         c.pool()
         r = c.dmg('system', 'erase')
@@ -251,7 +260,7 @@ def pool_properties_and_acl():
 
 @cluster.test
 def system_stop_and_start():
-    with Cluster() as c:
+    with alone()() as c:
         c.up()
         c.pool()
         c.cont()
@@ -282,7 +291,7 @@ def help_on_every_level():
 
 @cluster.test
 def certificates_all_the_way():
-    with Cluster(secure=True) as c:
+    with alone()(secure=True) as c:
         c.up()
         c.pool()
         c.cont()
