@@ -71,11 +71,14 @@ d_list_splice_tail(d_list_t *from, d_list_t *to)
 #define d_list_entry(ptr, type, member) CONTAINER_OF(ptr, type, member)
 #define d_list_first(head, type, member)                                                           \
 	(d_list_empty(head) ? NULL : d_list_entry((head)->next, type, member))
+/** The node in @pos. No member is named of what may be the head, which need not be aligned as *pos is. */
+#define d_list_node(pos, member) ((d_list_t *)((char *)(pos) + offsetof(__typeof__(*(pos)), member)))
 #define d_list_for_each(pos, head, member)                                                         \
-	for (pos = d_list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);   \
-	     pos = d_list_entry(pos->member.next, __typeof__(*pos), member))
+	for (pos = d_list_entry((head)->next, __typeof__(*pos), member);                           \
+	     d_list_node(pos, member) != (head);                                                   \
+	     pos = d_list_entry(d_list_node(pos, member)->next, __typeof__(*pos), member))
 #define d_list_for_each_safe(pos, tmp, head, member)                                               \
 	for (pos = d_list_entry((head)->next, __typeof__(*pos), member),                           \
-	    tmp = d_list_entry(pos->member.next, __typeof__(*pos), member);                        \
-	     &pos->member != (head);                                                               \
-	     pos = tmp, tmp = d_list_entry(tmp->member.next, __typeof__(*tmp), member))
+	    tmp = d_list_entry(d_list_node(pos, member)->next, __typeof__(*pos), member);          \
+	     d_list_node(pos, member) != (head);                                                   \
+	     pos = tmp, tmp = d_list_entry(d_list_node(tmp, member)->next, __typeof__(*tmp), member))
