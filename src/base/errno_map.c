@@ -100,3 +100,26 @@ daos_errno2der(int err)
 	}
 	return -DER_MISC;
 }
+
+bool
+daos_rc_ask_again(int rc)
+{
+	switch (rc) {
+	case -DER_TIMEDOUT:
+	case -DER_UNREACH:
+	case -DER_HG:
+	case -DER_OOG:
+	case -DER_NOREPLY:
+	case -DER_AGAIN:
+	case -DER_GRPVER:
+	case -DER_SHUTDOWN:
+	case -DER_INPROGRESS:
+	case -DER_NOTLEADER:
+	case -DER_NOTREPLICA:
+	case -DER_NO_SERVICE:
+	case -DER_OVERLOAD_RETRY:
+		return true;
+	default:
+		return false;
+	}
+}

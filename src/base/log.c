@@ -350,6 +350,22 @@ d_log_fini(void)
 	pthread_mutex_unlock(&logger.lock);
 }
 
+/** Builds name sources from where they were made (../main/src/vos/vos_io.c): the part inside the tree. */
+static const char *
+log_file_name(const char *file)
+{
+	static const char *const tops[] = {"src/", "tests/"};
+	const char              *name = file;
+
+	for (const char *p = file; *p != '\0'; p++) {
+		for (size_t i = 0; i < ARRAY_NR(tops); i++) {
+			if ((p == file || p[-1] == '/') && strncmp(p, tops[i], strlen(tops[i])) == 0)
+				name = p;
+		}
+	}
+	return name;
+}
+
 static int
 log_prefix(char *line, size_t line_bytes, enum log_fac fac, enum log_prio prio, const char *file,
 	   int line_no, const char *func)
@@ -367,7 +383,7 @@ log_prefix(char *line, size_t line_bytes, enum log_fac fac, enum log_prio prio, 
 	len = snprintf(line, line_bytes, "%04d/%02d/%02d-%02d:%02d:%02d.%06ld %s DAOS[%d/%d] %s %-4s %s:%d %s() ",
 		       tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 		       now.tv_nsec / 1000, logger.host, (int)getpid(), (int)tid, fac_names[fac],
-		       prio_names[prio].name, file, line_no, func);
+		       prio_names[prio].name, log_file_name(file), line_no, func);
 	return MIN_OF(len, (int)line_bytes - 2);
 }
 

@@ -208,7 +208,7 @@ struct dc_svc_call {
 	int (*fill)(tse_task_t *task, crt_rpc_t *rpc, void *arg);
 	/**
 	 * The service's own result in a reply; fill in @ret_reply if it hints at a leader.
-	 * Results that say "elsewhere" or "later" (dc_svc_retriable()) are retried, others end it.
+	 * Results that say "elsewhere" or "later" (daos_rc_ask_again()) are retried, others end it.
 	 */
 	int (*result)(crt_rpc_t *rpc, void *arg, struct dc_svc_reply *ret_reply);
 	/** @rpc is NULL when @rc comes from no reply. Its value ends the task. May be NULL. */
@@ -223,7 +223,6 @@ struct dc_svc_call {
  * Ends @task in any case, @done included; the return value is 0, or its result if memory is out.
  */
 int  dc_svc_call(tse_task_t *task, const struct dc_svc_call *call);
-bool dc_svc_retriable(int rc);
 
 /* ---- events, used by the public entry points (layer 8) ---- */
 

@@ -14,6 +14,7 @@
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include <stdlib.h>
+#include "base/errno_map.h"
 #include "base/log.h"
 #include "base/rank_list.h"
 #include "dc/dc_internal.h"
@@ -152,29 +153,6 @@ svc_leader_forget(struct dc_svc *svc, d_rank_t rank)
 	pthread_mutex_unlock(&svc->ds_lock);
 }
 
-bool
-dc_svc_retriable(int rc)
-{
-	switch (rc) {
-	case -DER_TIMEDOUT:
-	case -DER_UNREACH:
-	case -DER_HG:
-	case -DER_OOG:
-	case -DER_NOREPLY:
-	case -DER_AGAIN:
-	case -DER_GRPVER:
-	case -DER_SHUTDOWN:
-	case -DER_INPROGRESS:
-	case -DER_NOTLEADER:
-	case -DER_NOTREPLICA:
-	case -DER_NO_SERVICE:
-	case -DER_OVERLOAD_RETRY:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* ---- a call ---- */
 
 struct svc_call {
@@ -300,7 +278,7 @@ svc_call_replied(const struct crt_cb_info *info)
 		rc = call->c.result(info->cci_rpc, call->c.arg, &reply);
 	if (dc_task_is_aborted(call->task) && rc != 0)
 		rc = -DER_CANCELED;
-	if (dc_svc_retriable(rc)) {
+	if (daos_rc_ask_again(rc)) {
 		call->last_rc = rc;
 		svc_call_next(call, &reply);
 		return;

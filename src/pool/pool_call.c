@@ -2,6 +2,7 @@
 /** Calling a pool's service from an engine: where clients have dc_svc_call(). */
 #define D_LOGFAC LOG_FAC_POOL
 #include <daos_errno.h>
+#include "base/errno_map.h"
 #include "base/log.h"
 #include "platform/platform.h"
 #include "pool/pool_internal.h"
@@ -10,28 +11,6 @@
 #define PAUSE_NS_MIN  (10 * NSEC_PER_MSEC)
 #define PAUSE_NS_MAX  (1 * NSEC_PER_SEC)
 #define HOP_NR_MAX    4
-
-/** Results after which another replica, or a later moment, may have an answer. */
-static bool
-is_retriable(int rc)
-{
-	switch (rc) {
-	case -DER_TIMEDOUT:
-	case -DER_UNREACH:
-	case -DER_HG:
-	case -DER_OOG:
-	case -DER_AGAIN:
-	case -DER_GRPVER:
-	case -DER_SHUTDOWN:
-	case -DER_INPROGRESS:
-	case -DER_NOTLEADER:
-	case -DER_NOTREPLICA:
-	case -DER_NOREPLY:
-		return true;
-	default:
-		return false;
-	}
-}
 
 /** One attempt. @ret_rpc on 0. @ret_next: the leader a reply names, or CRT_NO_RANK. */
 MAY_YIELD static int
@@ -76,7 +55,7 @@ call_round(const d_rank_list_t *ranks, crt_opcode_t opc, void (*fill)(void *in, 
 
 		for (int hop = 0; hop < HOP_NR_MAX && rank != CRT_NO_RANK; hop++, rank = next) {
 			rc = call_rank(rank, opc, fill, arg, ret_rpc, &next);
-			if (!is_retriable(rc))
+			if (!daos_rc_ask_again(rc))
 				return rc;
 			if (rc != -DER_NOTREPLICA)
 				*ret_all_notreplica = false;
@@ -98,7 +77,7 @@ ds_pool_svc_call(const d_rank_list_t *ranks, crt_opcode_t opc, void (*fill)(void
 		return -DER_NONEXIST;
 	for (;;) {
 		rc = call_round(ranks, opc, fill, arg, ret_rpc, &gone);
-		if (!is_retriable(rc))
+		if (!daos_rc_ask_again(rc))
 			return rc;
 		if (gone) /* all answered: there is no such service */
 			return -DER_NONEXIST;

@@ -52,6 +52,16 @@ test_errno_mapping(void **state)
 	assert_int_equal(daos_der2errno(-DER_NO_HDL), EINVAL);
 }
 
+static void
+test_ask_again(void **state)
+{
+	assert_true(daos_rc_ask_again(-DER_NOTLEADER));
+	assert_true(daos_rc_ask_again(-DER_TIMEDOUT));
+	assert_false(daos_rc_ask_again(0));
+	assert_false(daos_rc_ask_again(-DER_BUSY));
+	assert_false(daos_rc_ask_again(-DER_NONEXIST));
+}
+
 /* ---- clock ---- */
 
 #define START_NS (HLC_START_UNIX_SEC * 1000000000ULL)
@@ -433,6 +443,13 @@ test_log_file(void **state)
 	assert_non_null(strstr(text, "test ERR "));
 	assert_non_null(strstr(text, "disk sda is full: DER_NOSPACE(-1007): '"));
 	assert_non_null(strstr(text, "test_log_file() fine print\n"));
+	d_log_write(LOG_FAC_TEST, LOG_PRIO_ERR, "../../main/src/vos/vos_io.c", 7, "fn", "far build directory");
+	d_log_write(LOG_FAC_TEST, LOG_PRIO_ERR, "/usr/src/x/tests/unit/a.c", 8, "fn", "absolute");
+	d_log_write(LOG_FAC_TEST, LOG_PRIO_ERR, "mysrc/b.c", 9, "fn", "neither");
+	file_read(path, text, 2 << 20);
+	assert_non_null(strstr(text, " src/vos/vos_io.c:7 fn() far"));
+	assert_non_null(strstr(text, " tests/unit/a.c:8 fn() absolute"));
+	assert_non_null(strstr(text, " mysrc/b.c:9 fn() neither"));
 	for (int i = 0; i < 700; i++) /* past 1 MiB it begins anew; over-long lines are cut */
 		D_ERROR("%03000d", i);
 	assert_true(file_read(old, text, 2 << 20) >= 1 << 20);
@@ -462,6 +479,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errstr),
 		cmocka_unit_test(test_errno_mapping),
+		cmocka_unit_test(test_ask_again),
 		cmocka_unit_test(test_hlc_conversions),
 		cmocka_unit_test(test_hlc_grows_when_time_stands),
 		cmocka_unit_test(test_hlc_messages),
