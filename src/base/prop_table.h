@@ -26,6 +26,7 @@ enum prop_form { /**< of a number as text */
 	PROP_FORM_WORD,   /**< one of the words */
 	PROP_FORM_FLAGS,  /**< words joined by ';', none of them: "none" */
 	PROP_FORM_STATUS, /**< health of a container */
+	PROP_FORM_LEVEL,  /**< of 32 bits; the largest, "-1", is no limit */
 };
 enum prop_flags {
 	PROP_SERVICE = 1 << 0, /**< set by the service alone */

@@ -132,6 +132,12 @@ value_from_text(const struct prop_desc *desc, const char *text, uint64_t *ret_va
 		return word_from_text(desc->words, text, strlen(text), ret_value);
 	case PROP_FORM_FLAGS:
 		return flags_from_text(desc->words, text, ret_value);
+	case PROP_FORM_LEVEL:
+		if (strcmp(text, "-1") == 0) {
+			*ret_value = UINT32_MAX;
+			return 0;
+		}
+		return number_from_text(text, ret_value);
 	case PROP_FORM_STATUS:
 		if (strcasecmp(text, "healthy") != 0)
 			return -DER_INVAL;
@@ -230,6 +236,8 @@ number_to_text(const struct prop_desc *desc, uint64_t value, char *buf, size_t b
 		return snprintf(buf, buf_bytes, "unknown (%lu)", (unsigned long)value);
 	case PROP_FORM_FLAGS:
 		return flags_to_text(desc->words, value, buf, buf_bytes);
+	case PROP_FORM_LEVEL:
+		return value == UINT32_MAX ? snprintf(buf, buf_bytes, "-1") : snprintf(buf, buf_bytes, "%lu", (unsigned long)value);
 	case PROP_FORM_STATUS:
 		daos_prop_val_2_co_status(value, &status);
 		return snprintf(buf, buf_bytes, status.dcs_status == DAOS_PROP_CO_HEALTHY ? "HEALTHY" : "UNCLEAN");

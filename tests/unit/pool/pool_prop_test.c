@@ -117,6 +117,11 @@ text_of_numbers(void **state)
 	expect_text(PROP_POOL, "checkpoint_thresh", "75", true, 75);
 	expect_text(PROP_POOL, "checkpoint_thresh", "76", false, 0);
 	expect_text(PROP_POOL, "checkpoint_thresh", "9", false, 0);
+	expect_text(PROP_POOL, "rp_pda", "-1", true, UINT32_MAX);
+	expect_text(PROP_POOL, "rp_pda", "4294967295", true, UINT32_MAX);
+	expect_text(PROP_POOL, "rp_pda", "2", true, 2);
+	expect_text(PROP_POOL, "rp_pda", "-2", false, 0);
+	expect_text(PROP_POOL, "rp_pda", "0", false, 0);
 	expect_text(PROP_CONT, "cksum", "sha512", true, DAOS_PROP_CO_CSUM_SHA512);
 	expect_text(PROP_CONT, "cksum", "md5", false, 0);
 	expect_text(PROP_CONT, "rd_lvl", "1", true, DAOS_PROP_CO_REDUN_RANK);
@@ -124,6 +129,21 @@ text_of_numbers(void **state)
 	expect_text(PROP_CONT, "srv_cksum", "on", true, 1);
 	expect_text(PROP_CONT, "dedup_threshold", "4k", true, 4000);
 	expect_text(PROP_CONT, "status", "unclean", false, 0);
+}
+
+static void
+levels_without_limit_are_minus_one(void **state)
+{
+	const struct prop_desc *desc = prop_desc_by_type(DAOS_PROP_PO_RP_PDA);
+	struct daos_prop_entry  e;
+	char                    text[32];
+
+	assert_int_equal(prop_entry_default(desc, &e), 0);
+	assert_int_equal(prop_entry_to_text(desc, &e, text, sizeof(text)), 2);
+	assert_string_equal(text, "-1");
+	e.dpe_val = 3;
+	assert_int_equal(prop_entry_to_text(desc, &e, text, sizeof(text)), 1);
+	assert_string_equal(text, "3");
 }
 
 static void
@@ -305,6 +325,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tables_are_complete), cmocka_unit_test(defaults_are_valid_and_print),
 	    cmocka_unit_test(documented_defaults), cmocka_unit_test(text_of_numbers),
+	    cmocka_unit_test(levels_without_limit_are_minus_one),
 	    cmocka_unit_test(text_of_bytes),       cmocka_unit_test(labels),
 	    cmocka_unit_test(lists_are_checked),   cmocka_unit_test(lists_travel),
 	    cmocka_unit_test(damaged_lists),       cmocka_unit_test(lists_merge),
