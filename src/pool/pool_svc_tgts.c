@@ -263,28 +263,49 @@ rank_space(struct pool_svc *svc, d_rank_t rank, crt_rpc_t **ret_rpc, struct tgt_
 	return 0;
 }
 
+/** The targets asked for; without a list all of the rank. In the request's memory. */
 static int
-fill_tgts(struct pool_svc *svc, crt_rpc_t *rpc, const struct tgt_space *space)
+wanted_tgts(struct pool_svc *svc, crt_rpc_t *rpc, struct crt_u32_array *ret_tgts)
+{
+	struct pool_query_tgts_in *in = rpc->cr_input;
+	struct crt_u32_array       all = {0};
+
+	*ret_tgts = in->tgts;
+	if (in->tgts.nr > 0)
+		return 0;
+	while (pool_map_find(svc->ps_map, in->rank, all.nr) != NULL)
+		all.nr++;
+	all.v = crt_req_alloc(rpc, MAX_OF(all.nr, 1u) * sizeof(*all.v));
+	if (all.v == NULL)
+		return -DER_NOMEM;
+	for (uint32_t i = 0; i < all.nr; i++)
+		all.v[i] = i;
+	*ret_tgts = all;
+	return all.nr == 0 ? -DER_NONEXIST : 0;
+}
+
+static int
+fill_tgts(struct pool_svc *svc, crt_rpc_t *rpc, struct crt_u32_array tgts, const struct tgt_space *space)
 {
 	struct pool_query_tgts_in  *in = rpc->cr_input;
 	struct pool_query_tgts_out *out = rpc->cr_output;
-	uint32_t                   *states = crt_req_alloc(rpc, MAX_OF(in->tgts.nr, 1u) * sizeof(*states));
-	uint64_t                   *v = crt_req_alloc(rpc, MAX_OF(in->tgts.nr, 1u) * 4 * sizeof(*v));
+	uint32_t                   *states = crt_req_alloc(rpc, MAX_OF(tgts.nr, 1u) * sizeof(*states));
+	uint64_t                   *v = crt_req_alloc(rpc, MAX_OF(tgts.nr, 1u) * 4 * sizeof(*v));
 
 	if (states == NULL || v == NULL)
 		return -DER_NOMEM;
-	memset(v, 0, MAX_OF(in->tgts.nr, 1u) * 4 * sizeof(*v));
-	for (uint32_t i = 0; i < in->tgts.nr; i++) {
-		const struct pool_target *tgt = pool_map_find(svc->ps_map, in->rank, in->tgts.v[i]);
+	memset(v, 0, MAX_OF(tgts.nr, 1u) * 4 * sizeof(*v));
+	for (uint32_t i = 0; i < tgts.nr; i++) {
+		const struct pool_target *tgt = pool_map_find(svc->ps_map, in->rank, tgts.v[i]);
 
 		if (tgt == NULL)
 			return -DER_NONEXIST;
 		states[i] = tgt->status;
-		if (in->tgts.v[i] < space->nr)
-			memcpy(&v[4 * i], &space->v[4 * in->tgts.v[i]], 4 * sizeof(*v));
+		if (tgts.v[i] < space->nr)
+			memcpy(&v[4 * i], &space->v[4 * tgts.v[i]], 4 * sizeof(*v));
 	}
-	out->states = (struct crt_u32_array){.nr = in->tgts.nr, .v = states};
-	out->space = (struct crt_u64_array){.nr = 4 * in->tgts.nr, .v = v};
+	out->states = (struct crt_u32_array){.nr = tgts.nr, .v = states};
+	out->space = (struct crt_u64_array){.nr = 4 * tgts.nr, .v = v};
 	return 0;
 }
 
@@ -293,6 +314,7 @@ pool_op_query_tgts(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct pool_query_tgts_in *in = rpc->cr_input;
 	struct tgt_space           space = {0};
+	struct crt_u32_array       tgts;
 	struct pool_hdl            hdl;
 	struct rdb_tx             *tx;
 	crt_rpc_t                 *ask = NULL;
@@ -304,10 +326,13 @@ pool_op_query_tgts(struct pool_svc *svc, crt_rpc_t *rpc)
 		return rc;
 	if (in->tgts.nr > pool_map_target_nr(svc->ps_map))
 		return -DER_INVAL;
+	rc = wanted_tgts(svc, rpc, &tgts);
+	if (rc != 0)
+		return rc;
 	rc = rank_space(svc, in->rank, &ask, &space);
 	if (rc != 0)
 		D_WARN("pool " DF_UUID ": rank %u does not tell its space: " DF_RC, DP_UUID(in->pool.b), in->rank, DP_RC(rc));
-	rc = fill_tgts(svc, rpc, &space);
+	rc = fill_tgts(svc, rpc, tgts, &space);
 	if (ask != NULL)
 		crt_req_decref(ask);
 	return rc;

@@ -350,6 +350,44 @@ drpc_query(void **state)
 }
 
 static void
+drpc_query_targets(void **state)
+{
+	struct fixture            *f = *state;
+	Mgmt__PoolQueryTargetReq   req = MGMT__POOL_QUERY_TARGET_REQ__INIT;
+	Mgmt__PoolQueryTargetResp *resp;
+	char                       text[DAOS_UUID_STR_SIZE];
+	uint32_t                   zero = 0, one = 1, two = 2;
+
+	uuid_unparse_lower(f->pool, text);
+	req.uuid = text;
+	req.svc_ranks = &zero;
+	req.n_svc_ranks = 1;
+	resp = drpc(f, DRPC_METHOD_MGMT_POOL_QUERY_TARGETS, &req.base, &mgmt__pool_query_target_resp__descriptor);
+	assert_int_equal(resp->status, 0);
+	assert_int_equal(resp->n_infos, 2); /* no list: all of the rank */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(resp->infos[i]->state, DAOS_TS_UP_IN);
+		assert_true(resp->infos[i]->space[0]->total > 0);
+	}
+	mgmt__pool_query_target_resp__free_unpacked(resp, NULL);
+	req.n_targets = 1;
+	req.targets = &one;
+	resp = drpc(f, DRPC_METHOD_MGMT_POOL_QUERY_TARGETS, &req.base, &mgmt__pool_query_target_resp__descriptor);
+	assert_int_equal(resp->status, 0);
+	assert_int_equal(resp->n_infos, 1);
+	mgmt__pool_query_target_resp__free_unpacked(resp, NULL);
+	req.targets = &two;
+	resp = drpc(f, DRPC_METHOD_MGMT_POOL_QUERY_TARGETS, &req.base, &mgmt__pool_query_target_resp__descriptor);
+	assert_int_equal(resp->status, -DER_NONEXIST);
+	mgmt__pool_query_target_resp__free_unpacked(resp, NULL);
+	req.n_targets = 0;
+	req.rank = 7;
+	resp = drpc(f, DRPC_METHOD_MGMT_POOL_QUERY_TARGETS, &req.base, &mgmt__pool_query_target_resp__descriptor);
+	assert_int_equal(resp->status, -DER_NONEXIST);
+	mgmt__pool_query_target_resp__free_unpacked(resp, NULL);
+}
+
+static void
 drpc_properties(void **state)
 {
 	struct fixture        *f = *state;
@@ -647,6 +685,7 @@ main(void)
 	    ONE(attributes_need_permission),
 	    ONE(drpc_malformed_is_refused),
 	    ONE(drpc_query),
+	    ONE(drpc_query_targets),
 	    ONE(drpc_properties),
 	    ONE(acl_takes_and_gives_permission),
 	    ONE(evict_closes_handles),
