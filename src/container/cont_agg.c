@@ -3,8 +3,8 @@
  * Reclaiming space in the background, one ULT for each shard of a pool.
  *
  * A request that may change a container marks it dirty and wakes the ULT, which waits AGG_DELAY for
- * more, then aggregates each dirty container up to AGG_LAG before now, stopping at each snapshot so
- * that what it shows stays, and lets VOS free what was unlinked. A container touched after the lag
+ * more, then aggregates each dirty container up to AGG_LAG before now (VOS spares what the snapshots it
+ * was told show: cont_target.c), and lets VOS free what was unlinked. A container touched after the lag
  * stays dirty. When nothing is dirty the ULT sleeps without a timer: an idle system doesn't wake.
  *
  * The lag is what a write may take from its epoch to its commit; a slower one gets -DER_EP_OLD and
@@ -57,27 +57,6 @@ should_stop(void *arg)
 	return cc->cc_tgt->stopping || cc->cc_idle != NULL;
 }
 
-/** Up to each snapshot before @epoch, then up to @epoch. */
-MAY_YIELD static int
-aggregate(struct cont_child *cc, daos_epoch_t epoch)
-{
-	struct vos_cont_info info;
-	int                  rc = 0;
-
-	vos_cont_query(cc->cc_vos, &info);
-	for (uint32_t i = 0; i < cc->cc_snap_nr && rc == 0 && !should_stop(cc); i++) {
-		daos_epoch_t snap = cc->cc_snaps[i];
-
-		if (snap >= epoch)
-			break;
-		if (snap > info.hae)
-			rc = vos_aggregate(cc->cc_vos, snap, should_stop, cc);
-	}
-	if (rc == 0 && epoch > info.hae && !should_stop(cc))
-		rc = vos_aggregate(cc->cc_vos, epoch, should_stop, cc);
-	return rc;
-}
-
 void
 cont_agg_forget(struct cont_child *cc)
 {
@@ -100,7 +79,7 @@ pass_one(struct cont_tgt *tgt, struct cont_child *cc, daos_epoch_t epoch)
 		return false;
 	}
 	vos_cont_query(cc->cc_vos, &before);
-	rc = aggregate(cc, epoch);
+	rc = epoch <= before.hae ? 0 : vos_aggregate(cc->cc_vos, epoch, should_stop, cc);
 	vos_cont_query(cc->cc_vos, &after);
 	merged = before.used_bytes != after.used_bytes || before.obj_nr != after.obj_nr;
 	if (rc != 0 && rc != -DER_CANCELED && rc != -DER_BUSY)

@@ -58,21 +58,6 @@ int dc_cont_list_attr(tse_task_t *task);
 int dc_cont_get_attr(tse_task_t *task);
 int dc_cont_set_attr(tse_task_t *task);
 int dc_cont_del_attr(tse_task_t *task);
-
-/** Arguments of snapshot calls; <daos_task.h> has none yet. */
-typedef struct {
-	daos_handle_t coh;
-	daos_epoch_t *epoch; /**< [out] */
-} dc_cont_create_snap_t;
-typedef struct {
-	daos_handle_t      coh;
-	daos_epoch_range_t epr; /**< all of these */
-} dc_cont_destroy_snap_t;
-typedef struct {
-	daos_handle_t coh;
-	int          *nr;     /**< [in] room in epochs [out] snapshots there are */
-	daos_epoch_t *epochs; /**< ascending; NULL: count only */
-} dc_cont_list_snap_t;
-int dc_cont_create_snap(tse_task_t *task);
+int dc_cont_create_snap(tse_task_t *task); /**< names: NOTSUPPORTED */
 int dc_cont_destroy_snap(tse_task_t *task);
 int dc_cont_list_snap(tse_task_t *task);

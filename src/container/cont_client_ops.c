@@ -291,7 +291,7 @@ snap_fill(tse_task_t *task, crt_rpc_t *rpc, void *arg)
 static int
 snap_create_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 {
-	const dc_cont_create_snap_t *args = dc_task_get_args(task);
+	const daos_cont_create_snap_t *args = dc_task_get_args(task);
 	struct cont_snap_op_out     *out = rc == 0 ? rpc->cr_output : NULL;
 
 	if (rc == 0 && out->epochs.nr != 1)
@@ -305,21 +305,21 @@ snap_create_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 int
 dc_cont_create_snap(tse_task_t *task)
 {
-	const dc_cont_create_snap_t *args = dc_task_get_args(task);
+	const daos_cont_create_snap_t *args = dc_task_get_args(task);
 	struct op                   *op;
 	int                          rc = op_make(task, args->coh, CONT_SNAP_CREATE, &op);
 
 	if (rc != 0)
 		return cont_task_fail(task, rc);
-	if (args->epoch == NULL)
-		return op_fail(task, op, -DER_INVAL);
+	if (args->epoch == NULL || args->name != NULL)
+		return op_fail(task, op, args->epoch == NULL ? -DER_INVAL : -DER_NOTSUPPORTED);
 	return op_call(task, op, snap_fill, snap_create_done);
 }
 
 int
 dc_cont_destroy_snap(tse_task_t *task)
 {
-	const dc_cont_destroy_snap_t *args = dc_task_get_args(task);
+	const daos_cont_destroy_snap_t *args = dc_task_get_args(task);
 	struct op                    *op;
 	int                           rc = op_make(task, args->coh, CONT_SNAP_DESTROY, &op);
 
@@ -332,18 +332,33 @@ dc_cont_destroy_snap(tse_task_t *task)
 	return op_call(task, op, snap_fill, plain_done);
 }
 
+/** Go on after the epoch in the anchor, which moves; snapshots have no names. */
+static void
+snaps_copy(const daos_cont_list_snap_t *args, const struct crt_u64_array *all)
+{
+	uint32_t     room = args->epochs == NULL || *args->nr < 0 ? 0 : (uint32_t)*args->nr, nr = 0, at = 0;
+	daos_epoch_t last;
+
+	memcpy(&last, args->anchor->da_buf, sizeof(last)); /* 0 at the start */
+	while (at < all->nr && all->v[at] <= last)
+		at++;
+	for (; nr < room && at < all->nr; nr++, at++) {
+		last = args->epochs[nr] = all->v[at];
+		if (args->names != NULL)
+			args->names[nr][0] = '\0';
+	}
+	memcpy(args->anchor->da_buf, &last, sizeof(last));
+	args->anchor->da_type = at < all->nr ? DAOS_ANCHOR_TYPE_HKEY : DAOS_ANCHOR_TYPE_EOF;
+}
+
 static int
 snap_list_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 {
-	const dc_cont_list_snap_t *args = dc_task_get_args(task);
-	struct cont_snap_op_out   *out = rc == 0 ? rpc->cr_output : NULL;
+	const daos_cont_list_snap_t *args = dc_task_get_args(task);
+	struct cont_snap_op_out     *out = rc == 0 ? rpc->cr_output : NULL;
 
 	if (rc == 0) {
-		uint32_t room = args->epochs == NULL || *args->nr < 0 ? 0 : (uint32_t)*args->nr;
-		uint32_t nr = MIN_OF(room, out->epochs.nr);
-
-		if (nr > 0)
-			memcpy(args->epochs, out->epochs.v, nr * sizeof(uint64_t));
+		snaps_copy(args, &out->epochs);
 		*args->nr = (int)out->epochs.nr;
 	}
 	op_free(arg);
@@ -353,13 +368,13 @@ snap_list_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 int
 dc_cont_list_snap(tse_task_t *task)
 {
-	const dc_cont_list_snap_t *args = dc_task_get_args(task);
+	const daos_cont_list_snap_t *args = dc_task_get_args(task);
 	struct op                 *op;
 	int                        rc = op_make(task, args->coh, CONT_SNAP_LIST, &op);
 
 	if (rc != 0)
 		return cont_task_fail(task, rc);
-	if (args->nr == NULL)
+	if (args->nr == NULL || args->anchor == NULL)
 		return op_fail(task, op, -DER_INVAL);
 	return op_call(task, op, snap_fill, snap_list_done);
 }

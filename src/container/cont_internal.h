@@ -91,8 +91,6 @@ struct cont_child {
 	uint32_t         cc_ref;      /**< handles, and aggregation while it has work */
 	bool             cc_dirty;    /**< may have changed since the last pass; holds a reference */
 	uint64_t         cc_touched;  /**< HLC of the last request that may change it */
-	uint64_t        *cc_snaps;    /**< [cc_snap_nr] ascending */
-	uint32_t         cc_snap_nr;
 	struct ult_eventual *cc_idle; /**< set when the last reference goes; who destroys waits for it */
 };
 struct cont_hdl {
@@ -110,6 +108,7 @@ struct cont_tgt {
 	struct ult_eventual   wake;   /**< it has work */
 	struct ult_eventual   stop_ev;
 	bool                  stopping, gc; /**< gc: something was freed */
+	uint64_t              snaps_gen; /**< grows with each change of snapshots, of any container */
 	uint64_t              delay_ns;  /**< between passes, at least */
 	uint64_t              lag_ns;    /**< what is younger isn't aggregated */
 };

@@ -10,7 +10,9 @@
  *  1. All of this belongs to the target's xstream.
  *  2. A handle is in `hdls` until it is closed; the table holds one reference, each request under way
  *     another. It holds a reference of its cont_child and of the pool's shard.
- *  3. A cont_child is in `conts` while it has references; it owns one opening of the VOS container.
+ *  3. A cont_child is in `conts` while it has references; it owns one opening of the VOS container, which is told
+ *     the snapshots when it is opened and at each change: before it is ever aggregated. A list of snapshots that
+ *     was on its way while another came may be the older one, and is asked for again.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
@@ -44,7 +46,6 @@ cont_child_put(struct cont_child *cc)
 	vos_cont_close(cc->cc_vos);
 	if (cc->cc_idle != NULL)
 		ult_eventual_set(cc->cc_idle, 0);
-	free(cc->cc_snaps);
 	free(cc);
 }
 
@@ -60,23 +61,6 @@ vos_open_or_make(struct cont_tgt *tgt, const uuid_t cont, struct vos_cont **ret_
 	if (rc != 0 && rc != -DER_EXIST)
 		return rc;
 	return vos_cont_open(tgt->pool->spc_vos, cont, ret_vos);
-}
-
-static int
-snaps_set(struct cont_child *cc, struct crt_u64_array snaps)
-{
-	uint64_t *copy = NULL;
-
-	if (snaps.nr > 0) {
-		copy = malloc(snaps.nr * sizeof(*copy));
-		if (copy == NULL)
-			return -DER_NOMEM;
-		memcpy(copy, snaps.v, snaps.nr * sizeof(*copy));
-	}
-	free(cc->cc_snaps);
-	cc->cc_snaps = copy;
-	cc->cc_snap_nr = snaps.nr;
-	return 0;
 }
 
 MAY_YIELD static int
@@ -102,7 +86,7 @@ child_get(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps, s
 		return 0;
 	}
 	cc = calloc(1, sizeof(*cc));
-	rc = cc == NULL ? -DER_NOMEM : snaps_set(cc, snaps);
+	rc = cc == NULL ? -DER_NOMEM : vos_cont_set_snapshots(vos, snaps.v, snaps.nr);
 	if (rc != 0) {
 		vos_cont_close(vos);
 		free(cc);
@@ -122,7 +106,11 @@ cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array
 {
 	struct cont_child *cc = child_find(tgt, cont);
 
-	return cc == NULL ? 0 : snaps_set(cc, snaps); /* not open: told when it is opened */
+	tgt->snaps_gen++;
+	if (cc == NULL)
+		return 0; /* told when it is opened */
+	cont_agg_touch(cc); /* what only a snapshot kept goes */
+	return vos_cont_set_snapshots(cc->cc_vos, snaps.v, snaps.nr);
 }
 
 /* ---- handles ---- */
@@ -281,34 +269,44 @@ find_fill(void *vin, void *varg)
 	in->map_version = arg->map_version;
 }
 
+/** What the reply of CONT_HDL_FIND says, unless snapshots changed since the request (@snaps_gen): -DER_AGAIN. */
+MAY_YIELD static int
+open_found(struct cont_tgt *tgt, const struct find_arg *arg, const struct cont_hdl_find_out *out, uint64_t snaps_gen)
+{
+	struct cont_open_arg open = {.cont = arg->cont, .hdl = arg->hdl, .pool_hdl = out->pool_hdl.b,
+				     .flags = out->flags, .capas = out->capas, .snaps = out->snaps};
+	int                  rc = 0;
+
+	if (out->map.iov_len > 0)
+		rc = ds_pool_learn(tgt->pool->spc_pool, &out->map, out->svc_ranks);
+	if (rc != 0)
+		return rc;
+	return tgt->snaps_gen != snaps_gen ? -DER_AGAIN : cont_tgt_open(tgt, &open);
+}
+
 /** Ask the service, and open what it says. */
 MAY_YIELD static int
 find_and_open(struct cont_tgt *tgt, const uuid_t cont, const uuid_t hdl)
 {
-	struct ds_pool           *pool = tgt->pool->spc_pool;
-	struct find_arg           arg = {.pool = pool->sp_uuid, .cont = cont, .hdl = hdl};
-	struct cont_hdl_find_out *out;
-	struct cont_open_arg      open;
-	d_rank_list_t            *ranks;
-	crt_rpc_t                *rpc;
-	int                       rc = ds_pool_svc_ranks(pool, &ranks);
+	struct ds_pool *pool = tgt->pool->spc_pool;
+	struct find_arg arg = {.pool = pool->sp_uuid, .cont = cont, .hdl = hdl};
+	d_rank_list_t  *ranks;
+	crt_rpc_t      *rpc;
+	int             rc = ds_pool_svc_ranks(pool, &ranks);
 
 	if (rc != 0)
 		return rc;
-	arg.map_version = pool->sp_map_version;
-	rc = ds_pool_svc_call(ranks, CONT_OPC(CONT_HDL_FIND), find_fill, &arg, FIND_TIMEOUT_S, &rpc);
+	do {
+		uint64_t snaps_gen = tgt->snaps_gen;
+
+		arg.map_version = pool->sp_map_version;
+		rc = ds_pool_svc_call(ranks, CONT_OPC(CONT_HDL_FIND), find_fill, &arg, FIND_TIMEOUT_S, &rpc);
+		if (rc != 0)
+			break;
+		rc = open_found(tgt, &arg, rpc->cr_output, snaps_gen);
+		crt_req_decref(rpc);
+	} while (rc == -DER_AGAIN && !tgt->stopping);
 	d_rank_list_free(ranks);
-	if (rc != 0)
-		return rc;
-	out = rpc->cr_output;
-	if (out->map.iov_len > 0)
-		rc = ds_pool_learn(pool, &out->map, out->svc_ranks);
-	if (rc == 0) {
-		open = (struct cont_open_arg){.cont = cont, .hdl = hdl, .pool_hdl = out->pool_hdl.b,
-					      .flags = out->flags, .capas = out->capas, .snaps = out->snaps};
-		rc = cont_tgt_open(tgt, &open);
-	}
-	crt_req_decref(rpc);
 	return rc;
 }
 

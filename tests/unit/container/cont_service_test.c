@@ -459,52 +459,43 @@ object_numbers(void **state)
 	close_it(coh);
 }
 
-/** Run a task function with its arguments, as the public entry points do. */
-static int
-call(tse_task_func_t func, const void *args, size_t bytes)
-{
-	tse_task_t *task;
-
-	assert_int_equal(dc_task_create(func, NULL, NULL, &task), 0);
-	memcpy(dc_task_get_args(task), args, bytes);
-	return dc_task_schedule(task, true);
-}
-
 static void
 snapshots(void **state)
 {
-	struct fixture        *f = *state;
-	daos_epoch_t           epochs[3], got[8];
-	dc_cont_create_snap_t  make;
-	dc_cont_list_snap_t    ls;
-	dc_cont_destroy_snap_t rm;
-	daos_cont_info_t       info;
-	daos_handle_t          coh;
-	int                    nr = 8;
+	struct fixture  *f = *state;
+	daos_epoch_t     epochs[3], got[8];
+	char             name[DAOS_SNAPSHOT_MAX_LEN] = "x", *names[] = {name};
+	daos_anchor_t    anchor = {0};
+	daos_cont_info_t info;
+	daos_handle_t    coh;
+	int              nr = 8;
 
 	create(f, "box", NULL);
 	coh = open_as(f, "box", DAOS_COO_RW);
-	make.coh = ls.coh = rm.coh = coh;
-	ls.nr = &nr;
-	ls.epochs = got;
 	for (int i = 0; i < 3; i++) {
-		make.epoch = &epochs[i];
-		assert_int_equal(call(dc_cont_create_snap, &make, sizeof(make)), 0);
+		assert_int_equal(daos_cont_create_snap(coh, &epochs[i], NULL, NULL), 0);
 		assert_true(i == 0 || epochs[i] > epochs[i - 1]);
 	}
-	assert_int_equal(call(dc_cont_list_snap, &ls, sizeof(ls)), 0);
+	assert_int_equal(daos_cont_create_snap(coh, &got[0], "monday", NULL), -DER_NOTSUPPORTED);
+	assert_int_equal(daos_cont_list_snap(coh, &nr, got, NULL, &anchor, NULL), 0);
 	assert_int_equal(nr, 3);
+	assert_true(daos_anchor_is_eof(&anchor));
 	assert_memory_equal(got, epochs, sizeof(epochs));
-	rm.epr = (daos_epoch_range_t){epochs[1], epochs[1]};
-	assert_int_equal(call(dc_cont_destroy_snap, &rm, sizeof(rm)), 0);
-	nr = 1;
-	assert_int_equal(call(dc_cont_list_snap, &ls, sizeof(ls)), 0);
-	assert_int_equal(nr, 2);
+	assert_int_equal(daos_cont_destroy_snap(coh, (daos_epoch_range_t){epochs[1], epochs[1]}, NULL), 0);
+	memset(&anchor, 0, sizeof(anchor));
+	for (int i = 0; i < 3; i += 2) { /* one at a time */
+		nr = 1;
+		assert_false(daos_anchor_is_eof(&anchor));
+		assert_int_equal(daos_cont_list_snap(coh, &nr, got, names, &anchor, NULL), 0);
+		assert_int_equal(nr, 2);
+		assert_int_equal(got[0], epochs[i]);
+		assert_string_equal(name, "");
+	}
+	assert_true(daos_anchor_is_eof(&anchor));
 	assert_int_equal(daos_cont_query(coh, &info, NULL, NULL), 0);
 	assert_int_equal(info.ci_nsnapshots, 2);
 	assert_int_equal(info.ci_lsnapshot, epochs[2]);
-	rm.epr = (daos_epoch_range_t){2, 1};
-	assert_int_equal(call(dc_cont_destroy_snap, &rm, sizeof(rm)), -DER_INVAL);
+	assert_int_equal(daos_cont_destroy_snap(coh, (daos_epoch_range_t){2, 1}, NULL), -DER_INVAL);
 	close_it(coh);
 }
 
@@ -725,6 +716,151 @@ space_comes_back(void **state)
 	until_free(f, before); /* of what was in a destroyed container */
 }
 
+/* ---- snapshots and space ---- */
+
+#define SNAP_KEY_NR 8
+
+/** Key k of version v as a snapshot, or now, shows it; a version writes the keys below its limit. */
+static const uint64_t version_keys[] = {SNAP_KEY_NR, 6, 3};
+
+struct history {
+	const unsigned char *pool, *cont;
+	daos_obj_id_t        oid;
+	daos_epoch_t         epochs[ARRAY_NR(version_keys)];
+	_Atomic bool         aggregated;
+	_Atomic uint32_t     found[ARRAY_NR(version_keys)];
+};
+
+static void
+write_version(daos_handle_t oh, uint64_t version)
+{
+	daos_iod_t  iod = {.iod_type = DAOS_IOD_SINGLE, .iod_size = sizeof(version), .iod_nr = 1};
+	d_iov_t     iov;
+	d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+
+	d_iov_set(&iov, &version, sizeof(version));
+	d_iov_set(&iod.iod_name, "a", 1);
+	for (uint64_t k = 0; k < version_keys[version]; k++) {
+		daos_key_t dkey;
+
+		d_iov_set(&dkey, &k, sizeof(k));
+		assert_int_equal(daos_obj_update(oh, DAOS_TX_NONE, 0, &dkey, 1, &iod, &sgl, NULL), 0);
+	}
+}
+
+static MAY_YIELD int
+aggregated_on(void *arg, uint32_t tgt)
+{
+	struct history       *h = arg;
+	struct ds_pool_child *child = ds_pool_child_lookup(h->pool);
+	struct vos_cont      *vos;
+	struct vos_cont_info  info;
+
+	assert_int_equal(vos_cont_open(child->spc_vos, h->cont, &vos), 0);
+	vos_cont_query(vos, &info);
+	if (info.hae < h->epochs[ARRAY_NR(version_keys) - 1])
+		h->aggregated = false;
+	vos_cont_close(vos);
+	ds_pool_child_put(child);
+	return 0;
+}
+
+static MAY_YIELD int
+aggregated_ult(void *arg)
+{
+	return dss_tgt_collective(dss_engine(), aggregated_on, arg);
+}
+
+/** What VOS shows of a version's epoch: each key as the newest version that wrote it by then. */
+static MAY_YIELD void
+look(struct history *h, struct vos_cont *vos, daos_unit_oid_t oid, uint64_t version)
+{
+	for (uint64_t k = 0; k < SNAP_KEY_NR; k++) {
+		daos_iod_t  iod = {.iod_type = DAOS_IOD_SINGLE, .iod_size = DAOS_REC_ANY, .iod_nr = 1};
+		uint64_t    value = UINT64_MAX, expect = version;
+		d_iov_t     iov;
+		d_sg_list_t sgl = {.sg_nr = 1, .sg_iovs = &iov};
+		daos_key_t  dkey;
+
+		d_iov_set(&iov, &value, sizeof(value));
+		d_iov_set(&iod.iod_name, "a", 1);
+		d_iov_set(&dkey, &k, sizeof(k));
+		assert_int_equal(vos_obj_fetch(vos, oid, h->epochs[version], 0, &dkey, 1, &iod, &sgl), 0);
+		if (iod.iod_size == 0)
+			continue; /* on the other target */
+		while (k >= version_keys[expect])
+			expect--;
+		assert_int_equal(value, expect);
+		h->found[version]++;
+	}
+}
+
+static MAY_YIELD int
+look_on(void *arg, uint32_t tgt)
+{
+	struct history       *h = arg;
+	struct ds_pool_child *child = ds_pool_child_lookup(h->pool);
+	struct vos_cont      *vos;
+
+	assert_int_equal(vos_cont_open(child->spc_vos, h->cont, &vos), 0);
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		daos_unit_oid_t oid = {.id_pub = h->oid, .id_shard = shard};
+
+		for (uint64_t v = 0; v < ARRAY_NR(version_keys); v++)
+			look(h, vos, oid, v);
+	}
+	vos_cont_close(vos);
+	ds_pool_child_put(child);
+	return 0;
+}
+
+static MAY_YIELD int
+look_ult(void *arg)
+{
+	return dss_tgt_collective(dss_engine(), look_on, arg);
+}
+
+static void
+until_aggregated(struct fixture *f, struct history *h)
+{
+	uint64_t end_ns = plat_now_ns() + 60 * NSEC_PER_SEC;
+
+	do {
+		assert_true(plat_now_ns() < end_ns);
+		h->aggregated = true;
+		assert_int_equal(dss_ult_execute(tc_engine(f->tc, 0), DSS_TAG_SYS, aggregated_ult, h), 0);
+	} while (!h->aggregated);
+}
+
+static void
+aggregation_keeps_what_each_snapshot_shows(void **state)
+{
+	struct fixture *f = *state;
+	struct history  h = {.pool = f->pool, .oid = {.lo = 1}};
+	uuid_t          uuid;
+	daos_handle_t   coh, oh;
+
+	create(f, "box", &uuid);
+	h.cont = uuid;
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(daos_obj_generate_oid(coh, &h.oid, DAOS_OT_DKEY_UINT64, OC_SX, 0, 0), 0);
+	assert_int_equal(daos_obj_open(coh, h.oid, DAOS_OO_RW, &oh, NULL), 0);
+	for (uint64_t v = 0; v < ARRAY_NR(version_keys); v++) {
+		write_version(oh, v);
+		assert_int_equal(daos_cont_create_snap(coh, &h.epochs[v], NULL, NULL), 0);
+	}
+	assert_int_equal(daos_obj_close(oh, NULL), 0);
+	/* The last version has no snapshot: it is what is read now. */
+	assert_int_equal(daos_cont_destroy_snap(coh, (daos_epoch_range_t){h.epochs[2], h.epochs[2]}, NULL), 0);
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 0), DSS_TAG_SYS, hurry_ult, f->pool), 0);
+	until_aggregated(f, &h);
+	h.epochs[2] = DAOS_EPOCH_MAX - 1;
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 0), DSS_TAG_SYS, look_ult, &h), 0);
+	for (uint64_t v = 0; v < ARRAY_NR(version_keys); v++)
+		assert_int_equal(h.found[v], SNAP_KEY_NR);
+	close_it(coh);
+}
+
 #define ONE(fn)   cmocka_unit_test_setup_teardown(fn, start_one, stop)
 #define THREE(fn) cmocka_unit_test_setup_teardown(fn, start_three, stop)
 
@@ -751,6 +887,7 @@ main(void)
 	    ONE(handle_survives_restart),
 	    ONE(disconnecting_closes_what_is_open),
 	    ONE(space_comes_back),
+	    ONE(aggregation_keeps_what_each_snapshot_shows),
 	    THREE(handle_is_found_on_demand),
 	    THREE(destroy_reaches_all_engines),
 	    THREE(redundancy_three_ranks_allow),
