@@ -141,7 +141,7 @@ tags_and_ranks(void **state)
 				assert_int_equal(ask_addr(&w, w.srv[1].ctx[2], r, t, 0),
 						 r << 8 | t);
 			}
-	ask_addr(&w, w.cli.ctx[0], 0, 3, -DER_NONEXIST);
+	ask_addr(&w, w.cli.ctx[0], 0, 3, -DER_UNREACH);
 	ask_addr(&w, w.cli.ctx[0], 9, 0, -DER_OOG);
 	ask_addr(&w, w.cli.ctx[0], 9, 1, -DER_OOG);
 	t_world_stop(&w);
