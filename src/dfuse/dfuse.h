@@ -58,6 +58,7 @@ struct dfuse {
 	struct dfuse_pool   *pools;
 	struct dfuse_cont   *conts;
 	unsigned             cont_nr;
+	bool                 handle_signals; /* SIGTERM and the like end the mount */
 	bool                 wb_cache; /* the kernel agreed */
 	pthread_key_t        io_buf;   /* of DFUSE_IO_BYTES, one a thread */
 	_Atomic uint64_t     open_nr;
@@ -72,6 +73,7 @@ struct dfuse_inode {
 	struct stat         st;      /* as last told to the kernel */
 	uint32_t            open_nr; /* from here on under the lock held for writing */
 	bool                wrote;   /* since it was opened */
+	uint64_t            write_ns; /* wall clock, of the last write */
 	bool                gone_set;
 	struct dfs_gone     gone;        /* no name any more */
 	uint64_t            close_ns;    /* of the last close, 0: never */

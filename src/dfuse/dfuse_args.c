@@ -9,6 +9,7 @@ enum { OPT_POOL = 256, OPT_CONT, OPT_PATH, OPT_CACHE_ON, OPT_CACHE_OFF, OPT_WB_O
 
 static const struct option options[] = {
     {"mountpoint", required_argument, NULL, 'm'},
+    {"m", required_argument, NULL, 'm'}, /* short for --mountpoint, not for --multi-user */
     {"multi-user", no_argument, NULL, 'M'},
     {"pool", required_argument, NULL, OPT_POOL},
     {"container", required_argument, NULL, OPT_CONT},

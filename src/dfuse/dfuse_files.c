@@ -208,6 +208,7 @@ dfuse_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *bufv, off
 	}
 	d_iov_set(&iov, buf, (size_t)bytes);
 	rc = dfs_write(inode->cont->dfs, inode->obj, &sgl, (daos_off_t)off, NULL);
+	__atomic_store_n(&inode->write_ns, plat_realtime_ns(), __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->wrote, true, __ATOMIC_RELAXED);
 	if (rc != 0)
 		dfuse_reply_err(req, rc);

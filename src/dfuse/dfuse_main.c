@@ -214,6 +214,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	pthread_mutex_init(&d.lock, NULL);
+	d.handle_signals = true;
 	rc = pthread_key_create(&d.io_buf, free);
 	if (rc == 0 && !d.args.foreground)
 		rc = background(&ready_fd);

@@ -156,6 +156,40 @@ set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 	return rc;
 }
 
+/** What the kernel was told, with the time it told us. */
+static int
+told_time(struct dfuse_inode *inode, struct stat *st)
+{
+	struct timespec mtim = st->st_mtim;
+
+	pthread_rwlock_wrlock(&inode->lock);
+	inode->st.st_mtim   = mtim;
+	inode->st.st_ctim   = mtim;
+	inode->kernel_mtime = mtim;
+	*st                 = inode->st;
+	pthread_rwlock_unlock(&inode->lock);
+	return 0;
+}
+
+/**
+ * With write-back caching the kernel keeps the time of its writes and, when it has written them, sends it. The epoch of
+ * those writes says the same, so nothing need be recorded: a file that is copied costs one change of its entry, not two.
+ * A time that somebody set differs from that of the last write, or comes without one.
+ */
+static bool
+is_time_of_write(struct dfuse *d, const struct dfuse_inode *inode, const struct stat *attr, int to_set)
+{
+	const int kept = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_CTIME;
+	int64_t   apart_ns;
+
+	if (!d->wb_cache || (to_set & ~kept) != 0 || (to_set & kept) != kept ||
+	    !__atomic_load_n(&inode->wrote, __ATOMIC_RELAXED))
+		return false;
+	apart_ns = (int64_t)__atomic_load_n(&inode->write_ns, __ATOMIC_RELAXED) -
+		   ((int64_t)attr->st_mtim.tv_sec * 1000000000 + attr->st_mtim.tv_nsec);
+	return apart_ns > -1000000000 && apart_ns < 1000000000;
+}
+
 void
 dfuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		 struct fuse_file_info *fi)
@@ -164,11 +198,12 @@ dfuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	struct stat         st    = *attr;
 	int                 flags = set_flags(to_set), rc;
 
-	(void)fi;
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		st.st_mtim = now();
 	if (inode->cont == NULL)
 		rc = EROFS;
+	else if (fi != NULL && is_time_of_write(dfuse_of(req), inode, attr, to_set))
+		rc = told_time(inode, &st);
 	else if (flags == 0)
 		rc = dfuse_inode_stat(inode, &st);
 	else

@@ -124,7 +124,7 @@ serve_mounted(struct dfuse *d, void (*ready)(void *arg), void *arg)
 {
 	int rc;
 
-	if (fuse_set_signal_handlers(d->session) != 0) {
+	if (d->handle_signals && fuse_set_signal_handlers(d->session) != 0) {
 		fprintf(stderr, "dfuse: signal handlers: %s\n", strerror(errno));
 		return 1;
 	}
@@ -133,7 +133,8 @@ serve_mounted(struct dfuse *d, void (*ready)(void *arg), void *arg)
 	rc = loop(d);
 	if (rc != 0 && rc != ENOTCONN)
 		D_ERROR("the session with the kernel ended: %s\n", strerror(rc));
-	fuse_remove_signal_handlers(d->session);
+	if (d->handle_signals)
+		fuse_remove_signal_handlers(d->session);
 	return rc == 0 || rc == ENOTCONN ? 0 : 1;
 }
 
