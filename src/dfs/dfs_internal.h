@@ -128,6 +128,8 @@ int dfs_obj_find(dfs_t *dfs, dfs_obj_t *parent, const char *name, int flags, dfs
 
 /** @param oh  of the file or directory if it is open, else invalid */
 int dfs_entry_stat(dfs_t *dfs, const struct dfs_entry *entry, daos_handle_t oh, struct stat *ret_st) MUST_CHECK;
+/** Of what was made just now: nothing is asked of its object, which is empty. */
+void dfs_entry_stat_new(dfs_t *dfs, const struct dfs_entry *entry, struct stat *ret_st);
 
 /** dfs_access() of an open object. */
 int dfs_obj_access(dfs_t *dfs, dfs_obj_t *obj, int mask) MUST_CHECK;

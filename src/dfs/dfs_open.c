@@ -145,7 +145,11 @@ create(struct open_args *a, dfs_obj_t **ret_obj)
 	rc = entry_init(a, &entry);
 	if (rc == 0)
 		rc = dfs_entry_insert(a->parent->oh, a->name, &entry);
-	return rc == 0 ? finish_open(a, &entry, ret_obj) : rc;
+	if (rc == 0)
+		rc = dfs_obj_from_entry(a->dfs, a->parent->oid, a->name, a->flags, &entry, ret_obj);
+	if (rc == 0 && a->stbuf != NULL)
+		dfs_entry_stat_new(a->dfs, &entry, a->stbuf);
+	return rc;
 }
 
 /** Without O_EXCL others may create or unlink in between: then the other way is taken. */

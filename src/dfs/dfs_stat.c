@@ -82,30 +82,42 @@ st_set_times(struct stat *st, const struct dfs_entry *entry, daos_epoch_t epoch)
 	st->st_atim = st->st_mtim;
 }
 
+static void
+entry_to_stat(dfs_t *dfs, const struct dfs_entry *entry, const daos_array_stbuf_t *data, struct stat *st)
+{
+	*st          = (struct stat){0};
+	st->st_ino   = dfs_oid2ino(entry->oid);
+	st->st_mode  = entry->mode;
+	st->st_nlink = 1;
+	st->st_uid   = entry->uid;
+	st->st_gid   = entry->gid;
+	st->st_blksize =
+	    (blksize_t)(S_ISREG(entry->mode) && entry->chunk_size != 0 ? entry->chunk_size
+								       : dfs->attr.da_chunk_size);
+	st_set_size(st, data->st_size);
+	st_set_times(st, entry, data->st_max_epoch);
+}
+
 int
 dfs_entry_stat(dfs_t *dfs, const struct dfs_entry *entry, daos_handle_t oh, struct stat *ret_st)
 {
 	daos_array_stbuf_t data = {.st_size = entry->size};
-	struct stat        st   = {0};
 	int                rc   = 0;
 
 	if (S_ISREG(entry->mode) || S_ISDIR(entry->mode))
 		rc = daos_handle_is_valid(oh) ? data_stat(entry->mode, oh, &data)
 					      : data_stat_by_oid(dfs, entry, &data);
-	if (rc != 0)
-		return rc;
-	st.st_ino   = dfs_oid2ino(entry->oid);
-	st.st_mode  = entry->mode;
-	st.st_nlink = 1;
-	st.st_uid   = entry->uid;
-	st.st_gid   = entry->gid;
-	st.st_blksize =
-	    (blksize_t)(S_ISREG(entry->mode) && entry->chunk_size != 0 ? entry->chunk_size
-								       : dfs->attr.da_chunk_size);
-	st_set_size(&st, data.st_size);
-	st_set_times(&st, entry, data.st_max_epoch);
-	*ret_st = st;
-	return 0;
+	if (rc == 0)
+		entry_to_stat(dfs, entry, &data, ret_st);
+	return rc;
+}
+
+void
+dfs_entry_stat_new(dfs_t *dfs, const struct dfs_entry *entry, struct stat *ret_st)
+{
+	daos_array_stbuf_t data = {.st_size = S_ISDIR(entry->mode) ? STAT_DIR_BYTES : entry->size};
+
+	entry_to_stat(dfs, entry, &data, ret_st);
 }
 
 int
