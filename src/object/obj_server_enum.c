@@ -286,24 +286,17 @@ query_key_room(crt_rpc_t *rpc, const d_iov_t *given, bool wanted, d_iov_t *ret_k
 	return 0;
 }
 
-/** VOS tells an object's newest change along with any key query, whether that finds something or not. */
+/** An object without changes is none to VOS. */
 static MAY_YIELD int
 query_newest(struct obj_call *call, const struct obj_query_in *in)
 {
-	struct obj_query_out *out  = call->rpc->cr_output;
-	uint64_t              zero = 0;
+	struct obj_query_out *out       = call->rpc->cr_output;
 	daos_epoch_t          max_write = 0;
-	daos_recx_t           recx;
-	daos_key_t            key;
 	int                   rc;
 
-	d_iov_set(&key, &zero, sizeof(zero));
-	rc = vos_obj_query_key(obj_call_vos(call), in->hdr.oid, DAOS_GET_RECX | DAOS_GET_MAX, call->epoch,
-			       &key, &key, &recx, NULL, &max_write);
-	if (rc != 0 && rc != -DER_NONEXIST)
-		return rc;
+	rc = vos_obj_query_key(obj_call_vos(call), in->hdr.oid, 0, call->epoch, NULL, NULL, NULL, NULL, &max_write);
 	out->max_epoch = max_write;
-	return 0;
+	return rc == -DER_NONEXIST ? 0 : rc;
 }
 
 static MAY_YIELD int

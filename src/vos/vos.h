@@ -118,7 +118,8 @@ typedef int (*vos_iter_cb_t)(const struct vos_iter_entry *ent, void *arg);
 MAY_YIELD int vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_anchor_t *anchor, vos_iter_cb_t cb, void *arg) MUST_CHECK;
 
 /** DAOS_GET_DKEY/AKEY/RECX | DAOS_GET_MAX/MIN, on integer keys as in daos_obj_query_key(). Key memory is the caller's (8 bytes).
- *  @ret_cell_size: record size of the extents found; @ret_max_write: newest change of the object; both may be NULL. -DER_NONEXIST. */
+ *  @ret_cell_size: record size of the extents found; @ret_max_write: newest change of the object; both may be NULL.
+ *  Flags 0: that alone, keys and recx may be NULL. -DER_NONEXIST. */
 MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, daos_epoch_t epoch, daos_key_t *dkey, daos_key_t *akey,
 				daos_recx_t *recx, daos_size_t *ret_cell_size, daos_epoch_t *ret_max_write) MUST_CHECK;
 

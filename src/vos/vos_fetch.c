@@ -209,7 +209,7 @@ MAY_YIELD static int
 plan_settle(struct vos_io *io)
 {
 	struct vos_pool *pool = io->cont->pool;
-	uint64_t	 dram;
+	uint64_t	 dram = 0;
 	uint64_t	 dma;
 	int		 rc;
 

@@ -170,6 +170,8 @@ query_check(const struct query *q, const daos_key_t *dkey, const daos_key_t *ake
 	uint32_t what = q->flags & (DAOS_GET_DKEY | DAOS_GET_AKEY | DAOS_GET_RECX);
 	uint32_t end = q->flags & (DAOS_GET_MAX | DAOS_GET_MIN);
 
+	if (q->flags == 0)
+		return 0;
 	if (what == 0 || (end != DAOS_GET_MAX && end != DAOS_GET_MIN) || q->epoch == 0 ||
 	    dkey == NULL || dkey->iov_buf == NULL)
 		return -DER_INVAL;
@@ -214,6 +216,8 @@ vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, da
 		*ret_max_write = vos_ver_max(vos_inc_change(&obj->inc),
 					     vos_inc_punch_last(cont->pool->umem, &obj->inc))
 				     .epoch;
+	if (flags == 0)
+		return obj == NULL ? -DER_NONEXIST : 0;
 	vos_cont_get(cont);
 	rc = flags & DAOS_GET_DKEY ? dkeys_query(&q) : one_dkey_query(&q);
 	vos_cont_close(cont);

@@ -82,6 +82,12 @@ must(bool ok, const char *what, int rc)
 }
 
 static void
+tell(struct child *c, struct ack ack)
+{
+	must(write(c->fd, &ack, sizeof(ack)) == sizeof(ack), "write", 0);
+}
+
+static void
 updater(void *arg)
 {
 	struct child *c = arg;
@@ -97,7 +103,7 @@ updater(void *arg)
 		if (rc != 0)
 			continue;
 		c->acked[key] = ack.gen;
-		must(write(c->fd, &ack, sizeof(ack)) == sizeof(ack), "write", 0);
+		tell(c, ack);
 		if (me == 0 && n % 50 == 49) {
 			rc = vos_aggregate(c->rig.cont, c->epoch - 20, NULL, NULL);
 			must(rc == 0, "aggregate", rc);
@@ -157,6 +163,8 @@ child_ult(void *arg)
 		must(rc == 0, "fetch", rc);
 		/* The last one may have been done without the word having got out. */
 		must(gen == c->acked[i] || gen == c->acked[i] + 1, "acknowledged value", (int)i);
+		if (gen != c->acked[i])
+			tell(c, (struct ack){i, gen}); /* else it could get ahead by one more */
 		c->acked[i] = gen;
 	}
 	for (i = 0; i < ULT_NR; i++)

@@ -395,6 +395,26 @@ writes_below_the_floor_are_refused(void **state)
 	rig_fini(&rig);
 }
 
+static void
+newest_change_without_a_key_query(void **state)
+{
+	daos_unit_oid_t oid = test_oid(DAOS_OT_MULTI_HASHED, 1);
+	daos_epoch_t	newest = 99;
+	struct rig	rig;
+
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
+	assert_int_equal(vos_obj_query_key(rig.cont, oid, 0, 50, NULL, NULL, NULL, NULL, &newest), -DER_NONEXIST);
+	assert_int_equal(newest, 99);
+	assert_int_equal(value_write(rig.cont, "d", "a", 10, 0, "abc", 4), 0);
+	assert_int_equal(value_write(rig.cont, "e", "b", 7, 0, "abc", 4), 0);
+	assert_int_equal(vos_obj_query_key(rig.cont, oid, 0, 50, NULL, NULL, NULL, NULL, &newest), 0);
+	assert_int_equal(newest, 10);
+	assert_int_equal(vos_obj_punch(rig.cont, oid, 30, 0, NULL, 0, NULL), 0);
+	assert_int_equal(vos_obj_query_key(rig.cont, oid, 0, 50, NULL, NULL, NULL, NULL, &newest), 0);
+	assert_int_equal(newest, 30);
+	rig_fini(&rig);
+}
+
 /* ---- lives ---- */
 
 static void
@@ -625,6 +645,7 @@ group(void)
 	    cmocka_unit_test(bad_arguments_are_refused),
 	    cmocka_unit_test(one_kind_of_value_an_akey),
 	    cmocka_unit_test(writes_below_the_floor_are_refused),
+	    cmocka_unit_test(newest_change_without_a_key_query),
 	    cmocka_unit_test(pools_and_containers_by_name),
 	    cmocka_unit_test(too_large_a_pool_leaves_nothing),
 	    cmocka_unit_test(volatile_pool_lives_until_destroyed),
