@@ -327,13 +327,13 @@ static inline bool
 daos_label_is_valid(const char *label)
 {
 	size_t len;
-	size_t i;
 
-	len = label == NULL ? 0 : strnlen(label, DAOS_PROP_MAX_LABEL_BUF_LEN);
-	if (len == 0 || len > DAOS_PROP_LABEL_MAX_LEN)
+	if (label == NULL || label[0] == '\0')
 		return false;
-	for (i = 0; i < len; i++) {
-		if (!isalnum((unsigned char)label[i]) && strchr("._:-", label[i]) == NULL)
+	for (len = 0; label[len] != '\0'; len++) {
+		if (len == DAOS_PROP_LABEL_MAX_LEN)
+			return false;
+		if (!isalnum((unsigned char)label[len]) && strchr("._:-", label[len]) == NULL)
 			return false;
 	}
 	return !daos_is_valid_uuid_string(label, UUID_SST_NONE);

@@ -179,7 +179,7 @@ drpc_call(const char *sock_path, int32_t module, int32_t method, const void *bod
 	struct drpc_buf out = {0}, in = {0};
 	const uint8_t  *msg;
 	size_t          bytes;
-	int             fd, rc;
+	int             fd = -1, rc;
 
 	if (body_bytes > DRPC_BODY_MAX)
 		return -DER_REC2BIG;

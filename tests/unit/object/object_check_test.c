@@ -151,7 +151,7 @@ test_counts_and_conditions_of_descriptors(void **state)
 static void
 test_buffers(void **state)
 {
-	char        bytes[16];
+	char        bytes[16] = {0};
 	d_iov_t     iovs[2] = {key_of(bytes, 6), key_of(bytes + 6, 4)};
 	d_sg_list_t sgl     = {.sg_nr = 2, .sg_iovs = iovs};
 	daos_recx_t recx    = {0, 10};
