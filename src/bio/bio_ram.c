@@ -12,7 +12,7 @@
 struct bio_ram {
 	uint8_t            *data;
 	uint64_t            bytes;
-	pthread_mutex_t     lock; /**< of all below; held for copies only */
+	pthread_mutex_t     lock; /**< of all below; and of copies while tracking */
 	struct bio_ram_stat stat;
 	bool                async;
 	uint8_t            *durable;    /**< NULL: not tracking */
@@ -100,14 +100,21 @@ bio_ram_track(struct bio_ram *ram)
 void
 bio_ram_fail_after(struct bio_ram *ram, uint64_t op_nr)
 {
+	pthread_mutex_lock(&ram->lock);
 	ram->will_fail = true;
 	ram->ops_left  = op_nr;
+	pthread_mutex_unlock(&ram->lock);
 }
 
 bool
 bio_ram_has_failed(struct bio_ram *ram)
 {
-	return ram->will_fail && ram->ops_left == 0;
+	bool failed;
+
+	pthread_mutex_lock(&ram->lock);
+	failed = ram->will_fail && ram->ops_left == 0;
+	pthread_mutex_unlock(&ram->lock);
+	return failed;
 }
 
 void
@@ -170,11 +177,9 @@ op_admit(struct bio_ram *ram, uint64_t *counter)
 	return ok;
 }
 
-int
-bio_ram_writev(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int nr)
+static int
+copy_in(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int nr)
 {
-	if (!op_admit(ram, &ram->stat.write_nr))
-		return -DER_IO;
 	for (int i = 0; i < nr; i++) {
 		if (!in_range(ram, off, iov[i].iov_len))
 			return -DER_IO;
@@ -187,17 +192,37 @@ bio_ram_writev(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int n
 }
 
 int
+bio_ram_writev(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int nr)
+{
+	int rc;
+
+	if (!op_admit(ram, &ram->stat.write_nr))
+		return -DER_IO;
+	if (ram->dirty == NULL)
+		return copy_in(ram, off, iov, nr);
+	pthread_mutex_lock(&ram->lock); /* a flush of another xstream copies whole sectors */
+	rc = copy_in(ram, off, iov, nr);
+	pthread_mutex_unlock(&ram->lock);
+	return rc;
+}
+
+int
 bio_ram_flush(struct bio_ram *ram)
 {
+	const uint8_t *end, *at;
+
 	if (!op_admit(ram, &ram->stat.flush_nr))
 		return -DER_IO;
 	if (ram->durable == NULL)
 		return 0;
-	for (uint64_t i = 0; i < ram->bytes / SECTOR_BYTES; i++) {
-		if (ram->dirty[i] == 0)
-			continue;
+	end = ram->dirty + ram->bytes / SECTOR_BYTES;
+	pthread_mutex_lock(&ram->lock);
+	for (at = ram->dirty; (at = memchr(at, 1, end - at)) != NULL;) {
+		uint64_t i = at - ram->dirty;
+
 		memcpy(ram->durable + i * SECTOR_BYTES, ram->data + i * SECTOR_BYTES, SECTOR_BYTES);
 		ram->dirty[i] = 0;
 	}
+	pthread_mutex_unlock(&ram->lock);
 	return 0;
 }
