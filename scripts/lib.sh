@@ -19,7 +19,7 @@ mounted() { mountpoint -q "$mnt" 2>/dev/null; }
 start() {
 	local name=$1 log=$2
 	shift 2
-	setsid "$@" >>"$log" 2>&1 </dev/null &
+	setsid "$@" >"$log" 2>&1 </dev/null &
 	echo $! >"$state/pid/$name"
 }
 

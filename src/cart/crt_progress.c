@@ -27,14 +27,6 @@
 #include "cart/crt_internal.h"
 #include "platform/platform.h"
 
-static void
-cpu_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
-
 static int
 epoll_add(int epfd, int fd)
 {
@@ -236,7 +228,7 @@ static void
 spin_once(struct crt_ctx *ctx)
 {
 	pthread_mutex_unlock(&ctx->lock); /* let others send */
-	cpu_relax();
+	plat_cpu_relax();
 	pthread_mutex_lock(&ctx->lock);
 }
 

@@ -18,7 +18,6 @@
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include <poll.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "base/log.h"
@@ -291,7 +290,7 @@ wait_locked(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), 
 			return -DER_TIMEDOUT;
 		if (!blocked && now - start < dctx->spin_ns) {
 			dc_ctx_unlock(dctx); /* let others in */
-			sched_yield();
+			plat_cpu_relax(); /* not sched_yield(): it may give the core away for a whole slice */
 			dc_ctx_lock(dctx);
 			continue;
 		}

@@ -22,6 +22,17 @@ void     plat_random_bytes(void *buf, size_t len);
 /** A random (version 4) UUID. */
 void     plat_uuid_generate(unsigned char uuid[16]);
 
+/** Between two looks of a loop that spins: lets the core's other thread run. */
+static inline void
+plat_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 struct plat_thread;
 /** Start a thread that has all signals blocked but faults. @name at most 15 characters. */
 int  plat_thread_create(const char *name, void (*fn)(void *arg), void *arg,

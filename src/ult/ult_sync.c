@@ -49,16 +49,6 @@ struct woken_list {
 
 /* ---- the lock inside ---- */
 
-static void
-cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 void
 ult_spin_lock(uint32_t *lock)
 {
@@ -68,7 +58,7 @@ ult_spin_lock(uint32_t *lock)
 		while (__atomic_load_n(lock, __ATOMIC_RELAXED) != 0) {
 			if (++spin_nr % SPIN_BEFORE_YIELD == 0)
 				sched_yield(); /* the holder lost its core */
-			cpu_relax();
+			plat_cpu_relax();
 		}
 	}
 }
