@@ -47,7 +47,7 @@ def main():
         except Exception as e:
             bad += 1
             traceback.print_exc(file=sys.stdout)
-            print(f'not ok {fn.__name__}: {str(e)[:300]!r} after {time.monotonic() - begin:.1f} s', flush=True)
+            print(f'not ok {fn.__name__}: {str(e)[-1200:]!r} after {time.monotonic() - begin:.1f} s', flush=True)
     sys.exit(bad > 0)
 
 

@@ -90,7 +90,7 @@ def random_operations_agree_with_a_local_file_system():
         m = c.mount()
         ref = c.dir / 'ref'
         ref.mkdir()
-        dirs, files = [''], []
+        dirs, files, done = [''], [], []
 
         def both(fn):
             out = []
@@ -99,7 +99,8 @@ def random_operations_agree_with_a_local_file_system():
                     out.append(fn(root))
                 except OSError as e:
                     out.append(('error', e.errno))
-            assert out[0] == out[1], f'{out} differ (seed 7)'
+            done.append(f'{len(done)} {op} {f} {name} {detail}: {str(out[1])[:40]}')
+            assert out[0] == out[1], f'{str(out)[:200]} differ after ' + '; '.join(x for x in done if f' {f} ' in x)[-1500:]
             return out[1]
 
         for step in range(1500):
@@ -107,7 +108,7 @@ def random_operations_agree_with_a_local_file_system():
                              'chmod', 'append', 'stat'])
             d = rnd.choice(dirs)
             name = f'{d}/n{rnd.randrange(40)}'.lstrip('/')
-            f = rnd.choice(files) if files else name
+            f, detail = rnd.choice(files) if files else name, ''
             if op == 'create':
                 both(lambda r: (r / name).open('xb').close())
                 files.append(name)
@@ -117,6 +118,8 @@ def random_operations_agree_with_a_local_file_system():
             elif op == 'write':
                 off, data = rnd.randrange(3 << 20), rnd.randbytes(rnd.choice([1, 100, 4096, 70000, 1500000]))
 
+                detail = f'{off}+{len(data)}'
+
                 def put(r):
                     with open(r / f, 'r+b') as h:
                         h.seek(off)
@@ -124,6 +127,8 @@ def random_operations_agree_with_a_local_file_system():
                 both(put)
             elif op == 'append':
                 data = rnd.randbytes(rnd.randrange(5000))
+
+                detail = f'+{len(data)}'
 
                 def add(r):
                     with open(r / f, 'ab') as h:
@@ -138,7 +143,7 @@ def random_operations_agree_with_a_local_file_system():
                         return h.read(n)
                 both(get)
             elif op == 'truncate':
-                n = rnd.randrange(2 << 20)
+                n = detail = rnd.randrange(2 << 20)
                 both(lambda r: os.truncate(r / f, n))
             elif op == 'unlink':
                 both(lambda r: os.unlink(r / f))
@@ -178,7 +183,8 @@ def posix_errors():
         expect_errno(errno.ENOTDIR, os.listdir, m / 'd/f')
         expect_errno(errno.EISDIR, open, m / 'd', 'w')
         expect_errno(errno.ENAMETOOLONG, os.stat, m / ('n' * 256))
-        expect_errno(errno.ENOTDIR, os.rename, m / 'd', m / 'd/f')
+        (m / 'e').write_text('y')
+        expect_errno(errno.ENOTDIR, os.rename, m / 'd', m / 'e')
         expect_errno(errno.EINVAL, os.rename, m / 'd', m / 'd/sub')
         os.symlink('loop', m / 'loop')
         expect_errno(errno.ELOOP, open, m / 'loop')
