@@ -252,71 +252,20 @@ reply_values(crt_rpc_t *rpc, const struct obj_rw_in *in, struct vos_io *io)
 	return move_values(rpc, CRT_BULK_PUT, io, in->iods.nr, in->rooms.v, in->bulk);
 }
 
+/** Record sizes alone, without reading a byte of what may be very long. */
 static int
-first_size_cb(const struct vos_iter_entry *ent, void *arg)
-{
-	*(uint64_t *)arg = ent->rsize;
-	return 1;
-}
-
-/** Record sizes alone, without reading a byte of what may be very long: those of the first entries found. */
-static MAY_YIELD int
 fetch_sizes(struct obj_call *call, const struct obj_rw_in *in)
 {
 	struct obj_rw_out *out = call->rpc->cr_output;
-	int                rc  = 0;
 
 	out->sizes.v = crt_req_alloc(call->rpc, in->iods.nr * sizeof(uint64_t));
 	if (out->sizes.v == NULL)
 		return -DER_NOMEM;
 	out->sizes.nr = in->iods.nr;
-	for (uint32_t i = 0; rc == 0 && i < in->iods.nr; i++) {
-		bool                  array  = in->iods.v[i].iod_type == DAOS_IOD_ARRAY;
-		daos_anchor_t         anchor = {0};
-		struct vos_iter_param param  = {.cont  = obj_call_vos(call),
-						.oid   = in->hdr.oid,
-						.dkey  = in->dkey,
-						.akey  = in->iods.v[i].iod_name,
-						.epoch = call->epoch};
-
-		out->sizes.v[i] = 0;
-		rc = vos_iterate(&param, array ? VOS_ITER_RECX : VOS_ITER_SINGLE, &anchor,
-				 first_size_cb, &out->sizes.v[i]);
-		if (rc == -DER_NONEXIST)
-			rc = 0;
-	}
-	return rc;
-}
-
-/** Conditions of a fetch of sizes: one record of each array is enough to look at them. */
-static MAY_YIELD int
-check_fetch_conds(struct obj_call *call, const struct obj_rw_in *in)
-{
-	daos_iod_t    *iods;
-	struct vos_io *io;
-	int            rc;
-
-	if (in->hdr.conds == 0)
-		return 0;
-	iods = crt_req_alloc(call->rpc, in->iods.nr * sizeof(*iods));
-	if (iods == NULL)
-		return -DER_NOMEM;
-	for (uint32_t i = 0; i < in->iods.nr; i++) {
-		iods[i]          = in->iods.v[i];
-		iods[i].iod_size = DAOS_REC_ANY;
-		if (iods[i].iod_type != DAOS_IOD_ARRAY)
-			continue;
-		iods[i].iod_nr    = 1;
-		iods[i].iod_recxs = crt_req_alloc(call->rpc, sizeof(daos_recx_t));
-		if (iods[i].iod_recxs == NULL)
-			return -DER_NOMEM;
-		*iods[i].iod_recxs = (daos_recx_t){.rx_nr = 1};
-	}
-	rc = vos_fetch_begin(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey,
-			     in->iods.nr, iods, &io);
-	if (rc == 0)
-		vos_fetch_end(io);
-	return rc;
+	for (uint32_t i = 0; i < in->iods.nr; i++)
+		in->iods.v[i].iod_size = DAOS_REC_ANY; /* extents may be longer than what could be read */
+	return vos_fetch_sizes(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey, in->iods.nr,
+			       in->iods.v, out->sizes.v);
 }
 
 static MAY_YIELD int
@@ -328,10 +277,8 @@ do_fetch(struct obj_call *call, const struct obj_rw_in *in)
 	rc = check_fetch(in);
 	if (rc != 0)
 		return rc;
-	if (in->hdr.flags & OBJ_RF_SIZE_ONLY) {
-		rc = check_fetch_conds(call, in);
-		return rc == 0 ? fetch_sizes(call, in) : rc;
-	}
+	if (in->hdr.flags & OBJ_RF_SIZE_ONLY)
+		return fetch_sizes(call, in);
 	rc = vos_fetch_begin(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey,
 			     in->iods.nr, in->iods.v, &io);
 	if (rc != 0)

@@ -85,6 +85,9 @@ MAY_YIELD int vos_update_end(struct vos_io *io, int rc) MUST_CHECK;
 MAY_YIELD int vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
 			      unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io) MUST_CHECK;
 MAY_YIELD void vos_fetch_end(struct vos_io *io);
+/** Record sizes alone, [nr], of what is there in the extents given; 0: nothing. Reads no data. */
+int vos_fetch_sizes(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
+		    unsigned nr, const daos_iod_t *iods, uint64_t *sizes) MUST_CHECK;
 /** Both with the caller's memory: copies. Fetch sets iod_size, sg_nr_out and iov_len. */
 MAY_YIELD int vos_obj_update(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags, const daos_key_t *dkey,
 			     unsigned nr, const daos_iod_t *iods, const d_sg_list_t *sgls) MUST_CHECK;

@@ -327,6 +327,45 @@ runs_read(struct vos_io *io)
 	return reads.rc;
 }
 
+static int
+fetch_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io)
+{
+	struct vos_io *io;
+	int	       rc;
+
+	rc = vos_io_new(cont, cond, &io);
+	if (rc != 0)
+		return rc;
+	io->rsizes = calloc(cond->nr, sizeof(*io->rsizes));
+	io->piece_first = calloc(cond->nr + 1, sizeof(*io->piece_first));
+	if (io->rsizes == NULL || io->piece_first == NULL) {
+		vos_io_free(io);
+		return -DER_NOMEM;
+	}
+	*ret_io = io;
+	return 0;
+}
+
+int
+vos_fetch_sizes(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
+		const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, uint64_t *sizes)
+{
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
+	struct vos_io  *io;
+	uint64_t	dram;
+	uint64_t	dma;
+	int		rc;
+
+	rc = fetch_new(cont, &cond, &io);
+	if (rc != 0)
+		return rc;
+	rc = plan_make(io, &dram, &dma);
+	if (rc == 0)
+		memcpy(sizes, io->rsizes, nr * sizeof(*sizes));
+	vos_io_free(io);
+	return rc;
+}
+
 MAY_YIELD int
 vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 		const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io)
@@ -335,14 +374,10 @@ vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, 
 	struct vos_io  *io;
 	int		rc;
 
-	rc = vos_io_new(cont, &cond, &io);
+	rc = fetch_new(cont, &cond, &io);
 	if (rc != 0)
 		return rc;
-	io->rsizes = calloc(nr, sizeof(*io->rsizes));
-	io->piece_first = calloc(nr + 1, sizeof(*io->piece_first));
-	rc = io->rsizes == NULL || io->piece_first == NULL ? -DER_NOMEM : 0;
-	if (rc == 0)
-		rc = plan_settle(io);
+	rc = plan_settle(io);
 	if (rc == 0)
 		rc = sgls_build(io);
 	if (rc == 0 && io->run_nr > 0) {

@@ -395,6 +395,40 @@ writes_below_the_floor_are_refused(void **state)
 	rig_fini(&rig);
 }
 
+/** Record size of what is at @idx. */
+static uint64_t
+record_size(struct vos_cont *cont, uint64_t dkey, uint64_t epoch, uint64_t idx)
+{
+	daos_key_t     key = int_key_of(&dkey);
+	daos_recx_t    recx = {idx, 1};
+	daos_iod_t     iod = {.iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_nr = 1, .iod_recxs = &recx};
+	uint64_t       size;
+
+	assert_int_equal(vos_fetch_sizes(cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), epoch, 0, &key, 1, &iod, &size), 0);
+	return size;
+}
+
+static void
+nothing_has_no_record_size(void **state)
+{
+	uint64_t    dkey = 1;
+	daos_key_t  key = int_key_of(&dkey);
+	daos_recx_t recx = {2, (1 << 20) - 2};
+	daos_iod_t  iod = {.iod_name = key_of("a"), .iod_type = DAOS_IOD_ARRAY, .iod_nr = 1, .iod_recxs = &recx};
+	struct rig  rig;
+
+	rig_init(&rig, RIG_VOLATILE, &(struct rig_size){4 << 20, 0});
+	assert_int_equal(array_write(rig.cont, 1, 10, 0, 1, 'x'), 0);
+	assert_int_equal(array_write(rig.cont, 1, 11, 1, 1, 'y'), 0);
+	assert_int_equal(record_size(rig.cont, 1, 20, 1), 1);
+	assert_int_equal(record_size(rig.cont, 1, 20, 99999), 0); /* never written */
+	assert_int_equal(vos_obj_update(rig.cont, test_oid(DAOS_OT_ARRAY_BYTE, 1), 21, 0, &key, 1, &iod, NULL), 0);
+	assert_int_equal(record_size(rig.cont, 1, 30, 99999), 0); /* punched */
+	assert_int_equal(record_size(rig.cont, 1, DAOS_EPOCH_MAX, 99999), 0);
+	assert_int_equal(record_size(rig.cont, 1, 30, 1), 1);
+	rig_fini(&rig);
+}
+
 static void
 newest_change_without_a_key_query(void **state)
 {
@@ -645,6 +679,7 @@ group(void)
 	    cmocka_unit_test(bad_arguments_are_refused),
 	    cmocka_unit_test(one_kind_of_value_an_akey),
 	    cmocka_unit_test(writes_below_the_floor_are_refused),
+	    cmocka_unit_test(nothing_has_no_record_size),
 	    cmocka_unit_test(newest_change_without_a_key_query),
 	    cmocka_unit_test(pools_and_containers_by_name),
 	    cmocka_unit_test(too_large_a_pool_leaves_nothing),
