@@ -136,6 +136,23 @@ entry_init(struct open_args *a, struct dfs_entry *e)
 	return dfs_oid_new(a->dfs, a->parent, a->mode, a->cid, &e->oid);
 }
 
+/**
+ * The name is there: by us? A request whose answer was lost, because the engine died with it, is sent again and then
+ * finds what it made itself. No two creations have the same object.
+ */
+static bool
+is_made_by_us(struct open_args *a, const struct dfs_entry *ours)
+{
+	struct dfs_entry there;
+	bool             same;
+
+	if (dfs_entry_fetch(a->parent->oh, a->name, false, &there) != 0)
+		return false;
+	same = there.oid.lo == ours->oid.lo && there.oid.hi == ours->oid.hi;
+	free(there.value);
+	return same;
+}
+
 static int
 create(struct open_args *a, dfs_obj_t **ret_obj)
 {
@@ -145,6 +162,8 @@ create(struct open_args *a, dfs_obj_t **ret_obj)
 	rc = entry_init(a, &entry);
 	if (rc == 0)
 		rc = dfs_entry_insert(a->parent->oh, a->name, &entry);
+	if (rc == EEXIST && is_made_by_us(a, &entry))
+		rc = 0;
 	if (rc == 0)
 		rc = dfs_obj_from_entry(a->dfs, a->parent->oid, a->name, a->flags, &entry, ret_obj);
 	if (rc == 0 && a->stbuf != NULL)

@@ -236,6 +236,11 @@ def cli_17_mount_by_mount_8():
     c.run('mount.fuse3', 'dfuse', mnt, '-o', 'pool=sxb,container=f', check=True)
     (mnt / 'x').write_text('1')
     c.run('umount', mnt, check=True)
+    # mount(8) looks in the system's directories alone: show it one that has dfuse, as if it were installed
+    over = c.dir / 'bin'
+    over.mkdir()
+    (over / 'dfuse').symlink_to((cluster.bindir / 'dfuse').resolve())
+    c.run('mount', '-t', 'overlay', 'overlay', '-o', f'lowerdir={over}:/usr/bin', '/usr/bin', check=True)
     fstab = c.dir / 'table'
     fstab.write_text(f'dfuse {mnt} fuse3 pool=sxb,container=f,auto,x-systemd.requires=daos_agent.service 0 0\n')
     c.run('mount', '-T', fstab, mnt, check=True)
