@@ -134,6 +134,8 @@ void server_upcalls_stop(struct server *srv);
 
 /* ---- server_ms.c, server_ms_pool.c: the management service ---- */
 int method_join(struct server *srv, json_t *req, struct answer *a);
+/** The engine that asked to join is set up: it serves. */
+int method_joined(struct server *srv, json_t *req, struct answer *a);
 int method_system_query(struct server *srv, json_t *req, struct answer *a);
 int method_system_start(struct server *srv, json_t *req, struct answer *a);
 int method_system_stop(struct server *srv, json_t *req, struct answer *a);

@@ -253,6 +253,13 @@ join_engine(struct server_engine *eng)
 	if (rc == 0)
 		rc = call_status(eng, DRPC_METHOD_MGMT_SET_UP, &empty.base);
 	json_decref(a.response);
+	if (rc == 0) {
+		a = (struct answer){0};
+		req = json_pack("{s:s}", "uuid", uuid);
+		rc = server_ms_call(srv, "system/joined", req, &a);
+		json_decref(req);
+		json_decref(a.response);
+	}
 	if (rc != 0)
 		snprintf(eng->error, sizeof(eng->error), "rank %u could not be set up: %s", eng->rank, d_errdesc(rc));
 	return rc;

@@ -133,7 +133,8 @@ start_all(struct server *srv)
 		size_t  i;
 
 		json_array_foreach(server_db_members(srv->db), i, m)
-			if (strcmp(db_str(m, "state"), "joined") == 0 && strcmp(db_str(m, "addr"), srv->addr) == 0)
+			if ((strcmp(db_str(m, "state"), "joined") == 0 || strcmp(db_str(m, "state"), "joining") == 0) &&
+			    strcmp(db_str(m, "addr"), srv->addr) == 0)
 				json_object_set_new(m, "state", json_string("stopped"));
 	}
 	if (rc == 0)

@@ -32,6 +32,13 @@ is_joined(const json_t *m)
 	return strcmp(db_str(m, "state"), "joined") == 0;
 }
 
+/** Runs and can be reached: joined, or about to be, when its engine is set up. */
+static bool
+is_mapped(const json_t *m)
+{
+	return is_joined(m) || strcmp(db_str(m, "state"), "joining") == 0;
+}
+
 static uint32_t
 bump_version(struct server *srv)
 {
@@ -50,7 +57,7 @@ joined_members(struct server *srv)
 	size_t  i;
 
 	json_array_foreach(server_db_members(srv->db), i, m)
-		if (is_joined(m))
+		if (is_mapped(m))
 			json_array_append_new(out, json_pack("{s:O, s:O}", "rank", json_object_get(m, "rank"), "uri", json_object_get(m, "uri")));
 	return out;
 }
@@ -154,7 +161,7 @@ method_join(struct server *srv, json_t *req, struct answer *a)
 	for (i = 0; i < ARRAY_NR(copied); i++)
 		if (json_object_get(req, copied[i]) != NULL)
 			json_object_set(m, copied[i], json_object_get(req, copied[i]));
-	json_object_set_new(m, "state", json_string("joined"));
+	json_object_set_new(m, "state", json_string("joining"));
 	json_object_set_new(m, "info", json_string(""));
 	bump_version(srv);
 	rc = save_db(srv, a);
@@ -167,6 +174,22 @@ method_join(struct server *srv, json_t *req, struct answer *a)
 	/* The others must know the new rank before it begins to talk to them. */
 	if (rc == 0 && others)
 		server_ms_distribute(srv);
+	return rc;
+}
+
+int
+method_joined(struct server *srv, json_t *req, struct answer *a)
+{
+	json_t *m;
+	int     rc = -DER_NONEXIST;
+
+	pthread_mutex_lock(&srv->lock);
+	m = server_db_member_by_uuid(srv->db, db_str(req, "uuid"));
+	if (m != NULL) {
+		json_object_set_new(m, "state", json_string("joined"));
+		rc = save_db(srv, a);
+	}
+	pthread_mutex_unlock(&srv->lock);
 	return rc;
 }
 
@@ -463,7 +486,7 @@ method_system_erase(struct server *srv, json_t *req, struct answer *a)
 	json_object_set_new(req, "hosts", json_string(""));
 	pthread_mutex_lock(&srv->lock);
 	json_array_foreach(server_db_members(srv->db), i, r) {
-		if (is_joined(r)) {
+		if (is_mapped(r)) {
 			pthread_mutex_unlock(&srv->lock);
 			return answer_fail(a, -DER_BUSY, "rank %u is running: stop the system first with `dmg system stop`",
 					   (unsigned)db_int(r, "rank"));
@@ -516,7 +539,7 @@ method_attach_info(struct server *srv, json_t *req, struct answer *a)
 	}
 	pthread_mutex_lock(&srv->lock);
 	json_array_foreach(server_db_members(srv->db), i, m) {
-		if (!is_joined(m))
+		if (!is_mapped(m))
 			continue;
 		json_array_append_new(uris, json_pack("{s:O, s:s, s:i, s:I}", "rank", json_object_get(m, "rank"), "uri", db_str(m, "uri"),
 						      "provider_idx", 0, "num_ctxs", (json_int_t)db_int(m, "nctxs")));
