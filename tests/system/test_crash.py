@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """kill -9 of the engine in the middle of a copy, at a random moment, 20 times: what was synced is there, what is there is
 whole, and the file system is consistent. A file that was not synced may be missing, short or empty, never wrong."""
-import os, pathlib, random, signal, subprocess, threading
+import os, pathlib, random, signal, subprocess, sys
 import cluster
 from cluster import Cluster, wait_until
 
-cluster.isolate()
+if sys.argv[1:2] != ['--copy']:
+    cluster.isolate()
 ROUNDS = int(os.environ.get('ROUNDS', '20'))
 
 
@@ -14,21 +15,46 @@ def content(seed, size):
     return random.Random(seed).randbytes(size)
 
 
-class Copier(threading.Thread):
-    """Writes files and syncs each; what it was told is durable goes into `synced`."""
+class Copier:
+    """A process that writes files and syncs each; what it was told is durable stands in its journal, on a local disk. A process
+    of its own: one that starts others must not have files of the mount open, or their start waits for the engine."""
 
-    def __init__(self, root, rnd):
-        super().__init__()
-        self.root, self.rnd, self.synced, self.begun, self.error, self.stop = root, rnd, {}, {}, None, False
+    def __init__(self, c, root, seed):
+        self.journal = c.dir / f'journal-{seed}'
+        self.journal.write_text('')
+        self.p = subprocess.Popen([sys.executable, __file__, '--copy', root, self.journal, str(seed)], env=c.env, stdin=subprocess.DEVNULL)
 
-    def run(self):
+    def read(self, kind):
+        lines = [line.split() for line in self.journal.read_text().splitlines(True) if line.endswith('\n')]
+        return {x[1]: (int(x[2]), int(x[3])) for x in lines if x[0] == kind}
+
+    @property
+    def synced(self):
+        return self.read('synced')
+
+    @property
+    def begun(self):
+        return self.read('begun')
+
+    @property
+    def error(self):
+        return [line for line in self.journal.read_text().splitlines() if line.startswith('error')]
+
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        assert self.p.wait(250) == 0
+
+
+def copy(root, journal, seed):
+    rnd, going = random.Random(seed), [True]
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    with open(journal, 'a', buffering=1) as log:
         i = 0
-        while not self.stop and i < 100000:
-            size = self.rnd.choice([0, 10, 5000, 40000, 1 << 20, 3 << 20])
-            name = f'f{i}'
-            self.begun[name] = (i, size)
+        while going and i < 100000:
+            size = rnd.choice([0, 10, 5000, 40000, 1 << 20, 3 << 20])
+            log.write(f'begun f{i} {i} {size}\n')
             try:
-                fd = os.open(self.root / name, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o644)
+                fd = os.open(f'{root}/f{i}', os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o644)
                 try:
                     data, done = content(i, size), 0
                     while done < size:
@@ -36,20 +62,20 @@ class Copier(threading.Thread):
                     os.fsync(fd)
                 finally:
                     os.close(fd)
-                self.synced[name] = (i, size)
+                log.write(f'synced f{i} {i} {size}\n')
             except OSError as e:
-                self.error = e
+                log.write(f'error f{i} {e}\n')
             i += 1
 
 
 def check(root, copier):
-    have = set(os.listdir(root))
-    for name, (seed, size) in copier.synced.items():
+    have, synced, begun = set(os.listdir(root)), copier.synced, copier.begun
+    for name, (seed, size) in synced.items():
         assert name in have, f'{name} was synced and is gone'
         assert (root / name).read_bytes() == content(seed, size), f'{name} was synced and differs'
-    for name in have - set(copier.synced):
-        assert name in copier.begun, f'{name} was never written'
-        seed, size = copier.begun[name]
+    for name in have - set(synced):
+        assert name in begun, f'{name} was never written'
+        seed, size = begun[name]
         got, want = (root / name).read_bytes(), content(seed, size)
         assert len(got) <= size, f'{name} is longer than what was written'
         # chunks that were written are right; those that were not read as zeroes
@@ -69,8 +95,7 @@ def kill_the_engine_in_the_middle_of_a_copy():
         for round in range(ROUNDS):
             root = m / f'round{round}'
             root.mkdir()
-            copier = Copier(root, rnd)
-            copier.start()
+            copier = Copier(c, root, rnd.randrange(1 << 30))
             at = rnd.randrange(1, 60)
             wait_until('some files', lambda: len(copier.synced) >= at or copier.error, 120)
             old = c.engine_pid()
@@ -80,9 +105,8 @@ def kill_the_engine_in_the_middle_of_a_copy():
             # The mount lives on: the copy goes on as soon as the engine is back.
             n = len(copier.synced)
             wait_until('the copy goes on', lambda: len(copier.synced) > n + 3 or copier.error, 120)
-            copier.stop = True
-            copier.join()
-            assert copier.error is None, f'round {round}: the application saw {copier.error}'
+            copier.stop()
+            assert not copier.error, f'round {round}: the application saw {copier.error}'
             check(root, copier)
             subprocess.run(['rm', '-r', root], check=True)
 
@@ -96,21 +120,21 @@ def power_off_everything_while_writing():
         c.pool(size='1500MB')
         c.cont()
         m = c.mount()
-        copier = Copier(m, rnd)
-        copier.start()
+        copier = Copier(c, m, rnd.randrange(1 << 30))
         wait_until('some files', lambda: len(copier.synced) >= 30 or copier.error, 120)
         pid = c.engine_pid()
         c.procs['server0'].kill()
         os.kill(pid, signal.SIGKILL)
         c.procs['agent'].kill()
-        synced = dict(copier.synced)
-        copier.stop = True
+        copier.p.send_signal(signal.SIGTERM)
         for p in ('server0', 'agent'):
             c.procs.pop(p).wait()
         c.up(format=False)
-        copier.join(150)
-        copier.synced = synced
+        assert copier.p.wait(250) == 0
         check(m, copier)
 
 
-cluster.main()
+if sys.argv[1:2] == ['--copy']:
+    copy(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+else:
+    cluster.main()
