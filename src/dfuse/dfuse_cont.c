@@ -33,7 +33,8 @@ pool_connect(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool)
 		return ENOMEM;
 	rc = daos_pool_connect(name, d->args.sys[0] == '\0' ? NULL : d->args.sys,
 			       d->args.read_only ? DAOS_PC_RO : DAOS_PC_RW, &pool->poh, &info, NULL);
-	if (rc != 0) {
+	if (rc != 0) { /* the errno says less */
+		D_ERROR("pool %s: " DF_RC, name, DP_RC(rc));
 		free(pool);
 		return daos_der2errno(rc);
 	}
