@@ -197,10 +197,7 @@ def damaged_device_superblock():
         with open(disk, 'r+b') as f:
             f.write(head)
         c.up(format=False)
-        m = c.dir / 'mnt'
-        m.mkdir(exist_ok=True)
-        wait_until('a mount', lambda: c.run('dfuse', '-m', m, '--pool', 'tank', '--container', 'home').rc == 0)
-        c.mounts.append(m)
+        m = c.mount()
         assert (m / 'file').read_bytes() == b'important' * 10000
 
 

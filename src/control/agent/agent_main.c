@@ -102,7 +102,10 @@ str_of(const json_t *obj, const char *key)
 	return text ? text : "";
 }
 
-/** The server's answer, at most CACHE_NS old; an older one when no server answers now. */
+/**
+ * The server's answer, at most CACHE_NS old; an older one when no server answers now. One without ranks is not kept: the
+ * system is starting, and who asks next wants to know what has joined since.
+ */
 static int
 attach_info(struct agent *ag, char *errors, size_t errors_bytes)
 {
@@ -111,7 +114,8 @@ attach_info(struct agent *ag, char *errors, size_t errors_bytes)
 	json_t                  *resp;
 	int                      rc;
 
-	if (ag->attach != NULL && !ag->cfg->disable_caching && now - ag->attach_ns < CACHE_NS)
+	if (!ag->cfg->disable_caching && json_array_size(json_object_get(ag->attach, "rank_uris")) > 0 &&
+	    now - ag->attach_ns < CACHE_NS)
 		return 0;
 	rc = ctl_ms_call(ag->http, ag->cfg->access_points_count ? ag->cfg->access_points : (const char **)dflt,
 			 ag->cfg->access_points_count ? ag->cfg->access_points_count : 1, ag->cfg->port, "attach-info", NULL, &resp, errors,
