@@ -6,9 +6,8 @@
  * next poll that handled something (event_seq), or take over when the first one leaves. The one
  * that progresses spins for a while that adapts to how often spinning paid off, then blocks.
  *
- * What a sleeper blocks on is one epoll descriptor with three in it: the endpoint's, an eventfd for
- * other threads that queue work (crt_wake), and a timerfd for the earliest timeout and for
- * endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's scheduler that
+ * What a sleeper blocks on is one pollset with three descriptors in it: the endpoint's, an event for
+ * other threads that queue work (crt_wake), and an alarm for the earliest timeout and for endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's scheduler that
  * blocks on crt_context_fd() needs nothing else.
  *
  * Invariants:
@@ -19,35 +18,16 @@
  */
 #define D_LOGFAC LOG_FAC_CART
 #include <errno.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
 #include "platform/platform.h"
 
-static int
-epoll_add(int epfd, int fd)
-{
-	struct epoll_event ev = {.events = EPOLLIN};
-
-	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
-}
-
-static void
-fd_close(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 void
 crt_wait_fini(struct crt_ctx *ctx)
 {
-	fd_close(ctx->epfd);
-	fd_close(ctx->wakefd);
-	fd_close(ctx->timerfd);
+	plat_fd_close(ctx->epfd);
+	plat_fd_close(ctx->wakefd);
+	plat_fd_close(ctx->timerfd);
 	pthread_cond_destroy(&ctx->waiters);
 }
 
@@ -63,12 +43,13 @@ crt_wait_init(struct crt_ctx *ctx)
 	pthread_cond_init(&ctx->waiters, &attr);
 	pthread_condattr_destroy(&attr);
 	ctx->timer_ns = UINT64_MAX;
-	ctx->epfd     = epoll_create1(EPOLL_CLOEXEC);
-	ctx->wakefd   = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ctx->timerfd  = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	ctx->epfd     = plat_pollset_open();
+	ctx->wakefd   = plat_event_open();
+	ctx->timerfd  = plat_alarm_open();
 	ok = ctx->epfd >= 0 && ctx->wakefd >= 0 && ctx->timerfd >= 0 &&
-	     epoll_add(ctx->epfd, ctx->wakefd) == 0 && epoll_add(ctx->epfd, ctx->timerfd) == 0 &&
-	     (na_fd < 0 || epoll_add(ctx->epfd, na_fd) == 0);
+	     plat_pollset_add(ctx->epfd, ctx->wakefd, NULL) == 0 &&
+	     plat_pollset_add(ctx->epfd, ctx->timerfd, NULL) == 0 &&
+	     (na_fd < 0 || plat_pollset_add(ctx->epfd, na_fd, NULL) == 0);
 	if (ok)
 		return 0;
 	D_ERROR("context %d cannot make its descriptors: errno %d; is the limit of open files "
@@ -80,11 +61,8 @@ crt_wait_init(struct crt_ctx *ctx)
 void
 crt_wake(struct crt_ctx *ctx)
 {
-	static const uint64_t one = 1;
-
-	if (!ctx->sleeping || ctx->woken)
-		return;
-	ctx->woken = write(ctx->wakefd, &one, sizeof(one)) == sizeof(one);
+	if (ctx->sleeping && !ctx->woken)
+		ctx->woken = plat_event_set(ctx->wakefd);
 }
 
 void
@@ -98,15 +76,13 @@ crt_unlock_sent(struct crt_ctx *ctx)
 static void
 sleep_end(struct crt_ctx *ctx)
 {
-	uint64_t v;
-
 	if (!ctx->sleeping)
 		return;
 	ctx->sleeping = false;
-	if (ctx->woken && read(ctx->wakefd, &v, sizeof(v)) == sizeof(v))
+	if (ctx->woken && plat_event_clear(ctx->wakefd))
 		ctx->woken = false;
 	if (ctx->timer_ns != UINT64_MAX && plat_now_ns() >= ctx->timer_ns &&
-	    read(ctx->timerfd, &v, sizeof(v)) == sizeof(v))
+	    plat_alarm_clear(ctx->timerfd))
 		ctx->timer_ns = UINT64_MAX;
 }
 
@@ -144,17 +120,14 @@ next_timeout(struct crt_ctx *ctx)
 static void
 timer_set(struct crt_ctx *ctx)
 {
-	uint64_t          at     = next_timeout(ctx);
-	uint32_t          repoll = na_ep_repoll_us(ctx->ep);
-	struct itimerspec its    = {0};
+	uint64_t at     = next_timeout(ctx);
+	uint32_t repoll = na_ep_repoll_us(ctx->ep);
 
 	if (repoll != UINT32_MAX)
 		at = MIN_OF(at, plat_now_ns() + repoll * NSEC_PER_USEC);
 	if (at >= ctx->timer_ns)
 		return; /* invariant 2 */
-	its.it_value.tv_sec  = at / NSEC_PER_SEC;
-	its.it_value.tv_nsec = at % NSEC_PER_SEC;
-	if (timerfd_settime(ctx->timerfd, TFD_TIMER_ABSTIME, &its, NULL) == 0)
+	if (plat_alarm_set(ctx->timerfd, at))
 		ctx->timer_ns = at;
 }
 
@@ -214,13 +187,11 @@ spin_adapt(struct crt_ctx *ctx, uint64_t waited_ns)
 static void
 ctx_block(struct crt_ctx *ctx, uint64_t now, uint64_t deadline_ns)
 {
-	struct epoll_event ev;
-	uint64_t           left_ms = UINT64_MAX;
+	void *ptr;
 
-	if (deadline_ns != UINT64_MAX)
-		left_ms = (deadline_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
 	pthread_mutex_unlock(&ctx->lock);
-	(void)epoll_wait(ctx->epfd, &ev, 1, left_ms > INT32_MAX ? -1 : (int)left_ms);
+	(void)plat_pollset_wait(ctx->epfd, deadline_ns == UINT64_MAX ? PLAT_WAIT_FOREVER : deadline_ns - now,
+				&ptr, 1);
 	pthread_mutex_lock(&ctx->lock);
 }
 
@@ -251,7 +222,7 @@ progress_until(struct crt_ctx *ctx, uint64_t deadline_ns)
 			start = now;
 		if (now >= deadline_ns)
 			return -DER_TIMEDOUT;
-		if (now - start < ctx->spin_ns || !ctx_arm(ctx))
+		if ((PLAT_SPIN_PAYS && now - start < ctx->spin_ns) || !ctx_arm(ctx))
 			spin_once(ctx);
 		else
 			ctx_block(ctx, now, deadline_ns);

@@ -16,12 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <daos_errno.h>
 #include "base/hash.h"
 #include "base/log.h"
 #include "na/na_class.h"
+#include "platform/platform.h"
 
 #define SELF_PROVIDER    "self"
 #define SELF_ID_ANY_MIN  (1ULL << 17) /* above all port numbers */
@@ -184,11 +183,10 @@ self_ep_open(struct na *na, const struct na_ep_attr *attr, struct na_ep **ret_ep
 	d_list_init(&s->rmas);
 	d_list_init(&s->inbox);
 	pthread_mutex_init(&s->lock, NULL);
-	s->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	s->efd = plat_event_open();
 	rc     = s->efd < 0 ? -DER_NOMEM : world_join(s->world, s);
 	if (rc != 0) {
-		if (s->efd >= 0)
-			close(s->efd);
+		plat_fd_close(s->efd);
 		pthread_mutex_destroy(&s->lock);
 		free(s);
 		return rc;
@@ -230,7 +228,7 @@ self_ep_close(struct na_ep *ep)
 	self_msgs_free(&s->inbox);
 	self_msgs_free(&s->failed);
 	self_msgs_free(&s->pool);
-	close(s->efd);
+	plat_fd_close(s->efd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -276,12 +274,8 @@ self_ep_arm(struct na_ep *ep)
 		return false;
 	pthread_mutex_lock(&s->lock);
 	idle = d_list_empty(&s->inbox);
-	if (idle && s->rung) {
-		uint64_t v;
-
-		if (read(s->efd, &v, sizeof(v)) == sizeof(v))
-			s->rung = false;
-	}
+	if (idle && s->rung && plat_event_clear(s->efd))
+		s->rung = false;
 	s->armed = idle;
 	pthread_mutex_unlock(&s->lock);
 	return idle;
@@ -296,13 +290,11 @@ self_ep_repoll_us(struct na_ep *ep)
 static void
 self_ep_post(struct self_ep *dst, struct na_msg *msg)
 {
-	static const uint64_t one = 1;
-
 	pthread_mutex_lock(&dst->lock);
 	d_list_add_tail(&msg->link, &dst->inbox);
 	if (dst->armed) {
 		dst->armed = false;
-		dst->rung  = write(dst->efd, &one, sizeof(one)) == sizeof(one);
+		dst->rung  = plat_event_set(dst->efd);
 	}
 	pthread_mutex_unlock(&dst->lock);
 }

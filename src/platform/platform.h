@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Everything the process takes from outside: time, randomness, threads. Nothing else in src/ calls
- * clock_gettime(), rand(), getrandom() or pthread_create(). Two implementations, chosen when
- * linking: platform_real.c, and the simulated one. Devices come through bio, messages through na.
+ * Everything the process takes from outside: time, randomness, threads and what they block on, memory in
+ * large pieces. Nothing else that an engine or a client runs calls clock_gettime(), rand(), getrandom(),
+ * pthread_create(), epoll or futex. Two implementations, chosen when linking: platform_real.c with
+ * platform_wait.c, and the simulated one. Devices come through bio, messages through na.
  */
 #pragma once
 
@@ -21,6 +22,23 @@ uint64_t plat_random(void);
 void     plat_random_bytes(void *buf, size_t len);
 /** A random (version 4) UUID. */
 void     plat_uuid_generate(unsigned char uuid[16]);
+
+/* ---- what only a simulation has: nothing is left of these in an ordinary build ---- */
+
+#ifdef PLATFORM_SIM
+/** A thread that spins would keep the only real one: wait at once. */
+#define PLAT_SPIN_PAYS false
+/** True: the caller, which may be suspended here, shall be: let others run. */
+bool     plat_sim_point(void);
+/** Which of @nr that are equally entitled goes first. */
+uint32_t plat_sim_pick(uint32_t nr);
+#define plat_point()   plat_sim_point()
+#define plat_pick(nr)  plat_sim_pick(nr)
+#else
+#define PLAT_SPIN_PAYS true
+#define plat_point()   false
+#define plat_pick(nr)  0u
+#endif
 
 /** Between two looks of a loop that spins: lets the core's other thread run. */
 static inline void
@@ -41,3 +59,39 @@ void plat_thread_join(struct plat_thread *thread);
 /** Bind the calling thread to a core; -DER_NO_PERM where the machine refuses. */
 int  plat_thread_bind(unsigned core);
 unsigned plat_core_nr(void);
+
+/* ---- descriptors a thread can block on; negative values are errors (-DER_*) ---- */
+
+#define PLAT_WAIT_FOREVER      UINT64_MAX
+#define PLAT_POLLSET_EVENT_MAX 16
+#define PLAT_FDS_WAIT_MAX      4
+
+/** Readable from set to clear. Both: false when there was nothing to do or it failed. */
+int  plat_event_open(void) MUST_CHECK;
+bool plat_event_set(int fd);
+bool plat_event_clear(int fd);
+/** Readable from @at_ns (of plat_now_ns()) on, until cleared or set anew. */
+int  plat_alarm_open(void) MUST_CHECK;
+bool plat_alarm_set(int fd, uint64_t at_ns);
+bool plat_alarm_clear(int fd); /**< false: not due yet */
+/** A set of descriptors; itself one, readable when one of them is. */
+int  plat_pollset_open(void) MUST_CHECK;
+int  plat_pollset_add(int set, int fd, void *ptr) MUST_CHECK;
+void plat_pollset_del(int set, int fd); /**< one that was closed has left already */
+/** Block until one is readable or the time is over. Returns how many of @ret_ptrs are filled in, 0 also at a signal. */
+int  plat_pollset_wait(int set, uint64_t timeout_ns, void **ret_ptrs, int nr_max);
+/** The same for a few descriptors that are in no set. */
+void plat_fds_wait(const int *fds, int nr, uint64_t timeout_ns);
+void plat_fd_close(int fd); /**< negative is fine */
+
+/** Block while *word is value; may return early. */
+void plat_futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns);
+/** One thread that waits there. @word may be gone by now. */
+void plat_futex_wake(uint32_t *word);
+
+/* ---- memory in whole pages, zeroed, not yet backed ---- */
+
+size_t plat_page_bytes(void);
+void  *plat_map(size_t bytes);       /**< NULL: none */
+void  *plat_map_stack(size_t bytes); /**< the lowest page is a guard */
+void   plat_unmap(void *map, size_t bytes);

@@ -11,8 +11,6 @@
 #include "ult/ult_internal.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include "base/log.h"
 
 #ifdef ULT_ASAN
@@ -43,7 +41,7 @@ struct ult_jump {
 size_t
 ult_map_bytes(size_t stack_bytes)
 {
-	size_t page_bytes = sysconf(_SC_PAGESIZE);
+	size_t page_bytes = plat_page_bytes();
 
 #if defined(ULT_ASAN) || defined(ULT_TSAN)
 	stack_bytes *= 4; /* instrumented frames are larger */
@@ -54,18 +52,12 @@ ult_map_bytes(size_t stack_bytes)
 struct ult *
 ult_map(size_t map_bytes)
 {
-	size_t      page_bytes = sysconf(_SC_PAGESIZE);
-	char       *map;
+	size_t      page_bytes = plat_page_bytes();
+	char       *map = plat_map_stack(map_bytes);
 	struct ult *ult;
 
-	map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (map == MAP_FAILED)
+	if (map == NULL)
 		return NULL;
-	if (mprotect(map, page_bytes, PROT_NONE) != 0) {
-		munmap(map, map_bytes);
-		return NULL;
-	}
 	ult = (struct ult *)(map + map_bytes - align_up(sizeof(struct ult), 64));
 	ult->map = map;
 	ult->map_bytes = map_bytes;
@@ -86,7 +78,7 @@ ult_unmap(struct ult *ult)
 #ifdef ULT_ASAN
 	ASAN_UNPOISON_MEMORY_REGION(ult->ctx.stack_low, ult->ctx.stack_bytes);
 #endif
-	D_ASSERT(munmap(ult->map, ult->map_bytes) == 0);
+	plat_unmap(ult->map, ult->map_bytes);
 }
 
 /** First code on the new side of any switch: note where the one left can be resumed. */

@@ -78,7 +78,7 @@ struct ult_xs {
 	int                      core;
 	uint64_t                 spin_ns;     /**< present bound, adapts within 0..spin_ns_max */
 	uint64_t                 spin_ns_max;
-	int                      epoll_fd;
+	int                      pollset_fd;
 	int                      event_fd;
 	void                    *data;
 	struct plat_thread      *thread;

@@ -25,18 +25,12 @@
 #define D_LOGFAC LOG_FAC_ULT
 #include "ult/ult_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-#include "base/errno_map.h"
 #include "base/log.h"
 
-#define SPIN_NS_MIN    500
-#define EPOLL_EVENT_NR 16
+#define SPIN_NS_MIN 500
 
 static _Thread_local struct ult_xs *xs_self;
 
@@ -96,10 +90,8 @@ xs_ready(struct ult_xs *xs, struct ult *ult)
 static void
 xs_wake(struct ult_xs *xs)
 {
-	uint64_t one = 1;
-
 	if (atomic_load(&xs->sleeping) && atomic_exchange(&xs->sleeping, false))
-		D_ASSERT(write(xs->event_fd, &one, sizeof(one)) == sizeof(one));
+		D_ASSERT(plat_event_set(xs->event_fd));
 }
 
 static void
@@ -278,12 +270,10 @@ xs_run_ult(struct ult_xs *xs, struct ult *ult)
 void
 ult_poller_add(struct ult_poller *poller)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = poller};
-
 	D_ASSERT(xs_self != NULL);
 	d_list_add_tail(&poller->link, &xs_self->pollers);
 	if (poller->fd >= 0)
-		D_ASSERT(epoll_ctl(xs_self->epoll_fd, EPOLL_CTL_ADD, poller->fd, &event) == 0);
+		D_ASSERT(plat_pollset_add(xs_self->pollset_fd, poller->fd, poller) == 0);
 }
 
 void
@@ -297,7 +287,7 @@ ult_poller_del(struct ult_poller *poller)
 	d_list_del(&poller->link);
 	/* The owner may have closed the descriptor already: then the kernel has forgotten it. */
 	if (poller->fd >= 0)
-		(void)epoll_ctl(xs->epoll_fd, EPOLL_CTL_DEL, poller->fd, NULL);
+		plat_pollset_del(xs->pollset_fd, poller->fd);
 }
 
 /** Pollers may add and delete pollers, themselves included. */
@@ -333,6 +323,17 @@ xs_pollers_arm(struct ult_xs *xs)
 
 /* ---- the cycle ---- */
 
+/** Who is next: the first, or in a simulation any, since nobody may rely on the order. */
+static struct ult *
+xs_pick(struct ult_xs *xs, int pool)
+{
+	d_list_t *link = xs->ready[pool].next;
+
+	for (uint32_t skip_nr = plat_pick(xs->ready_nr[pool]); skip_nr > 0; skip_nr--)
+		link = link->next;
+	return d_list_entry(link, struct ult, link);
+}
+
 /** Each pool once round: what becomes ready meanwhile waits for the next cycle. */
 static MAY_YIELD unsigned
 xs_run_ready(struct ult_xs *xs)
@@ -341,7 +342,7 @@ xs_run_ready(struct ult_xs *xs)
 
 	for (int pool = 0; pool < ULT_POOL_NR; pool++) {
 		for (uint32_t left = xs->ready_nr[pool]; left > 0; left--) {
-			struct ult *ult = d_list_first(&xs->ready[pool], struct ult, link);
+			struct ult *ult = xs_pick(xs, pool);
 
 			d_list_del(&ult->link);
 			xs->ready_nr[pool]--;
@@ -377,33 +378,16 @@ xs_may_end(struct ult_xs *xs)
 	return atomic_load(&xs->stopping) && atomic_load(&xs->ult_nr) == 0;
 }
 
-static void
-xs_event_fd_drain(struct ult_xs *xs)
-{
-	uint64_t count;
-
-	D_ASSERT(read(xs->event_fd, &count, sizeof(count)) == sizeof(count) || errno == EAGAIN);
-}
-
 /** @timeout_ns may be ULT_WAIT_FOREVER. */
 static void
-xs_epoll(struct ult_xs *xs, uint64_t timeout_ns)
+xs_wait(struct ult_xs *xs, uint64_t timeout_ns)
 {
-	struct epoll_event events[EPOLL_EVENT_NR];
-	struct timespec    ts = {timeout_ns / NSEC_PER_SEC, timeout_ns % NSEC_PER_SEC};
-	bool               forever = timeout_ns == ULT_WAIT_FOREVER;
-	int                nr;
+	void *ptrs[PLAT_POLLSET_EVENT_MAX];
+	int   nr = plat_pollset_wait(xs->pollset_fd, timeout_ns, ptrs, ARRAY_NR(ptrs));
 
-	nr = epoll_pwait2(xs->epoll_fd, events, EPOLL_EVENT_NR, forever ? NULL : &ts, NULL);
-	if (nr < 0 && errno == ENOSYS) { /* kernels before 5.11 */
-		uint64_t ms = MIN_OF(timeout_ns / NSEC_PER_MSEC + 1, (uint64_t)60000);
-
-		nr = epoll_wait(xs->epoll_fd, events, EPOLL_EVENT_NR, forever ? -1 : (int)ms);
-	}
-	D_ASSERT(nr >= 0 || errno == EINTR);
 	for (int i = 0; i < nr; i++) {
-		if (events[i].data.ptr == NULL)
-			xs_event_fd_drain(xs);
+		if (ptrs[i] == NULL)
+			(void)plat_event_clear(xs->event_fd);
 	}
 }
 
@@ -421,7 +405,7 @@ xs_block(struct ult_xs *xs)
 		start_ns = plat_now_ns();
 		xs_count(&xs->block_nr, 1);
 		if (timeout_ns > 0)
-			xs_epoll(xs, timeout_ns);
+			xs_wait(xs, timeout_ns);
 		if (plat_now_ns() - start_ns < xs->spin_ns_max)
 			xs->spin_ns = MIN_OF(xs->spin_ns * 2 + SPIN_NS_MIN, xs->spin_ns_max);
 		else
@@ -454,14 +438,13 @@ xs_loop(struct ult_xs *xs)
 static int
 xs_fds_open(struct ult_xs *xs)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-
-	xs->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	xs->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (xs->epoll_fd < 0 || xs->event_fd < 0 ||
-	    epoll_ctl(xs->epoll_fd, EPOLL_CTL_ADD, xs->event_fd, &event) != 0)
-		return daos_errno2der(errno);
-	return 0;
+	xs->pollset_fd = plat_pollset_open();
+	if (xs->pollset_fd < 0)
+		return xs->pollset_fd;
+	xs->event_fd = plat_event_open();
+	if (xs->event_fd < 0)
+		return xs->event_fd;
+	return plat_pollset_add(xs->pollset_fd, xs->event_fd, NULL);
 }
 
 static void
@@ -469,10 +452,8 @@ xs_free(struct ult_xs *xs)
 {
 	while (atomic_load(&xs->pin_nr) != 0) /* invariant 4; a few instructions of another thread */
 		sched_yield();
-	if (xs->epoll_fd >= 0)
-		close(xs->epoll_fd);
-	if (xs->event_fd >= 0)
-		close(xs->event_fd);
+	plat_fd_close(xs->pollset_fd);
+	plat_fd_close(xs->event_fd);
 	free(xs);
 }
 
@@ -485,6 +466,8 @@ xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
 	if (xs == NULL)
 		return -DER_NOMEM;
 	memset(xs, 0, sizeof(*xs));
+	xs->pollset_fd = -1;
+	xs->event_fd = -1;
 	for (int pool = 0; pool < ULT_POOL_NR; pool++)
 		d_list_init(&xs->ready[pool]);
 	d_list_init(&xs->pollers);
@@ -492,6 +475,8 @@ xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
 	xs->map_bytes = ult_map_bytes(xs->stack_bytes);
 	xs->core = attr->core;
 	xs->spin_ns_max = attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max;
+	if (!PLAT_SPIN_PAYS)
+		xs->spin_ns_max = 0;
 	xs->spin_ns = xs->spin_ns_max;
 	if (attr->name != NULL)
 		strncpy(xs->name, attr->name, sizeof(xs->name) - 1);

@@ -16,13 +16,8 @@
  */
 #include "ult/ult_internal.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 #include <daos_errno.h>
 
 #define SPIN_BEFORE_YIELD 100
@@ -119,7 +114,7 @@ waiters_wake(struct woken_list *woken)
 		} else {
 			__atomic_store_n(&w->futex, 1, __ATOMIC_RELEASE);
 			/* Should the waiter be gone by now, some futex gets a wake-up too many. */
-			syscall(SYS_futex, &w->futex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+			plat_futex_wake(&w->futex);
 		}
 		w = next;
 	}
@@ -156,8 +151,7 @@ waiter_wait_thread(struct waiter *w, uint64_t ns)
 	uint64_t start_ns = plat_now_ns();
 
 	while (__atomic_load_n(&w->futex, __ATOMIC_ACQUIRE) == 0) {
-		struct timespec  ts;
-		struct timespec *timeout = NULL;
+		uint64_t left_ns = PLAT_WAIT_FOREVER;
 
 		if (ns != ULT_WAIT_FOREVER) {
 			uint64_t passed_ns = plat_now_ns() - start_ns;
@@ -168,11 +162,9 @@ waiter_wait_thread(struct waiter *w, uint64_t ns)
 				ns = ULT_WAIT_FOREVER; /* it is being woken this moment */
 				continue;
 			}
-			ts.tv_sec = (ns - passed_ns) / NSEC_PER_SEC;
-			ts.tv_nsec = (ns - passed_ns) % NSEC_PER_SEC;
-			timeout = &ts;
+			left_ns = ns - passed_ns;
 		}
-		syscall(SYS_futex, &w->futex, FUTEX_WAIT_PRIVATE, 0, timeout, NULL, 0);
+		plat_futex_wait(&w->futex, 0, left_ns);
 	}
 }
 
@@ -249,6 +241,14 @@ ult_eventual_is_set(struct ult_eventual *ev)
 	return set;
 }
 
+/** Where a wait might end at once: a simulation lets others run all the same, now and then. */
+static MAY_YIELD void
+maybe_yield(void)
+{
+	if (plat_point())
+		ult_yield();
+}
+
 MAY_YIELD int
 ult_eventual_timedwait(struct ult_eventual *ev, uint64_t ns, int *ret_value)
 {
@@ -256,6 +256,7 @@ ult_eventual_timedwait(struct ult_eventual *ev, uint64_t ns, int *ret_value)
 	bool          set;
 	int           rc;
 
+	maybe_yield();
 	ult_spin_lock(&ev->lock);
 	set = ev->state != 0;
 	if (!set)
@@ -309,6 +310,7 @@ ult_mutex_lock(struct ult_mutex *m)
 	struct waiter w;
 	bool          locked;
 
+	maybe_yield();
 	ult_spin_lock(&m->lock);
 	D_ASSERT((void *)m->owner != self);
 	locked = m->owner == NULL;
@@ -422,6 +424,7 @@ rwlock_lock(struct ult_rwlock *l, bool writer)
 	struct waiter w;
 	bool          locked;
 
+	maybe_yield();
 	ult_spin_lock(&l->lock);
 	locked = d_list_empty(&l->waiters) && rwlock_admits(l, writer);
 	if (locked) {

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "base/log.h"
 #include "platform/platform.h"
 #include "umem/umem_ckpt.h"
@@ -22,10 +21,8 @@
 static int
 heap_map(struct umem *u)
 {
-	u->base = mmap(NULL, u->bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (u->base == MAP_FAILED) {
-		u->base = NULL;
+	u->base = plat_map(u->bytes);
+	if (u->base == NULL) {
 		D_ERROR("heap " DF_UUID ": cannot reserve %lu bytes of memory (%s); create a "
 			"smaller pool or raise the limit (ulimit -v)\n", DP_UUID(u->uuid), u->bytes,
 			strerror(errno));
@@ -45,7 +42,7 @@ umem_free_all(struct umem *u)
 	heap_index_destroy(&u->heap);
 	tx_fini(&u->tx);
 	if (u->base != NULL)
-		munmap(u->base, u->bytes);
+		plat_unmap(u->base, u->bytes);
 	free(u);
 }
 
