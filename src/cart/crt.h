@@ -29,6 +29,7 @@ typedef uint32_t crt_opcode_t;
 /* ---- instance ---- */
 
 struct na_self_world; /* in-process network, na/na.h */
+struct d_tm;          /* base/telemetry.h */
 struct hlc;
 
 struct crt_attr {
@@ -41,6 +42,7 @@ struct crt_attr {
 	uint32_t    ep_credits;/**< requests in flight to one (rank, tag); 0: 64 */
 	uint32_t    ctx_nr_max;/**< 0: 64 */
 	struct na_self_world *world; /**< provider "self" only; borrowed */
+	struct d_tm *tm;         /**< where metrics go ("net/..."); NULL: none; borrowed */
 };
 int  crt_init(const struct crt_attr *attr, struct crt **ret_crt) MUST_CHECK;
 /** All contexts are destroyed before. */
@@ -91,7 +93,34 @@ struct crt_stats {
 };
 void crt_context_stats(crt_context_t ctx, struct crt_stats *ret_stats);
 
+/** The same of one opcode. */
+struct crt_opc_stats {
+	uint64_t sent, recv;
+	uint64_t replied;        /**< requests of ours that ended well */
+	uint64_t failed;         /**< or otherwise */
+	uint64_t latency_sum_ns; /**< of those that ended well: from crt_req_send() to the reply */
+	uint64_t latency_max_ns;
+};
+/** Zeroes when the context has not seen the opcode. */
+void crt_context_opc_stats(crt_context_t ctx, crt_opcode_t opc, struct crt_opc_stats *ret_stats);
+
+/**
+ * Called by the thread that progresses @ctx, in each poll that handled something and when the time
+ * it returned last has come (monotonic ns; UINT64_MAX: only when something happens). It may send.
+ */
+typedef uint64_t (*crt_progress_cb_t)(crt_context_t ctx, void *arg);
+int  crt_register_progress_cb(crt_context_t ctx, crt_progress_cb_t cb, void *arg) MUST_CHECK;
+/** By the thread that progresses @ctx, or when none does; not inside a progress callback. */
+void crt_unregister_progress_cb(crt_context_t ctx, crt_progress_cb_t cb, void *arg);
+/** Have the callbacks called soon; any thread. */
+void crt_progress_cb_kick(crt_context_t ctx);
+
 /* ---- protocols ---- */
+
+typedef struct {
+	d_rank_t ep_rank;
+	uint32_t ep_tag;
+} crt_endpoint_t;
 
 typedef struct crt_rpc crt_rpc_t;
 typedef void (*crt_rpc_hdlr_t)(crt_rpc_t *rpc);
@@ -124,12 +153,14 @@ enum crt_mod_id {
 };
 int crt_proto_register(struct crt *crt, const struct crt_proto *proto) MUST_CHECK;
 
-/* ---- requests ---- */
+/** @rc 0: @version is the highest that @ep and @versions have in common. -DER_PROTO: there is none. */
+typedef void (*crt_proto_query_cb_t)(void *arg, int rc, uint32_t version);
+/** Ask @ep which of @versions [version_nr <= 32] of module @mod_id it speaks. @cb runs once. */
+int crt_proto_query(crt_context_t ctx, const crt_endpoint_t *ep, uint32_t mod_id,
+		    uint32_t version_nr, const uint32_t *versions, crt_proto_query_cb_t cb,
+		    void *arg) MUST_CHECK;
 
-typedef struct {
-	d_rank_t ep_rank;
-	uint32_t ep_tag;
-} crt_endpoint_t;
+/* ---- requests ---- */
 
 struct crt_rpc {
 	crt_context_t  cr_ctx;
@@ -149,6 +180,8 @@ int  crt_req_create(crt_context_t ctx, const crt_endpoint_t *ep, crt_opcode_t op
 		    crt_rpc_t **ret_req) MUST_CHECK;
 /** 0 is -DER_INVAL. */
 int  crt_req_set_timeout(crt_rpc_t *req, uint32_t timeout_s) MUST_CHECK;
+/** As crt_req_set_timeout(), finer. */
+int  crt_req_set_timeout_ns(crt_rpc_t *req, uint64_t timeout_ns) MUST_CHECK;
 /** Takes the caller's reference. When it fails, @cb has run or will run with the error: 0 is returned. */
 int  crt_req_send(crt_rpc_t *req, crt_cb_t cb, void *arg);
 /** Complete with -DER_CANCELED if it is still under way. Safe from the context's own thread only. */
@@ -186,6 +219,8 @@ int  crt_bulk_create(crt_context_t ctx, const d_sg_list_t *sgl, enum crt_bulk_pe
 		     crt_bulk_t *ret_bulk) MUST_CHECK;
 void crt_bulk_free(crt_bulk_t bulk); /**< NULL is fine. Those decoded from a request are freed with it. */
 uint64_t crt_bulk_len(crt_bulk_t bulk);
+/** Let the handle say whose memory it is, so that who gets it may pass it on to a third. */
+int  crt_bulk_bind(crt_bulk_t bulk) MUST_CHECK;
 struct crt_bulk_desc {
 	crt_rpc_t        *bd_rpc;        /**< the request the remote handle came in: says who to reach */
 	enum crt_bulk_op  bd_op;
@@ -208,7 +243,21 @@ struct crt_member {
 /** This process's rank; servers, once known. */
 void     crt_rank_self_set(struct crt *crt, d_rank_t rank);
 d_rank_t crt_rank_self(struct crt *crt); /**< CRT_NO_RANK: client, or not known yet */
-/** Replace the membership as a whole; an older @version is -DER_GRPVER, the same one a no-op. Thread safe. */
+
+enum crt_group_op {
+	CRT_GROUP_REPLACE, /**< @members are all there are */
+	CRT_GROUP_ADD,     /**< @members join; one with the same URI stays, another URI replaces */
+	CRT_GROUP_DELETE,  /**< @members leave; their uri is not looked at; those absent are fine */
+};
+/**
+ * Change the membership in one step. Thread safe. Versions only grow: an older @version is
+ * -DER_GRPVER and changes nothing, the same one is a no-op.
+ * Requests to ranks that left end with -DER_OOG, to those whose URI changed with -DER_UNREACH.
+ * Errors: GRPVER | INVAL a rank twice, or a URI too long | NOMEM
+ */
+int  crt_group_modify(struct crt *crt, uint32_t version, enum crt_group_op op, uint32_t nr,
+		      const struct crt_member *members) MUST_CHECK;
+/** CRT_GROUP_REPLACE. */
 int  crt_group_set(struct crt *crt, uint32_t version, uint32_t nr, const struct crt_member *members) MUST_CHECK;
 uint32_t crt_group_version(struct crt *crt);
 uint32_t crt_group_size(struct crt *crt);
@@ -216,5 +265,39 @@ uint32_t crt_group_size(struct crt *crt);
 int  crt_group_ranks(struct crt *crt, d_rank_list_t **ret_ranks) MUST_CHECK;
 /** The rank's URI (tag 0) into the caller's buffer; -DER_NONEXIST. */
 int  crt_group_uri(struct crt *crt, d_rank_t rank, char *buf, size_t buf_bytes) MUST_CHECK;
+/** Called after each change of the membership, by the thread that made it; one an instance. */
+typedef void (*crt_group_cb_t)(struct crt *crt, void *arg);
+void crt_group_set_cb(struct crt *crt, crt_group_cb_t cb, void *arg);
+/**
+ * A client's view may be sparse: URIs of ranks that it lacks are asked of this one (primary service
+ * rank), which is not a member itself unless the group says so. CRT_NO_RANK: nobody is asked.
+ */
+int  crt_group_psr_set(struct crt *crt, d_rank_t rank, const char *uri) MUST_CHECK;
 /** Complete all requests in flight to @rank with -DER_OOG or -DER_UNREACH (it left or died). */
 void crt_rank_abort(struct crt *crt, d_rank_t rank);
+/** The same for one context of a rank, with -DER_CANCELED. */
+void crt_ep_abort(struct crt *crt, const crt_endpoint_t *ep);
+/** What the contexts know of peers: "rank tag uri", one call each, under a lock: must not call CART. */
+void crt_uri_cache_foreach(struct crt *crt, void (*fn)(void *arg, d_rank_t rank, uint32_t tag, const char *uri), void *arg);
+/** URI of the context @tag of this process. -DER_NONEXIST. */
+int  crt_self_uri(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes) MUST_CHECK;
+
+/* ---- secondary groups: some ranks of the primary group, by a name, with numbers of their own ---- */
+
+/** Rank i of the new group is @primary[i]. Errors: EXIST | INVAL a rank twice | NOMEM */
+int  crt_group_secondary_create(struct crt *crt, const char *name, uint32_t nr,
+				const d_rank_t *primary, struct crt_group **ret_grp) MUST_CHECK;
+/** NULL is fine. */
+void crt_group_secondary_destroy(struct crt_group *grp);
+/** NULL: none of this name. Valid until it is destroyed. */
+struct crt_group *crt_group_lookup(struct crt *crt, const char *name);
+/** Give rank @secondary to @primary; both new to the group. Errors: EXIST | NOMEM */
+int  crt_group_secondary_rank_add(struct crt_group *grp, d_rank_t secondary, d_rank_t primary) MUST_CHECK;
+/** Errors: NONEXIST. */
+int  crt_group_secondary_rank_remove(struct crt_group *grp, d_rank_t secondary) MUST_CHECK;
+/** Errors: NONEXIST. */
+int  crt_group_rank_s2p(struct crt_group *grp, d_rank_t secondary, d_rank_t *ret_primary) MUST_CHECK;
+int  crt_group_rank_p2s(struct crt_group *grp, d_rank_t primary, d_rank_t *ret_secondary) MUST_CHECK;
+uint32_t crt_group_secondary_size(struct crt_group *grp);
+/** Primary ranks, ascending; taken by the caller. */
+int  crt_group_secondary_ranks(struct crt_group *grp, d_rank_list_t **ret_primary) MUST_CHECK;

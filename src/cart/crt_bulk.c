@@ -108,6 +108,18 @@ crt_bulk_free(crt_bulk_t bulk)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
+int
+crt_bulk_bind(crt_bulk_t bulk)
+{
+	size_t bytes = 0;
+
+	if (bulk == NULL || bulk->ctx == NULL)
+		return -DER_INVAL; /* what comes from a peer says so already, or it is too late */
+	bulk->name       = na_ep_name(bulk->ctx->ep, &bytes);
+	bulk->name_bytes = bytes;
+	return 0;
+}
+
 uint64_t
 crt_bulk_len(crt_bulk_t bulk)
 {
@@ -119,6 +131,7 @@ crt_bulk_len(crt_bulk_t bulk)
 struct crt_xfer {
 	struct crt_ctx        *ctx;
 	struct crt_rpc_priv   *rpc;
+	na_addr_t              peer;
 	enum na_rma_kind       kind;
 	const struct crt_bulk *remote;
 	uint32_t               seg_idx;
@@ -239,7 +252,7 @@ xfer_piece(struct crt_xfer *x)
 	rma->done = xfer_piece_done;
 	rma->arg  = x;
 	rma->na   = (struct na_rma){.kind   = x->kind,
-				    .peer   = x->rpc->addr,
+				    .peer   = x->peer,
 				    .local  = (char *)iov->iov_buf + x->iov_off,
 				    .bytes  = bytes,
 				    .remote = seg->remote.base + x->seg_off,
@@ -316,6 +329,10 @@ xfer_start(struct crt_ctx *ctx, const struct crt_bulk_desc *d, crt_bulk_cb_t cb,
 	if (x == NULL)
 		return ctx->stopping ? -DER_CANCELED : -DER_NOMEM;
 	rc = xfer_iovs_copy(x, d->bd_local);
+	x->peer = crt_priv(d->bd_rpc)->addr;
+	if (rc == 0 && d->bd_remote->name != NULL)
+		rc = na_addr_insert_name(ctx->ep, d->bd_remote->name, d->bd_remote->name_bytes,
+					 &x->peer);
 	if (rc != 0) {
 		xfer_put(x);
 		return rc;

@@ -127,6 +127,7 @@ ctx_init(struct crt_ctx *ctx, struct crt *crt)
 	ctx->crt     = crt;
 	ctx->spin_ns = CRT_SPIN_NS_MAX;
 	ctx->grp_gen = crt->grp_gen;
+	ctx->hook_next_ns = UINT64_MAX;
 	pthread_mutex_init(&ctx->lock, NULL);
 	d_hash_init(&ctx->peers, peer_key_eq);
 	d_binheap_init(&ctx->timeouts, deadline_less);
@@ -207,6 +208,7 @@ crt_context_create(struct crt *crt, crt_context_t *ret_ctx)
 		free(ctx);
 		return rc;
 	}
+	crt_metrics_open(ctx);
 	*ret_ctx = ctx;
 	return 0;
 }
@@ -222,7 +224,9 @@ ctx_cancel_all(struct crt_ctx *ctx)
 
 		if (rpc == NULL)
 			continue;
-		if (rpc->server)
+		if (rpc->state == CRT_RPC_DELAYED)
+			crt_server_delayed(rpc);
+		else if (rpc->server)
 			crt_server_reply_end(rpc);
 		else
 			crt_req_complete(rpc, -DER_CANCELED);
@@ -273,6 +277,8 @@ crt_context_destroy(crt_context_t ctx)
 		D_ERROR("context %d ends while %u requests are still referenced\n", ctx->idx,
 			ctx->rpc_nr);
 	D_ASSERT(ctx->rpc_nr == 0);
+	crt_metrics_close(ctx);
+	free(ctx->hooks);
 	na_ep_close(ctx->ep);
 	crt_wait_fini(ctx);
 	crt_peers_fini(ctx);

@@ -21,6 +21,9 @@ crt_free(struct crt *crt)
 	na_close(crt->na);
 	pthread_mutex_destroy(&crt->ctx_lock);
 	pthread_mutex_destroy(&crt->grp_lock);
+	crt_faults_fini(&crt->faults);
+	crt_subgroups_fini(crt);
+	free(crt->learned);
 	free(crt->grp);
 	free(crt->uris);
 	free(crt->ctxs);
@@ -56,6 +59,9 @@ crt_init(const struct crt_attr *attr, struct crt **ret_crt)
 	pthread_mutex_init(&crt->ctx_lock, NULL);
 	pthread_mutex_init(&crt->grp_lock, NULL);
 	hlc_init(&crt->hlc, plat_realtime_ns);
+	crt_faults_init(&crt->faults);
+	d_list_init(&crt->subgroups);
+	crt->psr.rank    = CRT_NO_RANK;
 	crt->self        = CRT_NO_RANK;
 	crt->incarnation = (uint32_t)plat_random() | 1;
 	crt->ctxs        = calloc(crt->attr.ctx_nr_max, sizeof(*crt->ctxs));
@@ -109,6 +115,12 @@ proto_find(struct crt *crt, uint32_t mod_id, uint32_t version)
 		if (n->proto->version == version)
 			return n->proto;
 	return NULL;
+}
+
+bool
+crt_proto_known(struct crt *crt, uint32_t mod_id, uint32_t version)
+{
+	return mod_id <= 255 && proto_find(crt, mod_id, version) != NULL;
 }
 
 int

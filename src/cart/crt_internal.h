@@ -14,7 +14,9 @@
 #include "base/binheap.h"
 #include "base/hash.h"
 #include "base/hlc.h"
+#include "base/list.h"
 #include "cart/crt.h"
+#include "cart/crt_fault.h"
 #include "cart/crt_wire.h"
 #include "na/na.h"
 
@@ -59,12 +61,19 @@ struct crt {
 	pthread_mutex_t  ctx_lock;
 	struct crt_ctx **ctxs; /* [attr.ctx_nr_max] */
 	_Atomic(struct crt_proto_node *) protos[256]; /* by module; appended under ctx_lock */
+	struct crt_faults faults; /* crt_fault.c */
 
 	pthread_mutex_t       grp_lock;
 	_Atomic uint32_t      grp_version;
 	_Atomic uint32_t      grp_gen; /* counts changes of membership: what contexts compare */
 	struct crt_group_ent *grp;     /* [grp_nr], by rank */
 	uint32_t              grp_nr;
+	crt_group_cb_t        grp_cb;
+	void                 *grp_cb_arg;
+	struct crt_group_ent  psr;     /* who knows the URIs that the group lacks; rank CRT_NO_RANK: none */
+	struct crt_group_ent *learned; /* [learned_nr], by rank: URIs from the psr */
+	uint32_t              learned_nr;
+	d_list_t              subgroups; /* struct crt_group */
 	char                (*uris)[NA_URI_BYTES_MAX]; /* of the own contexts, "": none */
 };
 
@@ -113,9 +122,36 @@ struct crt_ctx {
 	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
 	uint32_t        spin_ns;
 
+	/* what is called in each poll: crt_hook.c */
+	struct crt_hook *hooks; /* [hook_nr] */
+	uint32_t         hook_nr;
+	uint64_t         hook_next_ns; /* earliest that one of them asked for */
+
 	bool             stopping;
 	struct crt_stats stats;
+	struct crt_metrics *metrics; /* NULL: none */
 };
+
+/* crt_hook.c */
+struct crt_hook {
+	crt_progress_cb_t cb;
+	void             *arg;
+};
+/** Under the lock, which is released around each call. Returns how many were called. */
+int  crt_hooks_run(struct crt_ctx *ctx);
+
+/* crt_metrics.c */
+void crt_metrics_open(struct crt_ctx *ctx);
+void crt_metrics_close(struct crt_ctx *ctx);
+/** Publish what was counted; under the lock. */
+void crt_metrics_flush(struct crt_ctx *ctx);
+#define CRT_METRICS_POLLS 4096
+/** Under the lock. NULL: not counted. */
+struct crt_opc_stats *crt_opc_stats_of(struct crt_ctx *ctx, crt_opcode_t opc,
+				       const struct crt_req_format *format);
+
+/* crt_subgroup.c */
+void crt_subgroups_fini(struct crt *crt);
 
 /* crt_context.c */
 void crt_work_add(struct crt_ctx *ctx, struct crt_work *work, void (*fn)(struct crt_work *));
@@ -141,6 +177,7 @@ enum crt_rpc_state {
 	CRT_RPC_SENT,     /* holds a credit */
 	CRT_RPC_FETCHING, /* a large body is being read; holds a credit when it is a client's */
 	CRT_RPC_REPLIED,  /* server: a large reply waits to be read */
+	CRT_RPC_DELAYED,  /* server: a fault keeps it from its handler */
 	CRT_RPC_DONE,
 };
 
@@ -170,13 +207,16 @@ struct crt_rpc_priv {
 	uint32_t                    flags; /* enum CRT_RPC_*, of the definition */
 	const struct crt_req_format *format;
 	crt_rpc_hdlr_t              handler;
+	struct crt_opc_stats       *opc_stats; /* its context's; NULL: not counted */
+	uint64_t                    sent_ns;
+	struct crt_corpc           *corpc; /* part of a collective */
 	struct crt_work             work;
 	d_list_t                    link; /* peer's queue or flight, ctx->rpc_pool */
 	struct d_binheap_node       heap;
 	uint64_t                    wake_ns;     /* key in the heap: check on the peer, or expire */
 	uint64_t                    deadline_ns; /* expires */
 	uint64_t                    check_ns;    /* next interval between checks; 0: none */
-	uint32_t                    timeout_s;
+	uint64_t                    timeout_ns;
 	uint64_t                    id;      /* own slot */
 	uint64_t                    peer_id; /* server: the requester's id */
 	uint64_t                    hlc;
@@ -237,11 +277,19 @@ void crt_rma_start(struct crt_ctx *ctx, struct crt_rma *rma);
 /* crt_server.c */
 void crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void *name,
 		     struct na_msg *msg);
+/** To its handler, through the hook of the context. */
+void crt_server_dispatch(struct crt_rpc_priv *rpc);
+/** The time that a fault kept it is over. */
+void crt_server_delayed(struct crt_rpc_priv *rpc);
 /** A large reply was read, or will never be. */
 void crt_server_reply_end(struct crt_rpc_priv *rpc);
 int  crt_reply_status(struct crt_rpc_priv *rpc, int status);
 
+/* crt_internal_proto.c */
+extern const struct crt_proto crt_internal_proto;
+
 /* crt_init.c */
+bool crt_proto_known(struct crt *crt, uint32_t mod_id, uint32_t version);
 int  crt_proto_find(struct crt *crt, crt_opcode_t opc,
 		    const struct crt_proto_rpc **ret_def) MUST_CHECK;
 
@@ -268,6 +316,8 @@ struct crt_peer {
 };
 int  crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag,
 		  struct crt_peer **ret_peer) MUST_CHECK;
+/** NULL: never asked for. */
+struct crt_peer *crt_peer_find(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag);
 /** Send what the credits allow, resolving the address first when it is not known. */
 void crt_peer_kick(struct crt_peer *peer);
 /** The address proved wrong: resolve it again next time. */
@@ -280,10 +330,12 @@ void crt_peers_fini(struct crt_ctx *ctx);
 
 /* crt_group.c */
 void crt_uri_self_set(struct crt *crt, int idx, const char *uri);
-int  crt_uri_self(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes) MUST_CHECK;
+d_rank_t crt_psr_rank(struct crt *crt);
+/** What the psr told, until it proves wrong or the group changes. */
+int  crt_uri_learn(struct crt *crt, d_rank_t rank, const char *uri) MUST_CHECK;
+void crt_uri_unlearn(struct crt *crt, d_rank_t rank);
 
-/* crt_uri.c: the internal protocol */
-extern const struct crt_proto crt_internal_proto;
+/* crt_uri.c */
 int  crt_uri_lookup(struct crt_peer *peer) MUST_CHECK;
 /** Is the process that has our requests still there? If not, they end with -DER_UNREACH. */
 void crt_ping(struct crt_peer *peer);
@@ -310,5 +362,7 @@ struct crt_bulk {
 	uint32_t             seg_nr;
 	struct crt_bulk_seg *segs;
 	struct na_mr       **mrs;  /* own ones */
+	const void          *name; /* whose memory it is, an endpoint's; NULL: the sender's */
+	uint32_t             name_bytes;
 };
 void crt_xfers_fini(struct crt_ctx *ctx);

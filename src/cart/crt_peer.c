@@ -14,22 +14,29 @@
 #include "base/log.h"
 #include "cart/crt_internal.h"
 
-int
-crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag, struct crt_peer **ret_peer)
+struct crt_peer *
+crt_peer_find(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag)
 {
 	struct crt_peer_key key  = {.rank = rank, .tag = tag};
 	struct d_hash_node *node = d_hash_find(&ctx->peers, &key, sizeof(key));
-	struct crt_peer    *peer;
-	int                 rc;
 
-	if (node != NULL) {
-		*ret_peer = CONTAINER_OF(node, struct crt_peer, node);
+	return node == NULL ? NULL : CONTAINER_OF(node, struct crt_peer, node);
+}
+
+int
+crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag, struct crt_peer **ret_peer)
+{
+	struct crt_peer *peer = crt_peer_find(ctx, rank, tag);
+	int              rc;
+
+	if (peer != NULL) {
+		*ret_peer = peer;
 		return 0;
 	}
 	peer = calloc(1, sizeof(*peer));
 	if (peer == NULL)
 		return -DER_NOMEM;
-	peer->key  = key;
+	peer->key  = (struct crt_peer_key){.rank = rank, .tag = tag};
 	peer->ctx  = ctx;
 	peer->addr = NA_ADDR_NONE;
 	d_list_init(&peer->stale);
@@ -84,30 +91,40 @@ crt_peer_forget(struct crt_peer *peer)
 {
 	peer->addr        = NA_ADDR_NONE;
 	peer->incarnation = 0;
+	crt_uri_unlearn(peer->ctx->crt, peer->key.rank);
+}
+
+/** -DER_AGAIN: somebody else knows it: the rank itself (its other tags), or the psr. */
+static int
+peer_uri_local(struct crt_peer *peer, char *uri, size_t uri_bytes)
+{
+	struct crt *crt = peer->ctx->crt;
+	int         rc;
+
+	if (peer->key.rank == crt->self && crt->attr.server)
+		return crt_self_uri(crt, peer->key.tag, uri, uri_bytes);
+	rc = crt_group_uri(crt, peer->key.rank, uri, uri_bytes);
+	if (rc == 0)
+		return peer->key.tag == 0 ? 0 : -DER_AGAIN;
+	return crt_psr_rank(crt) != CRT_NO_RANK ? -DER_AGAIN : rc;
 }
 
 /** From the group or the own contexts, without asking anybody. */
 static int
 peer_resolve_local(struct crt_peer *peer)
 {
-	struct crt *crt = peer->ctx->crt;
-	char        uri[NA_URI_BYTES_MAX];
-	int         rc;
+	char uri[NA_URI_BYTES_MAX];
+	int  rc = peer_uri_local(peer, uri, sizeof(uri));
 
-	if (peer->key.rank == crt->self && crt->attr.server)
-		rc = crt_uri_self(crt, peer->key.tag, uri, sizeof(uri));
-	else if (peer->key.tag == 0)
-		rc = crt_group_uri(crt, peer->key.rank, uri, sizeof(uri));
-	else
-		rc = crt_group_uri(crt, peer->key.rank, uri, sizeof(uri)) == 0 ? -DER_AGAIN :
-										 -DER_NONEXIST;
 	if (rc == -DER_NONEXIST)
 		return -DER_OOG;
+	if (rc == -DER_AGAIN)
+		return rc;
 	if (rc == 0)
 		rc = na_addr_insert(peer->ctx->ep, uri, &peer->addr);
 	if (rc == 0)
 		strcpy(peer->uri, uri);
-	else if (rc != -DER_AGAIN)
+	else
 		D_ERROR("rank %u tag %u: URI '%s' gives no address: " DF_RC "\n", peer->key.rank,
 			peer->key.tag, uri, DP_RC(rc));
 	return rc;
@@ -196,6 +213,8 @@ refresh_one(struct d_hash_node *node, void *arg)
 	rc = crt_group_uri(ctx->crt, peer->key.rank, uri, sizeof(uri));
 	if (rc == 0 && (peer->addr == NA_ADDR_NONE || strcmp(uri, peer->uri) == 0))
 		return 0;
+	if (rc != 0 && crt_psr_rank(ctx->crt) != CRT_NO_RANK)
+		return 0; /* a sparse view says nothing about those it lacks */
 	d_list_add_tail(&peer->stale, arg);
 	return 0;
 }

@@ -183,9 +183,10 @@ crt_proc_ranks(struct crt_proc *p, d_rank_list_t **v)
 	return proc_numbers(p, &(*v)->rl_nr, (void **)&(*v)->rl_ranks, sizeof(d_rank_t));
 }
 
-/* ---- bulk handles: permission, segments; 255 stands for NULL ---- */
+/* ---- bulk handles: permission, owner's name if it is bound, segments; 255 stands for NULL ---- */
 
-#define BULK_NULL 255
+#define BULK_NULL  255
+#define BULK_BOUND 0x10 /* or'ed to the permission */
 #define BULK_SEG_WIRE_BYTES 24
 
 static int
@@ -201,16 +202,32 @@ proc_seg(struct crt_proc *p, struct crt_bulk_seg *seg)
 }
 
 static int
+bulk_name_decode(struct crt_proc *p, struct crt_bulk *b)
+{
+	int rc = proc_count(p, &b->name_bytes, 1);
+
+	if (rc != 0)
+		return rc;
+	if (b->name_bytes == 0 || b->name_bytes > NA_NAME_BYTES_MAX)
+		return -DER_PROTO;
+	b->name = p->cur; /* borrowed from the message */
+	p->cur += b->name_bytes;
+	return 0;
+}
+
+static int
 bulk_decode(struct crt_proc *p, struct crt_bulk **ret_bulk, uint8_t perm)
 {
 	struct crt_bulk *b  = crt_proc_alloc(p, 1, sizeof(*b));
 	int              rc = b == NULL ? -DER_NOMEM : 0;
 
+	if (rc == 0 && (perm & BULK_BOUND) != 0)
+		rc = bulk_name_decode(p, b);
 	if (rc == 0)
 		rc = proc_count(p, &b->seg_nr, BULK_SEG_WIRE_BYTES);
 	if (rc != 0)
 		return rc;
-	b->perm = perm;
+	b->perm = perm & ~BULK_BOUND;
 	b->segs = crt_proc_alloc(p, b->seg_nr, sizeof(*b->segs));
 	if (b->segs == NULL)
 		return -DER_NOMEM;
@@ -230,7 +247,9 @@ int
 crt_proc_crt_bulk_t(struct crt_proc *p, struct crt_bulk **v)
 {
 	struct crt_bulk *b    = p->op == CRT_PROC_DECODE ? NULL : *v;
-	uint8_t          perm = b == NULL ? BULK_NULL : b->perm;
+	uint8_t          perm = b == NULL	   ? BULK_NULL
+				: b->name == NULL ? b->perm
+						  : b->perm | BULK_BOUND;
 	int              rc   = crt_proc_raw(p, &perm, 1);
 
 	if (rc != 0)
@@ -239,11 +258,18 @@ crt_proc_crt_bulk_t(struct crt_proc *p, struct crt_bulk **v)
 		*v = NULL;
 		if (perm == BULK_NULL)
 			return 0;
-		return perm > CRT_BULK_WO ? -DER_PROTO : bulk_decode(p, v, perm);
+		if ((perm & ~BULK_BOUND) > CRT_BULK_WO)
+			return -DER_PROTO;
+		return bulk_decode(p, v, perm);
 	}
 	if (b == NULL)
 		return 0;
-	rc = proc_count(p, &b->seg_nr, BULK_SEG_WIRE_BYTES);
+	if (b->name != NULL)
+		rc = proc_count(p, &b->name_bytes, 1);
+	if (rc == 0 && b->name != NULL)
+		rc = crt_proc_raw(p, (void *)b->name, b->name_bytes);
+	if (rc == 0)
+		rc = proc_count(p, &b->seg_nr, BULK_SEG_WIRE_BYTES);
 	for (uint32_t i = 0; rc == 0 && i < b->seg_nr; i++)
 		rc = proc_seg(p, &b->segs[i]);
 	return rc;

@@ -101,7 +101,13 @@ ctx_poll(struct crt_ctx *ctx)
 		nr += rc;
 	nr += crt_timeouts_fire(ctx);
 	nr += crt_work_run(ctx);
+	if (ctx->hook_nr > 0 && (nr > 0 || plat_now_ns() >= ctx->hook_next_ns)) {
+		nr += crt_hooks_run(ctx);
+		nr += crt_work_run(ctx);
+	}
 	if (nr > 0) {
+		if (UNLIKELY(ctx->event_seq % CRT_METRICS_POLLS == 0))
+			crt_metrics_flush(ctx);
 		ctx->event_seq++;
 		if (ctx->waiter_nr > 0)
 			pthread_cond_broadcast(&ctx->waiters);
@@ -114,7 +120,9 @@ next_timeout(struct crt_ctx *ctx)
 {
 	struct d_binheap_node *min = d_binheap_min(&ctx->timeouts);
 
-	return min == NULL ? UINT64_MAX : CONTAINER_OF(min, struct crt_rpc_priv, heap)->wake_ns;
+	if (min == NULL)
+		return ctx->hook_next_ns;
+	return MIN_OF(ctx->hook_next_ns, CONTAINER_OF(min, struct crt_rpc_priv, heap)->wake_ns);
 }
 
 static void
@@ -139,6 +147,7 @@ ctx_arm(struct crt_ctx *ctx)
 	if (!na_ep_arm(ctx->ep))
 		return false;
 	timer_set(ctx);
+	crt_metrics_flush(ctx);
 	ctx->sleeping = true;
 	return true;
 }

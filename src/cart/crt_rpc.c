@@ -74,6 +74,7 @@ crt_rpc_alloc(struct crt_ctx *ctx, const struct crt_proto_rpc *def, crt_opcode_t
 		rpc->format  = def->format;
 		rpc->handler = def->handler;
 		rpc->flags   = def->flags;
+		rpc->opc_stats = crt_opc_stats_of(ctx, opc, def->format);
 		if (rpc_io_set(rpc, def->format) != 0) {
 			crt_rpc_put_locked(rpc);
 			return NULL;
@@ -152,7 +153,8 @@ crt_rpc_arm_timeout(struct crt_rpc_priv *rpc, uint64_t check_ns)
 	uint64_t        now = plat_now_ns();
 	int             rc;
 
-	rpc->deadline_ns = now + rpc->timeout_s * NSEC_PER_SEC;
+	rpc->sent_ns     = now;
+	rpc->deadline_ns = now + rpc->timeout_ns;
 	rpc->check_ns    = check_ns;
 	rpc->wake_ns     = rpc->deadline_ns;
 	if (check_ns != 0)
@@ -173,7 +175,9 @@ crt_rpc_disarm(struct crt_rpc_priv *rpc)
 static void
 rpc_expire(struct crt_rpc_priv *rpc)
 {
-	if (rpc->server)
+	if (rpc->state == CRT_RPC_DELAYED)
+		crt_server_delayed(rpc);
+	else if (rpc->server)
 		crt_server_reply_end(rpc);
 	else
 		crt_req_complete(rpc, -DER_TIMEDOUT);
@@ -230,8 +234,19 @@ req_callback(struct crt_work *work)
 }
 
 static void
-req_count(struct crt_ctx *ctx, int rc)
+req_count(struct crt_ctx *ctx, const struct crt_rpc_priv *rpc, int rc)
 {
+	struct crt_opc_stats *stats = rpc->opc_stats;
+
+	if (stats != NULL && rc != 0) {
+		stats->failed++;
+	} else if (stats != NULL && rpc->msg != NULL) {
+		uint64_t ns = rpc->peer->heard_ns - rpc->sent_ns;
+
+		stats->replied++;
+		stats->latency_sum_ns += ns;
+		stats->latency_max_ns = MAX_OF(stats->latency_max_ns, ns);
+	}
 	if (rc == -DER_TIMEDOUT)
 		ctx->stats.timeouts++;
 	else if (rc == -DER_UNREACH)
@@ -253,7 +268,7 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	crt_rpc_disarm(rpc);
 	crt_slot_put(ctx, rpc);
 	d_list_del(&rpc->link);
-	req_count(ctx, rc);
+	req_count(ctx, rpc, rc);
 	crt_work_add(ctx, &rpc->work, req_callback);
 	if (flew) {
 		peer->inflight_nr--;
@@ -278,7 +293,7 @@ crt_req_create(crt_context_t ctx, const crt_endpoint_t *ep, crt_opcode_t opc, cr
 	if (rpc == NULL)
 		return -DER_NOMEM;
 	rpc->pub.cr_ep = *ep;
-	rpc->timeout_s = ctx->crt->attr.timeout_s;
+	rpc->timeout_ns = ctx->crt->attr.timeout_s * NSEC_PER_SEC;
 	*ret_req = &rpc->pub;
 	return 0;
 }
@@ -288,7 +303,16 @@ crt_req_set_timeout(crt_rpc_t *req, uint32_t timeout_s)
 {
 	if (timeout_s == 0)
 		return -DER_INVAL;
-	crt_priv(req)->timeout_s = timeout_s;
+	crt_priv(req)->timeout_ns = timeout_s * NSEC_PER_SEC;
+	return 0;
+}
+
+int
+crt_req_set_timeout_ns(crt_rpc_t *req, uint64_t timeout_ns)
+{
+	if (timeout_ns == 0)
+		return -DER_INVAL;
+	crt_priv(req)->timeout_ns = timeout_ns;
 	return 0;
 }
 
@@ -357,13 +381,25 @@ crt_req_send(crt_rpc_t *req, crt_cb_t cb, void *arg)
 	return 0;
 }
 
+/** The request fails, or is lost: then only its timeout ends it, unless nobody waits for a reply. */
+static void
+req_fault(struct crt_rpc_priv *rpc, struct na_msg *msg, const struct crt_fault_hit *hit)
+{
+	na_msg_put(rpc->pub.cr_ctx->ep, msg);
+	if (hit->what == CRT_FAULT_ERROR)
+		crt_req_complete(rpc, (int)hit->arg);
+	else if (rpc->flags & CRT_RPC_NO_REPLY)
+		crt_req_complete(rpc, 0);
+}
+
 void
 crt_req_transmit(struct crt_rpc_priv *rpc)
 {
 	struct crt_ctx     *ctx = rpc->pub.cr_ctx;
 	struct na_msg      *msg = na_msg_get(ctx->ep);
-	struct crt_hdr_wire hdr;
-	int                 rc;
+	struct crt_hdr_wire  hdr;
+	struct crt_fault_hit hit;
+	int                  rc;
 
 	if (msg == NULL) {
 		crt_req_complete(rpc, -DER_NOMEM);
@@ -380,6 +416,13 @@ crt_req_transmit(struct crt_rpc_priv *rpc)
 	rpc->incarnation = rpc->peer->incarnation;
 	msg->cookie      = rpc->id;
 	ctx->stats.req_sent++;
+	if (rpc->opc_stats != NULL)
+		rpc->opc_stats->sent++;
+	if (crt_fault_hit(&ctx->crt->faults, CRT_FAULT_REQUEST, rpc->pub.cr_opc,
+			  rpc->pub.cr_ep.ep_rank, &hit)) {
+		req_fault(rpc, msg, &hit);
+		return;
+	}
 	na_msg_send(ctx->ep, rpc->addr, msg);
 	if ((rpc->flags & CRT_RPC_NO_REPLY) && rpc->out.mr == NULL)
 		crt_req_complete(rpc, 0);

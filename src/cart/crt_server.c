@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "platform/platform.h"
 
 /* ---- replies ---- */
 
@@ -47,8 +48,8 @@ reply_hold(struct crt_rpc_priv *rpc)
 {
 	int rc;
 
-	rpc->timeout_s = rpc->pub.cr_ctx->crt->attr.timeout_s;
-	rc             = crt_rpc_arm_timeout(rpc, 0);
+	rpc->timeout_ns = rpc->pub.cr_ctx->crt->attr.timeout_s * NSEC_PER_SEC;
+	rc              = crt_rpc_arm_timeout(rpc, 0);
 	if (rc != 0)
 		return rc;
 	rpc->refs++;
@@ -59,6 +60,8 @@ reply_hold(struct crt_rpc_priv *rpc)
 void
 crt_server_reply_end(struct crt_rpc_priv *rpc)
 {
+	if (rpc->state == CRT_RPC_DELAYED)
+		return; /* has sent nothing: whatever came was not meant for it */
 	crt_rpc_disarm(rpc);
 	crt_slot_put(rpc->pub.cr_ctx, rpc);
 	if (rpc->state != CRT_RPC_REPLIED)
@@ -100,9 +103,10 @@ reply_encode_send(struct crt_rpc_priv *rpc, struct na_msg *msg)
 static int
 reply_locked(struct crt_rpc_priv *rpc)
 {
-	struct crt_ctx *ctx = rpc->pub.cr_ctx;
-	struct na_msg  *msg;
-	int             rc;
+	struct crt_ctx      *ctx = rpc->pub.cr_ctx;
+	struct crt_fault_hit hit;
+	struct na_msg       *msg;
+	int                  rc;
 
 	D_ASSERT(rpc->server);
 	if (rpc->replied)
@@ -110,6 +114,13 @@ reply_locked(struct crt_rpc_priv *rpc)
 	if ((rpc->flags & CRT_RPC_NO_REPLY) || ctx->stopping) {
 		rpc->replied = true;
 		return ctx->stopping ? -DER_CANCELED : 0;
+	}
+	if (crt_fault_hit(&ctx->crt->faults, CRT_FAULT_REPLY, rpc->pub.cr_opc,
+			  rpc->pub.cr_ep.ep_rank, &hit)) {
+		if (hit.what == CRT_FAULT_ERROR)
+			return crt_reply_status(rpc, (int)hit.arg);
+		rpc->replied = true;
+		return 0;
 	}
 	msg = na_msg_get(ctx->ep);
 	rc  = msg == NULL ? -DER_NOMEM : reply_encode_send(rpc, msg);
@@ -158,11 +169,57 @@ dispatch(struct crt_work *work)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
+void
+crt_server_dispatch(struct crt_rpc_priv *rpc)
+{
+	rpc->state = CRT_RPC_INIT;
+	crt_work_add(rpc->pub.cr_ctx, &rpc->work, dispatch);
+}
+
+void
+crt_server_delayed(struct crt_rpc_priv *rpc)
+{
+	crt_rpc_disarm(rpc);
+	crt_slot_put(rpc->pub.cr_ctx, rpc);
+	crt_server_dispatch(rpc);
+}
+
 static void
 request_refuse(struct crt_rpc_priv *rpc, int status)
 {
 	crt_reply_status(rpc, status);
 	crt_rpc_put_locked(rpc);
+}
+
+/** True: a fault has the request. */
+static bool
+request_fault(struct crt_rpc_priv *rpc)
+{
+	struct crt_ctx      *ctx = rpc->pub.cr_ctx;
+	struct crt_fault_hit hit;
+
+	if (!crt_fault_hit(&ctx->crt->faults, CRT_FAULT_RECEIVE, rpc->pub.cr_opc,
+			   rpc->pub.cr_ep.ep_rank, &hit))
+		return false;
+	switch (hit.what) {
+	case CRT_FAULT_ERROR:
+		request_refuse(rpc, (int)hit.arg);
+		return true;
+	case CRT_FAULT_DROP:
+		rpc->replied = true;
+		crt_rpc_put_locked(rpc);
+		return true;
+	default:
+		rpc->timeout_ns = hit.arg;
+		if (crt_slot_get(ctx, rpc) != 0)
+			return false;
+		if (crt_rpc_arm_timeout(rpc, 0) != 0) {
+			crt_slot_put(ctx, rpc);
+			return false;
+		}
+		rpc->state = CRT_RPC_DELAYED;
+		return true;
+	}
 }
 
 static void
@@ -178,7 +235,8 @@ request_decode(struct crt_rpc_priv *rpc, char *body, size_t bytes)
 	if (rc == 0 && p.cur != p.end)
 		rc = -DER_PROTO;
 	if (rc == 0) {
-		crt_work_add(ctx, &rpc->work, dispatch);
+		if (!request_fault(rpc))
+			crt_server_dispatch(rpc);
 		return;
 	}
 	ctx->stats.malformed++;
@@ -237,6 +295,8 @@ crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void 
 	rpc->msg     = msg;
 	rpc->peer_id = hdr->rpc_id;
 	rpc->hlc     = hdr->hlc;
+	if (rpc->opc_stats != NULL)
+		rpc->opc_stats->recv++;
 	rpc->flags   = hdr->flags & CRT_MSG_NO_REPLY ? CRT_RPC_NO_REPLY : 0;
 	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = hdr->src_rank, .ep_tag = hdr->src_tag};
 	rc = na_addr_insert_name(ctx->ep, name, hdr->name_bytes, &rpc->addr);

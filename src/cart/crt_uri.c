@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * The internal protocol. Its handlers run at once, never through the hook, so it is answered
- * however busy the ULTs are.
+ * Finding peers, and finding out whether they are there.
  *
- * URI: which URI has a tag of a rank? Asked at tag 0, whose URI the group has.
+ * URI: which URI has a tag of a rank? Asked at the rank's tag 0, whose URI the group has. Where it
+ * has not (a client's sparse view), the psr is asked for that of tag 0 first.
  * PING: sent to a peer that has left requests unanswered for a while. That it cannot be delivered,
  * or that another incarnation answers, means that those will never be answered. No answer means
  * nothing: the peer may be busy.
@@ -12,58 +12,42 @@
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "cart/crt_internal_proto.h"
+#include "platform/platform.h"
 
-#define CRT_URI_IN(F)  F(uint32_t, tag)
-#define CRT_URI_OUT(F) F(int32_t, rc) F(string, uri)
-CRT_RPC_DECLARE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
-CRT_RPC_DEFINE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
-
-#define CRT_PING_FIELDS(F)
-CRT_RPC_DECLARE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
-CRT_RPC_DEFINE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
-
-#define CRT_INTERNAL_VERSION 1
-#define CRT_OPC_PING CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, 1)
-#define CRT_OPC_URI CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, 0)
-
-static void
-uri_handler(crt_rpc_t *rpc)
+void
+crt_uri_handler(crt_rpc_t *rpc)
 {
 	struct crt_uri_in  *in  = rpc->cr_input;
 	struct crt_uri_out *out = rpc->cr_output;
+	struct crt         *crt = crt_context_crt(rpc->cr_ctx);
 	char                uri[NA_URI_BYTES_MAX];
 
-	out->rc = crt_uri_self(crt_context_crt(rpc->cr_ctx), in->tag, uri, sizeof(uri));
+	if (in->rank == crt->self || crt->self == CRT_NO_RANK)
+		out->rc = crt_self_uri(crt, in->tag, uri, sizeof(uri));
+	else
+		out->rc = in->tag == 0 ? crt_group_uri(crt, in->rank, uri, sizeof(uri)) : -DER_OOG;
 	if (out->rc == 0)
 		out->uri = uri;
 	crt_reply_send(rpc); /* a failure is the client's timeout; cart has logged it */
 }
 
-static void
-ping_handler(crt_rpc_t *rpc)
+void
+crt_ping_handler(crt_rpc_t *rpc)
 {
 	crt_reply_send(rpc);
 }
 
-static const struct crt_proto_rpc internal_rpcs[] = {
-	{.format = &crt_uri_format, .handler = uri_handler},
-	{.format = &crt_ping_format, .handler = ping_handler},
-};
-const struct crt_proto crt_internal_proto = {
-	.name    = "crt_internal",
-	.mod_id  = CRT_MOD_INTERNAL,
-	.version = CRT_INTERNAL_VERSION,
-	.rpc_nr  = ARRAY_NR(internal_rpcs),
-	.rpcs    = internal_rpcs,
-};
-
 static int
 lookup_result(struct crt_peer *peer, const struct crt_cb_info *info)
 {
-	const struct crt_uri_out *out = info->cci_rpc->cr_output;
+	const struct crt_uri_out *out    = info->cci_rpc->cr_output;
+	bool                      by_psr = info->cci_rpc->cr_ep.ep_rank != peer->key.rank;
 
 	if (info->cci_rc != 0)
 		return info->cci_rc == -DER_TIMEDOUT ? -DER_UNREACH : info->cci_rc;
+	if (by_psr && out->rc == -DER_NONEXIST)
+		return -DER_OOG;
 	/* No such tag, or not yet: a server that starts has its first context before the others. */
 	if (out->rc == -DER_NONEXIST)
 		return -DER_UNREACH;
@@ -71,6 +55,8 @@ lookup_result(struct crt_peer *peer, const struct crt_cb_info *info)
 		return out->rc;
 	if (out->uri == NULL || strlen(out->uri) >= sizeof(peer->uri))
 		return -DER_PROTO;
+	if (by_psr) /* the next step: from there, or from the rank itself */
+		return crt_uri_learn(peer->ctx->crt, peer->key.rank, out->uri);
 	strcpy(peer->uri, out->uri);
 	return na_addr_insert(peer->ctx->ep, out->uri, &peer->addr);
 }
@@ -97,15 +83,19 @@ int
 crt_uri_lookup(struct crt_peer *peer)
 {
 	struct crt_ctx      *ctx = peer->ctx;
-	struct crt_rpc_priv *rpc = crt_rpc_alloc(ctx, &internal_rpcs[0], CRT_OPC_URI);
+	struct crt_rpc_priv *rpc = crt_internal_alloc(ctx, CRT_RPC_URI);
 	struct crt_uri_in   *in;
+	char                 uri[NA_URI_BYTES_MAX];
+	bool                 known;
 
 	if (rpc == NULL)
 		return -DER_NOMEM;
-	in  = rpc->pub.cr_input;
-	in->tag        = peer->key.tag;
-	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = peer->key.rank, .ep_tag = 0};
-	rpc->timeout_s = CRT_LOOKUP_TIMEOUT_S;
+	known    = crt_group_uri(ctx->crt, peer->key.rank, uri, sizeof(uri)) == 0;
+	in       = rpc->pub.cr_input;
+	in->rank = peer->key.rank;
+	in->tag  = known ? peer->key.tag : 0;
+	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = known ? peer->key.rank : crt_psr_rank(ctx->crt)};
+	rpc->timeout_ns = CRT_LOOKUP_TIMEOUT_S * NSEC_PER_SEC;
 	crt_req_send_locked(rpc, lookup_done, peer);
 	return 0;
 }
@@ -129,11 +119,11 @@ crt_ping(struct crt_peer *peer)
 
 	if (peer->pinging || peer->addr == NA_ADDR_NONE)
 		return;
-	rpc = crt_rpc_alloc(peer->ctx, &internal_rpcs[1], CRT_OPC_PING);
+	rpc = crt_internal_alloc(peer->ctx, CRT_RPC_PING);
 	if (rpc == NULL)
 		return; /* the next check tries again */
 	peer->pinging  = true;
 	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = peer->key.rank, .ep_tag = peer->key.tag};
-	rpc->timeout_s = CRT_PING_TIMEOUT_S;
+	rpc->timeout_ns = CRT_PING_TIMEOUT_S * NSEC_PER_SEC;
 	crt_req_send_urgent(rpc, peer, ping_done, peer);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The requests that CART itself sends. Their handlers run at once, never through the hook of the
+ * context, so they are answered however busy the ULTs are.
+ */
+#pragma once
+
+#include "cart/crt_internal.h"
+
+#define CRT_INTERNAL_VERSION 1
+
+/** X(id, format, handler, flags) */
+#define CRT_INTERNAL_RPCS(X)                                                                       \
+	X(URI, crt_uri, crt_uri_handler, 0)                                                        \
+	X(PING, crt_ping, crt_ping_handler, 0)                                                     \
+	X(PROTO_QUERY, crt_query, crt_query_handler, 0)
+
+enum crt_internal_rpc {
+#define CRT_INTERNAL_ENUM(id, format, handler, flags) CRT_RPC_##id,
+	CRT_INTERNAL_RPCS(CRT_INTERNAL_ENUM)
+#undef CRT_INTERNAL_ENUM
+	CRT_RPC_INTERNAL_NR
+};
+#define CRT_INTERNAL_OPC(id) CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, id)
+
+#define CRT_INTERNAL_HANDLER(id, format, handler, flags) void handler(crt_rpc_t *rpc);
+CRT_INTERNAL_RPCS(CRT_INTERNAL_HANDLER)
+#undef CRT_INTERNAL_HANDLER
+
+/** Which URI has @tag of @rank? */
+#define CRT_URI_IN(F)  F(uint32_t, rank) F(uint32_t, tag)
+#define CRT_URI_OUT(F) F(int32_t, rc) F(string, uri)
+CRT_RPC_DECLARE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
+
+/** Are you there? */
+#define CRT_PING_FIELDS(F)
+CRT_RPC_DECLARE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
+
+/** The highest of @versions that is registered for @mod_id. */
+#define CRT_QUERY_IN(F)  F(uint32_t, mod_id) F(u32s, versions)
+#define CRT_QUERY_OUT(F) F(int32_t, rc) F(uint32_t, version)
+CRT_RPC_DECLARE(crt_query, CRT_QUERY_IN, CRT_QUERY_OUT)
+
+/** Under the lock of @ctx. NULL: no memory. */
+struct crt_rpc_priv *crt_internal_alloc(struct crt_ctx *ctx, enum crt_internal_rpc id);
