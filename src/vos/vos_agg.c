@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 #define SLICE_CREDITS 128u
 #define ITEM_CREDITS  1u
@@ -420,6 +420,8 @@ vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg)
 		return -DER_BUSY;
 	if (epoch == 0 || epoch == DAOS_EPOCH_MAX)
 		return -DER_INVAL;
+	/* What is prepared must find its past when it is committed. */
+	agg.epoch = epoch = MIN_OF(epoch, vos_dtx_oldest(cont) - 1);
 	if (epoch <= cont->df->hae)
 		return 0;
 	rc = agg_set_readers(&agg);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 struct walk {
 	struct vos_pool	  *pool;
@@ -19,6 +19,7 @@ struct walk {
 	size_t		   blob_cap;
 	uint64_t	   bytes; /**< of the container at hand */
 	uint64_t	   obj_nr;
+	uint64_t	   floor; /**< of the container at hand */
 	enum vos_key_level level; /**< of the keys expected */
 };
 
@@ -275,12 +276,80 @@ obj_ent_check(void *ent, void *arg)
 	return obj_check(w, obj);
 }
 
+/* ---- transactions ---- */
+
+static int
+dtx_op_seen(struct walk *w, const struct vos_dtx_op_df *op)
+{
+	struct vos_dtx_part part = {0};
+	uint32_t	    i;
+	int		    rc = 0;
+
+	while (rc == 0 && vos_dtx_part_next(op, &part)) {
+		for (i = 0; i < part.df->seg_nr && rc == 0; i++) {
+			const struct vos_dtx_seg_df *seg = &part.segs[i];
+
+			if (seg->media == VOS_MEDIA_HEAP)
+				rc = blob_seen(w, seg->addr);
+			else if (seg->media == VOS_MEDIA_DATA)
+				rc = blocks_seen(w, seg->addr, seg->bytes, 0);
+		}
+	}
+	return rc;
+}
+
+static int
+dtx_ent_check(void *ent, void *arg)
+{
+	struct vos_dtx_ent_df *e = ent;
+	struct walk	      *w = arg;
+	struct vos_dtx_df     *rec;
+	umem_off_t	       off;
+	int		       rc;
+
+	if (!umem_off_valid(w->pool->umem, e->value, sizeof(*rec)))
+		return bad("transaction outside of the heap", e->value);
+	rec = umem_ptr(w->pool->umem, e->value);
+	if (dtx_id_cmp(&rec->id, &e->id) != 0 || rec->epoch <= w->floor)
+		return bad("a transaction's id or epoch is wrong", e->value);
+	rc = vos_dtx_rec_check(w->pool, rec);
+	w->bytes += rec->bytes;
+	for (off = rec->ops; rc == 0 && off != UMEM_NULL;) {
+		const struct vos_dtx_op_df *op = umem_ptr(w->pool->umem, off);
+
+		rc = dtx_op_seen(w, op);
+		off = op->next;
+	}
+	return rc;
+}
+
+static bool
+dtx_less(const struct umem *u, const void *a, const void *b)
+{
+	(void)u;
+	return dtx_id_cmp(a, b) < 0;
+}
+
+static int
+cont_dtx_check(struct walk *w, struct vos_cont_df *cont)
+{
+	struct vos_btree prepared = vos_dtx_prepared_tree(w->pool, cont);
+	struct vos_btree committed = vos_dtx_committed_tree(w->pool, cont);
+	int		 rc;
+
+	w->floor = cont->floor;
+	rc = vos_btree_check(&prepared, dtx_less, dtx_ent_check, w);
+	return rc != 0 ? rc : vos_btree_check(&committed, dtx_less, NULL, NULL);
+}
+
 static int
 cont_objs_check(struct walk *w, struct vos_cont_df *cont)
 {
 	struct vos_btree tree = vos_obj_tree(w->pool, cont);
+	int		 rc;
 
-	return vos_btree_check(&tree, oid_less, obj_ent_check, w);
+	rc = vos_btree_check(&tree, oid_less, obj_ent_check, w);
+	return rc != 0 ? rc : cont_dtx_check(w, cont);
 }
 
 /* ---- the queue ---- */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 static struct vos_cont_df *
 cont_find(struct vos_pool *pool, const uuid_t uuid)
@@ -88,6 +88,14 @@ vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_co
 		cont->pool = pool;
 		cont->df = df;
 		cont->snaps_changed = true;
+		if (df->dtx_prepared.nr > 0) {
+			int rc = vos_dtx_index_load(cont);
+
+			if (rc != 0) {
+				free(cont);
+				return rc;
+			}
+		}
 		d_list_add_tail(&cont->link, &pool->conts);
 	}
 	cont->refs++;
@@ -110,6 +118,7 @@ vos_cont_close(struct vos_cont *cont)
 	if (--cont->refs > 0)
 		return;
 	d_list_del(&cont->link);
+	vos_dtx_index_free(cont);
 	free(cont->snaps);
 	free(cont);
 }

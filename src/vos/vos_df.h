@@ -5,11 +5,12 @@
  */
 #pragma once
 
+#include "base/dtx_id.h"
 #include "base/unit_oid.h"
 #include "umem/umem.h"
 
 #define VOS_POOL_MAGIC   0x6c6f6f70736f6164ULL /**< "daospool" */
-#define VOS_POOL_VERSION 1u
+#define VOS_POOL_VERSION 2u
 
 /** Root of a B+tree. The nodes' layout depends on the class, see vos_btree.h. */
 struct vos_btree_df {
@@ -45,8 +46,10 @@ struct vos_cont_df {
 	uint64_t            floor;  /**< >= hae: aggregation up to here began; older writes are refused */
 	uint32_t            op_seq; /**< of the last writing operation; orders those of one epoch */
 	uint32_t            kept;   /**< 1: the last aggregation spared what snapshots see */
+	struct vos_btree_df dtx_prepared;  /**< dtx_id -> vos_dtx_df */
+	struct vos_btree_df dtx_committed; /**< dtx_id -> epoch */
 };
-_Static_assert(sizeof(struct vos_cont_df) == 64, "durable layout");
+_Static_assert(sizeof(struct vos_cont_df) == 96, "durable layout");
 
 /** A punch: everything below at or before (epoch, seq) is gone for who reads at or after epoch. */
 struct vos_punch_df {
@@ -190,6 +193,55 @@ struct vos_cont_ent_df {
 	umem_off_t    cont;
 };
 _Static_assert(sizeof(struct vos_cont_ent_df) == 24, "durable layout");
+
+/** Entry of both trees of transactions. */
+struct vos_dtx_ent_df {
+	struct dtx_id id;
+	uint64_t      value; /**< prepared: offset of vos_dtx_df; committed: epoch */
+};
+_Static_assert(sizeof(struct vos_dtx_ent_df) == 32, "durable layout");
+
+/** A prepared transaction. */
+struct vos_dtx_df {
+	struct dtx_id id;
+	uint64_t      epoch;
+	uint64_t      bytes; /**< of values, part of the container's used_bytes */
+	umem_off_t    ops;   /**< vos_dtx_op_df, in the order they are to be done */
+	uint32_t      op_nr;
+	uint32_t      reserved;
+};
+_Static_assert(sizeof(struct vos_dtx_df) == 56, "durable layout");
+
+/** One operation. Behind it @body_bytes: the dkey, then @part_nr times part, akey, segments; each begins at 8. */
+enum vos_dtx_kind { VOS_DTX_UPDATE = 1, VOS_DTX_PUNCH = 2 };
+struct vos_dtx_op_df {
+	umem_off_t      next;
+	daos_unit_oid_t oid;
+	uint32_t        kind;
+	uint32_t        dkey_bytes; /**< 0: punch of the object */
+	uint32_t        part_nr;    /**< 0: punch of the dkey */
+	uint32_t        body_bytes;
+	uint8_t         body[];
+};
+_Static_assert(sizeof(struct vos_dtx_op_df) == 48, "durable layout");
+
+struct vos_dtx_part_df {
+	uint32_t akey_bytes;
+	uint32_t rsize;  /**< record size; single: bytes */
+	uint32_t seg_nr; /**< 0: punch of the akey */
+	uint32_t type;   /**< enum vos_akey_type */
+};
+_Static_assert(sizeof(struct vos_dtx_part_df) == 16, "durable layout");
+
+struct vos_dtx_seg_df {
+	uint64_t lo;
+	uint64_t hi;
+	uint64_t addr; /**< as in vos_sv_df */
+	uint64_t bytes;
+	uint32_t media;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct vos_dtx_seg_df) == 40, "durable layout");
 
 /** Something unlinked whose parts are still to be freed. */
 enum vos_gc_kind { VOS_GC_CONT = 1, VOS_GC_OBJ = 2, VOS_GC_KEY = 3 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "vos/vos_dtx_index.h"
 #include "vos/vos_io.h"
 
 /* ---- the plan ---- */
@@ -185,7 +186,9 @@ plan_make(struct vos_io *io, uint64_t *ret_dram, uint64_t *ret_dma)
 	unsigned	   i;
 	int		   rc;
 
-	rc = vos_cond_check(io->cont, &io->cond);
+	rc = UNLIKELY(io->cont->dtx != NULL) ? vos_dtx_read_check(io->cont, &io->cond) : 0;
+	if (rc == 0)
+		rc = vos_cond_check(io->cont, &io->cond);
 	if (rc == 0)
 		rc = plan_dkey(io, &dkey, &punch);
 	if (rc != 0)
@@ -350,7 +353,7 @@ int
 vos_fetch_sizes(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 		const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, uint64_t *sizes)
 {
-	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, 0};
 	struct vos_io  *io;
 	uint64_t	dram;
 	uint64_t	dma;
@@ -370,14 +373,23 @@ MAY_YIELD int
 vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 		const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io)
 {
-	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
-	struct vos_io  *io;
-	int		rc;
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, 0};
 
-	rc = fetch_new(cont, &cond, &io);
+	return vos_fetch_cond_begin(cont, &cond, ret_io);
+}
+
+MAY_YIELD int
+vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io)
+{
+	struct vos_io *io;
+	int	       rc;
+
+	rc = fetch_new(cont, cond, &io);
 	if (rc != 0)
 		return rc;
 	rc = plan_settle(io);
+	if (cond->reader != 0 && (rc == 0 || rc == -DER_NONEXIST || rc == -DER_EXIST))
+		vos_dtx_note_read(cont, cond);
 	if (rc == 0)
 		rc = sgls_build(io);
 	if (rc == 0 && io->run_nr > 0) {

@@ -8,7 +8,7 @@
 #define D_LOGFAC LOG_FAC_VOS
 
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 int
 vos_gc_add(struct vos_pool *pool, enum vos_gc_kind kind, void *what, struct vos_cont_df *cont)
@@ -130,7 +130,7 @@ cont_drain(struct vos_pool *pool, struct vos_cont_df *cont, uint32_t *credits)
 		if (rc == 0)
 			rc = vos_obj_free(pool, obj);
 	}
-	return rc;
+	return rc != 0 ? rc : vos_dtx_drain(pool, cont, credits);
 }
 
 static int

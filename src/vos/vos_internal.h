@@ -17,6 +17,8 @@
 #define VOS_GC_SLICE		32u /**< pieces a transaction frees at most */
 
 struct vos_tx_staged;
+struct vos_dtx_index;
+struct vos_ts;
 
 struct vos_pool {
 	struct vos_store   *store; /**< borrowed; outlives the pool */
@@ -39,6 +41,7 @@ struct vos_pool {
 	d_list_t	      readers; /**< struct vos_reader, oldest first */
 	struct ult_mutex      lock;    /**< for the condition; never held across I/O */
 	struct ult_cond	      reader_gone;
+	struct vos_ts	     *ts; /**< NULL: no transaction has read yet */
 };
 
 struct vos_cont {
@@ -50,6 +53,8 @@ struct vos_cont {
 	uint32_t	    snap_nr;
 	daos_epoch_t	   *snaps; /**< ascending */
 	d_list_t	    link;  /**< in pool->conts */
+	struct vos_dtx_index *dtx; /**< NULL: nothing is prepared */
+	struct dtx_id	     blocker;
 };
 
 void vos_cont_get(struct vos_cont *cont);
@@ -152,6 +157,26 @@ bool vos_akey_is_empty(const struct vos_key_df *akey);
 int vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
 		   struct vos_ver punch) MUST_CHECK;
 
+/** Would vos_akey_admit() refuse? */
+int vos_akey_check(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
+		   struct vos_ver punch) MUST_CHECK;
+
+/* ---- punches (vos_punch.c) ---- */
+
+struct vos_punch {
+	struct vos_cont	 *cont;
+	daos_unit_oid_t	  oid;
+	daos_epoch_t	  epoch;
+	uint64_t	  flags;
+	const daos_key_t *dkey;
+	unsigned	  akey_nr;
+	const daos_key_t *akeys;
+};
+/** Epoch, keys, conditions. */
+int vos_punch_check(const struct vos_punch *p) MUST_CHECK;
+/** Inside a transaction. */
+int vos_punch_apply(const struct vos_punch *p) MUST_CHECK;
+
 /** May a write have this epoch? INVAL, EP_OLD */
 static inline int
 vos_epoch_admit(const struct vos_cont *cont, daos_epoch_t epoch)
@@ -177,6 +202,7 @@ struct vos_cond {
 	const daos_key_t *dkey;
 	unsigned	  nr;
 	const daos_iod_t *iods;
+	uint64_t	  reader; /**< not 0: the transaction that reads (vos_ts.h) */
 };
 int vos_cond_check(struct vos_cont *cont, const struct vos_cond *cond) MUST_CHECK;
 

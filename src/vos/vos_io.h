@@ -14,6 +14,7 @@ struct vos_seg {
 	uint64_t       bytes;
 	uint64_t       blk_off; /**< DATA: reserved */
 	char	      *buf;
+	uint64_t       addr; /**< once it is in the heap or the data blob; 0: not yet */
 };
 
 /** Fetch: bytes of one piece, or a hole. */
@@ -56,6 +57,9 @@ struct vos_io {
 	uint32_t	  run_nr;
 	uint32_t	  run_cap;
 	struct vos_reader reader;
+	bool		  is_update;
+	/* of a transaction (vos_dtx.c) */
+	d_list_t link;
 };
 
 /** Check the arguments and make the record. @ret_io holds the container. */
@@ -63,5 +67,19 @@ int vos_io_new(struct vos_cont *cont, const struct vos_cond *cond,
 	       struct vos_io **ret_io) MUST_CHECK;
 /** Return buffers and reservations. */
 void vos_io_free(struct vos_io *io);
+/** vos_fetch_begin(). */
+MAY_YIELD int vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond,
+				   struct vos_io **ret_io) MUST_CHECK;
+
+/* ---- the steps of vos_update_end() (vos_update.c) ---- */
+
+/** May the update happen, as things stand? */
+int vos_update_check(const struct vos_io *io) MUST_CHECK;
+/** Write what must be on the data blob, and flush it. */
+MAY_YIELD int vos_update_write(struct vos_io *io) MUST_CHECK;
+/** Make the blocks used, put the bytes into the heap; inside a transaction. */
+int vos_update_place(struct vos_io *io) MUST_CHECK;
+/** All changes of the update, inside a transaction. What is placed already is taken as it is. */
+int vos_update_apply(struct vos_io *io) MUST_CHECK;
 /** Make room for one more element of an array that grows. */
 int vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes) MUST_CHECK;

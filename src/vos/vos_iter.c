@@ -13,7 +13,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 #define SLICE_NR       64u /**< entries looked at before yielding */
 #define ANCHOR_KEY_MAX 80u
@@ -373,7 +373,10 @@ vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_an
 		return -DER_INVAL;
 	vos_cont_get(param->cont);
 	while (rc == ITER_MORE && anchor->da_type != DAOS_ANCHOR_TYPE_EOF) {
-		rc = slices[type](&it);
+		if (UNLIKELY(param->cont->dtx != NULL))
+			rc = vos_dtx_list_check(param, type);
+		if (rc == ITER_MORE)
+			rc = slices[type](&it);
 		if (rc == ITER_MORE && anchor->da_type != DAOS_ANCHOR_TYPE_EOF)
 			ult_yield();
 	}

@@ -12,6 +12,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "vos/vos_internal.h"
+#include "vos/vos_ts.h"
 
 #define WAL_BYTES_MIN (16ull << 20)
 #define WAL_BYTES_MAX (1ull << 30)
@@ -322,6 +323,7 @@ MAY_YIELD static void
 pool_free(struct vos_pool *pool)
 {
 	vea_unload(pool->space.vea);
+	vos_ts_destroy(pool->ts);
 	pool_umem_close(pool);
 	pool_blobs_close(pool);
 	free(pool);

@@ -7,20 +7,10 @@
 #define D_LOGFAC LOG_FAC_VOS
 
 #include "base/log.h"
-#include "vos/vos_internal.h"
-
-struct punch {
-	struct vos_cont	 *cont;
-	daos_unit_oid_t	  oid;
-	daos_epoch_t	  epoch;
-	uint64_t	  flags;
-	const daos_key_t *dkey;
-	unsigned	  akey_nr;
-	const daos_key_t *akeys;
-};
+#include "vos/vos_dtx_index.h"
 
 static int
-punch_keys_check(const struct punch *p)
+punch_keys_check(const struct vos_punch *p)
 {
 	struct vos_key_probe probe;
 	unsigned	     i;
@@ -35,7 +25,7 @@ punch_keys_check(const struct punch *p)
 }
 
 static int
-akeys_exist(const struct punch *p, struct vos_key_df *dkey, struct vos_ver punch)
+akeys_exist(const struct vos_punch *p, struct vos_key_df *dkey, struct vos_ver punch)
 {
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
@@ -56,7 +46,7 @@ akeys_exist(const struct punch *p, struct vos_key_df *dkey, struct vos_ver punch
 
 /** DAOS_COND_PUNCH: all that is named must be there; DAOS_COND_DKEY_UPDATE: the dkey must. */
 static int
-punch_cond_check(const struct punch *p)
+punch_cond_check(const struct vos_punch *p)
 {
 	struct vos_pool	    *pool = p->cont->pool;
 	struct vos_ver	     punch = VOS_VER_NONE;
@@ -84,7 +74,7 @@ punch_cond_check(const struct punch *p)
 }
 
 static int
-akeys_punch(const struct punch *p, struct vos_key_df *dkey, struct vos_ver ver)
+akeys_punch(const struct vos_punch *p, struct vos_key_df *dkey, struct vos_ver ver)
 {
 	struct vos_pool	    *pool = p->cont->pool;
 	struct vos_key_probe probe;
@@ -103,8 +93,8 @@ akeys_punch(const struct punch *p, struct vos_key_df *dkey, struct vos_ver ver)
 	return rc;
 }
 
-static int
-punch_apply(const struct punch *p)
+int
+vos_punch_apply(const struct vos_punch *p)
 {
 	struct vos_pool	    *pool = p->cont->pool;
 	struct vos_key_probe probe;
@@ -132,23 +122,39 @@ punch_apply(const struct punch *p)
 	return akeys_punch(p, dkey, ver);
 }
 
+int
+vos_punch_check(const struct vos_punch *p)
+{
+	int rc = vos_epoch_admit(p->cont, p->epoch);
+
+	if (rc == 0)
+		rc = punch_keys_check(p);
+	if (rc == 0 && UNLIKELY(p->cont->dtx != NULL))
+		rc = vos_dtx_punch_check(p);
+	if (rc != 0)
+		return rc;
+	rc = punch_cond_check(p);
+	/* That a condition does not hold is something read. */
+	if (rc != 0 && UNLIKELY(p->cont->pool->ts != NULL))
+		vos_dtx_note_punch_conds(p, 0);
+	return rc;
+}
+
 MAY_YIELD int
 vos_obj_punch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 	      const daos_key_t *dkey, unsigned akey_nr, const daos_key_t *akeys)
 {
-	struct punch p = {cont, oid, epoch, flags, dkey, akey_nr, akeys};
+	struct vos_punch p = {cont, oid, epoch, flags, dkey, akey_nr, akeys};
 	int	     rc;
 
-	rc = vos_epoch_admit(cont, epoch);
-	if (rc == 0)
-		rc = punch_keys_check(&p);
-	if (rc == 0)
-		rc = punch_cond_check(&p);
+	rc = vos_punch_check(&p);
+	if (rc == 0 && UNLIKELY(cont->pool->ts != NULL))
+		rc = vos_dtx_punch_is_new(&p, 0);
 	if (rc != 0)
 		return rc;
 	vos_cont_get(cont);
 	vos_tx_begin(cont->pool);
-	rc = vos_tx_end(cont->pool, cont->df, punch_apply(&p));
+	rc = vos_tx_end(cont->pool, cont->df, vos_punch_apply(&p));
 	vos_cont_close(cont);
 	return rc;
 }

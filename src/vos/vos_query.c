@@ -8,7 +8,7 @@
 
 #include <string.h>
 #include "base/log.h"
-#include "vos/vos_internal.h"
+#include "vos/vos_dtx_index.h"
 
 #define SLICE_NR 64u
 
@@ -209,6 +209,8 @@ vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags, da
 	int		   rc;
 
 	rc = query_check(&q, dkey, akey, recx);
+	if (rc == 0 && UNLIKELY(cont->dtx != NULL))
+		rc = vos_dtx_query_check(cont, oid, flags, epoch, dkey);
 	if (rc != 0)
 		return rc;
 	obj = vos_obj_find(cont->pool, cont->df, &oid);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "vos/vos_dtx_index.h"
 #include "vos/vos_io.h"
 
 #define HEAP_BYTES_OP	1024u /**< estimates of what an operation, akey, extent takes in the heap */
@@ -227,14 +228,21 @@ sgls_build(struct vos_io *io)
 	return 0;
 }
 
-/** May the update happen, as things stand? */
-static int
-update_check(const struct vos_io *io)
+int
+vos_update_check(const struct vos_io *io)
 {
 	int rc;
 
 	rc = vos_epoch_admit(io->cont, io->cond.epoch);
-	return rc != 0 ? rc : vos_cond_check(io->cont, &io->cond);
+	if (rc == 0 && UNLIKELY(io->cont->dtx != NULL))
+		rc = vos_dtx_update_check(io->cont, &io->cond);
+	if (rc != 0)
+		return rc;
+	rc = vos_cond_check(io->cont, &io->cond);
+	/* That a condition does not hold is something read. */
+	if (rc != 0 && UNLIKELY(io->cont->pool->ts != NULL))
+		vos_dtx_note_conds(io->cont, &io->cond, 0);
+	return rc;
 }
 
 MAY_YIELD int
@@ -242,14 +250,15 @@ vos_update_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch,
 		 const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods,
 		 struct vos_io **ret_io)
 {
-	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, 0};
 	struct vos_io  *io;
 	int		rc;
 
 	rc = vos_io_new(cont, &cond, &io);
 	if (rc != 0)
 		return rc;
-	rc = update_check(io);
+	io->is_update = true;
+	rc = vos_update_check(io);
 	if (rc == 0)
 		rc = segs_plan(io);
 	if (rc == 0)
@@ -285,8 +294,8 @@ padding_clear(struct vos_io *io)
 	}
 }
 
-MAY_YIELD static int
-blocks_write(struct vos_io *io)
+MAY_YIELD int
+vos_update_write(struct vos_io *io)
 {
 	struct vos_pool *pool = io->cont->pool;
 	struct iovec	 iov = {.iov_base = io->dma, .iov_len = io->dma_bytes};
@@ -320,6 +329,10 @@ seg_place(struct vos_io *io, const struct vos_seg *seg, uint64_t *ret_addr)
 	*ret_addr = seg->blk_off * BIO_BLOCK_BYTES;
 	if (seg->media != VOS_MEDIA_HEAP)
 		return 0;
+	if (seg->addr != 0) {
+		*ret_addr = seg->addr;
+		return 0;
+	}
 	return vos_heap_put(&io->cont->pool->space, seg->buf, seg->bytes, ret_addr);
 }
 
@@ -377,9 +390,21 @@ akey_update(struct vos_io *io, struct vos_key_df *dkey, unsigned idx, struct vos
 	return rc;
 }
 
-/** All changes of the update, inside its transaction. */
-static int
-update_apply(struct vos_io *io)
+int
+vos_update_place(struct vos_io *io)
+{
+	uint32_t i;
+	int	 rc = 0;
+
+	for (i = 0; i < io->seg_nr && rc == 0; i++)
+		rc = seg_place(io, &io->segs[i], &io->segs[i].addr);
+	if (rc == 0 && !d_list_empty(&io->reserved))
+		rc = vea_publish(io->cont->pool->space.vea, &io->reserved);
+	return rc;
+}
+
+int
+vos_update_apply(struct vos_io *io)
 {
 	struct vos_pool	    *pool = io->cont->pool;
 	struct vos_key_probe probe;
@@ -417,12 +442,14 @@ MAY_YIELD int
 vos_update_end(struct vos_io *io, int rc)
 {
 	if (rc == 0)
-		rc = blocks_write(io);
+		rc = vos_update_write(io);
 	if (rc == 0)
-		rc = update_check(io);
+		rc = vos_update_check(io);
+	if (rc == 0 && UNLIKELY(io->cont->pool->ts != NULL))
+		rc = vos_dtx_update_is_new(io->cont, &io->cond, 0);
 	if (rc == 0) {
 		vos_tx_begin(io->cont->pool);
-		rc = vos_tx_end(io->cont->pool, io->cont->df, update_apply(io));
+		rc = vos_tx_end(io->cont->pool, io->cont->df, vos_update_apply(io));
 	}
 	vos_io_free(io);
 	return rc;

@@ -210,7 +210,7 @@ rsize_differs(struct vos_pool *pool, struct vos_key_df *akey, struct vos_ver pun
 }
 
 int
-vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
+vos_akey_check(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
 	       struct vos_ver punch)
 {
 	uint8_t type = iod->iod_type == DAOS_IOD_SINGLE ? VOS_AKEY_SINGLE : VOS_AKEY_ARRAY;
@@ -225,6 +225,18 @@ vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t 
 		if (rc != 0 || differs)
 			return rc != 0 ? rc : -DER_INVAL;
 	}
+	return 0;
+}
+
+int
+vos_akey_admit(struct vos_pool *pool, struct vos_key_df *akey, const daos_iod_t *iod,
+	       struct vos_ver punch)
+{
+	uint8_t type = iod->iod_type == DAOS_IOD_SINGLE ? VOS_AKEY_SINGLE : VOS_AKEY_ARRAY;
+	int	rc = vos_akey_check(pool, akey, iod, punch);
+
+	if (rc != 0)
+		return rc;
 	if (akey->type == type &&
 	    (type == VOS_AKEY_SINGLE || iod->iod_size == 0 || akey->rsize == iod->iod_size))
 		return 0;
