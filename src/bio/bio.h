@@ -66,6 +66,8 @@ int  bio_blob_open(struct bio_ctx *ctx, struct bio_dev *dev, const struct bio_bl
 void bio_blob_close(struct bio_blob *blob);
 uint64_t bio_blob_bytes(const struct bio_blob *blob);
 const char *bio_blob_name(const struct bio_blob *blob); /**< device, role, pool and target, for messages */
+/** Does a flush of one make writes to the other durable, too? */
+bool bio_blob_same_dev(const struct bio_blob *a, const struct bio_blob *b);
 struct bio_ctx *bio_blob_ctx(const struct bio_blob *blob);
 
 /** Offsets and total lengths are multiples of BIO_BLOCK_BYTES, memory is block aligned (bio_buf_get).
@@ -81,6 +83,7 @@ struct bio_io; /* asynchronous form, for many in flight */
 typedef void (*bio_cb_t)(void *arg, int rc); /**< on the scheduler; must not yield */
 int bio_readv_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr, bio_cb_t cb, void *arg) MUST_CHECK; /**< iov array is copied */
 int bio_writev_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr, bio_cb_t cb, void *arg) MUST_CHECK;
+int bio_flush_async(struct bio_blob *blob, bio_cb_t cb, void *arg) MUST_CHECK;
 
 /** Block-aligned buffers from the context's pool; waits when the limit is reached (never for ever: a request
  *  larger than the limit is -DER_NOMEM). */

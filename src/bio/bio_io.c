@@ -213,6 +213,12 @@ bio_blob_name(const struct bio_blob *blob)
 	return blob->name;
 }
 
+bool
+bio_blob_same_dev(const struct bio_blob *a, const struct bio_blob *b)
+{
+	return a->dev == b->dev;
+}
+
 struct bio_ctx *
 bio_blob_ctx(const struct bio_blob *blob)
 {
@@ -475,6 +481,12 @@ bio_writev_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, i
 		 void *arg)
 {
 	return start(blob, BIO_OP_WRITE, false, off, iov, nr, cb, arg);
+}
+
+int
+bio_flush_async(struct bio_blob *blob, bio_cb_t cb, void *arg)
+{
+	return start(blob, BIO_OP_FLUSH, true, 0, NULL, 0, cb, arg);
 }
 
 /* ---- waiting forms ---- */

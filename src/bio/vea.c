@@ -53,7 +53,7 @@ struct vea {
 	struct vea_node *root;
 	d_list_t         bins[VEA_BIN_NR];
 	uint64_t         bin_map[VEA_BIN_NR / 64];
-	uint64_t         free_blk_nr, resrv_blk_nr, extent_nr;
+	uint64_t         free_blk_nr, resrv_blk_nr, freed_blk_nr, extent_nr;
 	uint64_t         rng, gen;
 	d_list_t         published; /**< struct vea_extent */
 	d_list_t         freeing;   /**< struct vea_freed */
@@ -519,7 +519,13 @@ vea_abort(struct vea *vea)
 uint64_t
 vea_commit(struct vea *vea)
 {
+	struct vea_freed *freed;
+
 	drop_extents(&vea->published);
+	d_list_for_each(freed, &vea->freeing, link)
+	{
+		vea->freed_blk_nr += freed->blk_nr;
+	}
 	d_list_splice_tail(&vea->freeing, &vea->freed);
 	return ++vea->gen;
 }
@@ -532,6 +538,7 @@ vea_free_visible(struct vea *vea, uint64_t gen)
 	while ((freed = d_list_first(&vea->freed, struct vea_freed, link)) != NULL &&
 	       freed->gen <= gen) {
 		d_list_del(&freed->link);
+		vea->freed_blk_nr -= freed->blk_nr;
 		extent_release(vea, freed->blk_off, freed->blk_nr);
 		free(freed);
 	}
@@ -619,6 +626,7 @@ vea_stat(const struct vea *vea, struct vea_stat *stat)
 	stat->blk_nr              = vea->blk_nr;
 	stat->free_blk_nr         = vea->free_blk_nr;
 	stat->resrv_blk_nr        = vea->resrv_blk_nr;
+	stat->freed_blk_nr        = vea->freed_blk_nr;
 	stat->free_extent_nr      = vea->extent_nr;
 	stat->largest_free_blk_nr = longest == NULL ? 0 : longest->blk_nr;
 }

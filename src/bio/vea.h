@@ -38,5 +38,6 @@ void vea_abort(struct vea *vea);
 uint64_t vea_commit(struct vea *vea);
 /** All transactions up to generation @gen are durable: what they freed can be reserved again. */
 void vea_free_visible(struct vea *vea, uint64_t gen);
-struct vea_stat { uint64_t blk_nr, free_blk_nr, resrv_blk_nr, free_extent_nr, largest_free_blk_nr; };
+/** freed: by committed transactions, to be reserved again once vea_free_visible() says so. */
+struct vea_stat { uint64_t blk_nr, free_blk_nr, resrv_blk_nr, freed_blk_nr, free_extent_nr, largest_free_blk_nr; };
 void vea_stat(const struct vea *vea, struct vea_stat *stat);

@@ -47,7 +47,7 @@ umem_free_all(struct umem *u)
 }
 
 static int
-umem_new(uint64_t bytes, const unsigned char uuid[16], struct umem **ret_umem)
+umem_new(uint64_t bytes, const unsigned char uuid[16], struct bio_blob *data, struct umem **ret_umem)
 {
 	struct umem *u;
 	int          rc;
@@ -63,6 +63,7 @@ umem_new(uint64_t bytes, const unsigned char uuid[16], struct umem **ret_umem)
 		return -DER_NOMEM;
 	tx_init(&u->tx);
 	u->bytes = bytes;
+	u->data  = data;
 	memcpy(u->uuid, uuid, sizeof(u->uuid));
 	rc = heap_map(u);
 	if (rc != 0) {
@@ -148,7 +149,7 @@ umem_format(const struct umem_attr *attr, const unsigned char uuid[16])
 				 : umem_heap_bytes(bio_blob_bytes(attr->meta));
 	rc    = check_sizes(attr, bytes);
 	if (rc == 0)
-		rc = umem_new(bytes, uuid, &u);
+		rc = umem_new(bytes, uuid, attr->data, &u);
 	if (rc != 0)
 		return rc;
 	rc = format_media(u, attr);
@@ -217,7 +218,7 @@ open_durable(const struct umem_attr *attr, const unsigned char uuid[16], struct 
 	if (rc == 0)
 		rc = ckpt_read_hdr(attr->meta, uuid, hdr);
 	if (rc == 0)
-		rc = umem_new(hdr->heap_bytes, uuid, &u);
+		rc = umem_new(hdr->heap_bytes, uuid, attr->data, &u);
 	if (rc == 0)
 		rc = load_media(u, attr, hdr);
 	free(hdr);
@@ -238,7 +239,7 @@ open_volatile(const struct umem_attr *attr, const unsigned char uuid[16], struct
 	struct umem *u;
 	int          rc;
 
-	rc = umem_new(attr->bytes, uuid, &u);
+	rc = umem_new(attr->bytes, uuid, attr->data, &u);
 	if (rc != 0)
 		return rc;
 	rc = umem_init_fresh(u, attr->root_bytes);
@@ -340,6 +341,19 @@ umem_wait_durable(struct umem *u, uint64_t seq)
 {
 	D_ASSERT(seq <= u->last_seq);
 	return u->log == NULL ? 0 : log_wait_durable(u->log, seq);
+}
+
+uint64_t
+umem_proven_seq(const struct umem *u)
+{
+	return u->log == NULL ? u->last_seq : u->log->proven_seq;
+}
+
+MAY_YIELD int
+umem_wait_proven(struct umem *u, uint64_t seq)
+{
+	D_ASSERT(seq <= u->last_seq);
+	return u->log == NULL ? 0 : log_wait_proven(u->log, seq);
 }
 
 void

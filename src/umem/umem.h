@@ -20,6 +20,7 @@ typedef uint64_t umem_off_t;      /**< 0: null */
 struct umem_attr {
 	struct bio_blob *meta;     /**< NULL together with wal: volatile heap */
 	struct bio_blob *wal;
+	struct bio_blob *data;     /**< what umem_tx_note_data() speaks of; NULL: nothing */
 	uint64_t         bytes;    /**< heap size, for format and volatile heaps; 0: umem_heap_bytes() of the meta blob */
 	uint32_t         root_bytes; /**< size of the root object, allocated by format, zeroed */
 };
@@ -47,6 +48,13 @@ enum umem_alloc_flag { UMEM_NO_LOG_BODY = 1 };
 int  umem_alloc_flags(struct umem *u, size_t bytes, uint32_t flags, umem_off_t *ret_off) MUST_CHECK;
 /** Reusable after the commit. -DER_INVAL: no allocation begins there; releasing one twice in a transaction aborts. */
 int  umem_free(struct umem *u, umem_off_t off) MUST_CHECK;
+/**
+ * The transaction refers to [off, off + bytes) of the data blob, whole blocks: their write is complete, but nobody need
+ * have flushed it. The commit's flush does. Should a crash come first, opening finds the bytes other than @crc (CRC-32C)
+ * says, and takes the transaction for one that never was.
+ * The bytes must stay as they are until the transaction is proven (umem_proven_seq), even when they are freed.
+ */
+int  umem_tx_note_data(struct umem *u, uint64_t off, uint64_t bytes, uint32_t crc) MUST_CHECK;
 /** Run when the transaction is durable (0) or aborted (error); for DRAM state beside the heap. */
 int  umem_tx_on_end(struct umem *u, void (*fn)(void *arg, int rc), void *arg) MUST_CHECK;
 void umem_tx_abort(struct umem *u);
@@ -56,6 +64,10 @@ MAY_YIELD int umem_tx_commit(struct umem *u) MUST_CHECK;
 MAY_YIELD int umem_tx_commit_async(struct umem *u, uint64_t *ret_seq) MUST_CHECK;
 MAY_YIELD int umem_wait_durable(struct umem *u, uint64_t seq) MUST_CHECK;
 uint64_t umem_last_seq(const struct umem *u);
+/** Transactions up to it are durable, and opening will never look at the data they noted again. */
+uint64_t umem_proven_seq(const struct umem *u);
+/** Wait for that; hastens it. */
+MAY_YIELD int umem_wait_proven(struct umem *u, uint64_t seq) MUST_CHECK;
 
 /* ---- checkpoint ---- */
 /** Write dirty pages, trim the log. Runs by itself too: when the log passes its threshold or the interval ends. */

@@ -20,6 +20,7 @@ struct umem {
 	uint64_t          tx_nr;
 	uint64_t          replayed_tx_nr;
 	struct umem_log  *log;  /**< NULL: volatile */
+	struct bio_blob  *data; /**< borrowed; NULL: none */
 	struct umem_ckpt *ckpt; /**< NULL: volatile */
 };
 

@@ -23,6 +23,8 @@
  *     waits for space: a checkpoint that waits for the log to become durable cannot deadlock.
  *  2. Batches are written in the order of their transactions; durable_seq only grows.
  *  3. The ring behind a new trim_vpos is reused only when both header copies name it.
+ *  4. A batch is durable only with the data its records note, so the next one, on the medium, proves
+ *     that too. proven_seq never passes a batch with data that is the last durable one.
  */
 #define D_LOGFAC LOG_FAC_UMEM
 
@@ -119,7 +121,8 @@ buf_get(struct umem_log *log, size_t need)
 		}
 	}
 	buf->used   = sizeof(struct wal_batch_df);
-	buf->rec_nr = 0;
+	buf->rec_nr   = 0;
+	buf->has_data = false;
 	return buf;
 }
 
@@ -189,7 +192,7 @@ log_stage_begin(struct umem_log *log, size_t bytes, uint8_t **ret_entries)
 }
 
 void
-log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_nr)
+log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_nr, bool has_data)
 {
 	struct log_buf   *buf    = log->staging;
 	size_t            before = buf->rec_nr == 0 ? 0 : buf_padded(buf);
@@ -200,6 +203,7 @@ log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_n
 	if (buf->rec_nr++ == 0)
 		buf->seq_first = seq;
 	buf->used += sizeof(rec) + bytes;
+	buf->has_data |= has_data;
 	log->staged_bytes += buf_padded(buf) - before;
 	log->staging = NULL;
 	log_wake_writer(log);
@@ -249,6 +253,7 @@ void
 log_fail(struct umem_log *log)
 {
 	wake_all(&log->waiters, log->u->err);
+	wake_all(&log->proof_waiters, log->u->err);
 	wake_all(&log->space_waiters, log->u->err);
 	tx_run_ends(&log->u->tx, &log->ends, log->u->err);
 }
@@ -273,6 +278,26 @@ log_wait_durable(struct umem_log *log, uint64_t seq)
 }
 
 MAY_YIELD int
+log_wait_proven(struct umem_log *log, uint64_t seq)
+{
+	int rc = log_wait_durable(log, seq);
+
+	while (rc == 0 && log->proven_seq < seq) {
+		struct log_waiter w = {.seq = seq};
+
+		rc = log->u->err;
+		if (rc != 0)
+			break;
+		log->seal_due = true;
+		log_wake_writer(log);
+		ult_eventual_init(&w.ev);
+		d_list_add_tail(&w.link, &log->proof_waiters);
+		rc = ult_eventual_wait(&w.ev);
+	}
+	return rc;
+}
+
+MAY_YIELD int
 log_wait_space(struct umem_log *log)
 {
 	int rc = log->u->err;
@@ -290,12 +315,57 @@ log_wait_space(struct umem_log *log)
 
 /* ---- the writer ---- */
 
+/** A flush of the data device that runs beside the log's write. */
+struct data_flush {
+	struct ult_eventual done;
+	bool                started;
+};
+
+static void
+data_flush_done(void *arg, int rc)
+{
+	struct data_flush *f = arg;
+
+	ult_eventual_set(&f->done, rc);
+}
+
+/** Where the data lies on the log's device, the log's own flush does it. */
+static int
+data_flush_start(struct umem_log *log, const struct log_buf *buf, struct data_flush *f)
+{
+	int rc;
+
+	f->started = false;
+	if (!buf->has_data || bio_blob_same_dev(log->u->data, log->blob))
+		return 0;
+	ult_eventual_init(&f->done);
+	rc         = bio_flush_async(log->u->data, data_flush_done, f);
+	f->started = rc == 0;
+	return rc;
+}
+
+/** The batch is durable, with the data its records note. */
+static void
+batch_done(struct umem_log *log, const struct log_buf *buf, size_t padded)
+{
+	uint64_t before = log->durable_seq;
+
+	log->write_nr++;
+	log->head_vpos += padded;
+	log->staged_bytes -= padded;
+	log->tail_sealed = buf->rec_nr == 0;
+	if (buf->rec_nr > 0)
+		log->durable_seq = buf->seq_first + buf->rec_nr - 1;
+	log->proven_seq = buf->has_data ? before : log->durable_seq;
+}
+
 MAY_YIELD static int
 write_batch(struct umem_log *log, struct log_buf *buf)
 {
 	struct wal_batch_df *df     = (struct wal_batch_df *)buf->mem;
 	size_t               padded = buf_padded(buf);
-	int                  rc;
+	struct data_flush    flush;
+	int                  rc, rc2;
 
 	*df = (struct wal_batch_df){
 	    .magic       = WAL_BATCH_MAGIC,
@@ -306,19 +376,21 @@ write_batch(struct umem_log *log, struct log_buf *buf)
 	    .durable_seq = log->durable_seq,
 	    .rec_nr      = buf->rec_nr,
 	    .len_bytes   = buf->used,
+	    .flags       = buf->has_data ? WAL_BATCH_DATA : 0,
 	};
 	memset(buf->mem + buf->used, 0, padded - buf->used);
 	df->crc = log_batch_crc(df);
-	rc      = log_ring_io(log, log->head_vpos, buf->mem, padded, true);
+	rc      = data_flush_start(log, buf, &flush);
 	if (rc != 0)
 		return rc;
-	log->write_nr++;
-	log->head_vpos += padded;
-	log->staged_bytes -= padded;
-	log->tail_sealed = buf->rec_nr == 0;
-	if (buf->rec_nr > 0)
-		log->durable_seq = buf->seq_first + buf->rec_nr - 1;
-	return 0;
+	rc = log_ring_io(log, log->head_vpos, buf->mem, padded, true);
+	if (flush.started) {
+		rc2 = ult_eventual_wait(&flush.done);
+		rc  = rc != 0 ? rc : rc2;
+	}
+	if (rc == 0)
+		batch_done(log, buf, padded);
+	return rc;
 }
 
 static struct log_buf *
@@ -377,8 +449,10 @@ writer_main(void *arg)
 		}
 		rc = write_batch(log, buf);
 		buf_put(log, buf);
-		if (rc == 0)
+		if (rc == 0) {
 			wake_durable(log);
+			wake_all(&log->proof_waiters, 0);
+		}
 		else
 			umem_fail(log->u, rc, "the log", log->blob);
 	}
@@ -508,6 +582,7 @@ MAY_YIELD int
 log_begin_gen(struct umem_log *log)
 {
 	log->durable_seq     = log->u->last_seq;
+	log->proven_seq      = log->u->last_seq;
 	log->tail_sealed     = true;
 	log->trim_vpos       = log->head_vpos;
 	log->hdr->gen       += 1;
@@ -566,6 +641,7 @@ log_create(struct umem *u, struct bio_blob *blob, struct umem_log **ret_log)
 	d_list_init(&log->ready);
 	d_list_init(&log->free_bufs);
 	d_list_init(&log->waiters);
+	d_list_init(&log->proof_waiters);
 	d_list_init(&log->space_waiters);
 	d_list_init(&log->ends);
 	ult_eventual_init(&log->wake);

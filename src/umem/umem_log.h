@@ -13,6 +13,7 @@ struct log_buf {
 	size_t   used; /**< header included */
 	uint64_t seq_first;
 	uint32_t rec_nr;
+	bool     has_data; /**< a record notes bytes on the data blob */
 };
 
 struct umem_log {
@@ -25,6 +26,7 @@ struct umem_log {
 	uint64_t         trim_vpos;  /**< batches before it are not needed */
 	uint64_t         staged_bytes; /**< padded bytes behind head_vpos, staged or being written */
 	uint64_t         durable_seq;
+	uint64_t         proven_seq; /**< <= durable_seq; replay will not look at data of records up to here */
 	bool             tail_sealed; /**< the last batch is known durable by a later one, or is a seal */
 	size_t           buf_bytes;
 	d_list_t         ready;      /**< full buffers, in order */
@@ -37,6 +39,7 @@ struct umem_log {
 	bool             idle, stop, seal_due;
 	struct ult_timer seal_timer;
 	d_list_t         waiters;       /**< for durability, by seq */
+	d_list_t         proof_waiters; /**< for proven_seq to grow */
 	d_list_t         space_waiters; /**< for log space, FIFO */
 	d_list_t         ends;          /**< struct tx_end, by seq */
 	uint64_t         write_nr;
@@ -58,12 +61,14 @@ MAY_YIELD void log_stop_writer(struct umem_log *log);
 
 /** Room for a record of at most @bytes of entries; NOSPACE, NOMEM. Followed by _end or _cancel. */
 int  log_stage_begin(struct umem_log *log, size_t bytes, uint8_t **ret_entries) MUST_CHECK;
-void log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_nr);
+void log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_nr, bool has_data);
 /** End the batch being filled; where the next begins. All up to u->last_seq lies before it. */
 uint64_t log_cut(struct umem_log *log);
 /** Everything up to @seq, which ends at @vpos, is in the checkpoint: record that, reuse the space. */
 MAY_YIELD int log_trim(struct umem_log *log, uint64_t vpos, uint64_t seq) MUST_CHECK;
 MAY_YIELD int log_wait_durable(struct umem_log *log, uint64_t seq) MUST_CHECK;
+/** Until a later batch is durable, too, or none of its batch noted data. */
+MAY_YIELD int log_wait_proven(struct umem_log *log, uint64_t seq) MUST_CHECK;
 /** After a commit was staged: wait while the log is nearly full. */
 MAY_YIELD int log_wait_space(struct umem_log *log) MUST_CHECK;
 uint64_t log_used_bytes(const struct umem_log *log);

@@ -9,7 +9,7 @@
 
 #include "bio/bio.h"
 
-#define UMEM_MEDIA_VERSION 1u
+#define UMEM_MEDIA_VERSION 2u
 #define UMEM_HDR_AREA      (2u * BIO_BLOCK_BYTES)
 
 /* ---- log ---- */
@@ -44,8 +44,10 @@ struct wal_batch_df {
 	uint64_t durable_seq; /**< known durable when this was written */
 	uint32_t rec_nr;      /**< 0: a seal, written when the log falls idle */
 	uint32_t len_bytes;   /**< header and records, without padding */
-	uint64_t reserved;
+	uint32_t flags;       /**< WAL_BATCH_* */
+	uint32_t reserved;
 };
+#define WAL_BATCH_DATA 1u /**< a record has a REDO_DATA entry */
 _Static_assert(sizeof(struct wal_batch_df) == 64, "durable layout");
 
 /** A transaction. */
@@ -56,14 +58,24 @@ struct wal_rec_df {
 };
 _Static_assert(sizeof(struct wal_rec_df) == 16, "durable layout");
 
-/** A changed range; REDO_WRITE is followed by its bytes, padded to 8. */
+/**
+ * A changed range of the heap; REDO_WRITE is followed by its bytes, padded to 8. Or, REDO_DATA, first in
+ * its record: bytes on the data blob that were written, perhaps not flushed, before the record was; off is
+ * their place there, and struct wal_data_df follows.
+ */
 struct wal_entry_df {
 	uint64_t off;
 	uint64_t len_kind; /**< length << 2 | kind */
 };
 _Static_assert(sizeof(struct wal_entry_df) == 16, "durable layout");
 
-enum wal_kind { REDO_WRITE = 1, REDO_ZERO = 2 };
+enum wal_kind { REDO_WRITE = 1, REDO_ZERO = 2, REDO_DATA = 3 };
+
+struct wal_data_df {
+	uint32_t crc; /**< of the bytes on the data blob */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct wal_data_df) == 8, "durable layout");
 
 /* ---- checkpoint ---- */
 

@@ -101,14 +101,48 @@ redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint3
 	return out;
 }
 
+uint8_t *
+redo_encode_data(uint8_t *out, uint64_t off, uint64_t len, uint32_t crc, uint32_t *entry_nr)
+{
+	struct wal_data_df data = {.crc = crc};
+
+	out = put_entry(out, off, len, REDO_DATA, entry_nr);
+	memcpy(out, &data, sizeof(data));
+	return out + sizeof(data);
+}
+
+bool
+redo_next_data(const uint8_t **entries, size_t *bytes, uint64_t *ret_off, uint64_t *ret_len,
+	       uint32_t *ret_crc)
+{
+	struct wal_entry_df e;
+	struct wal_data_df  data;
+
+	if (*bytes < REDO_DATA_BYTES)
+		return false;
+	memcpy(&e, *entries, sizeof(e));
+	if ((e.len_kind & 3) != REDO_DATA)
+		return false;
+	memcpy(&data, *entries + sizeof(e), sizeof(data));
+	*entries += REDO_DATA_BYTES;
+	*bytes -= REDO_DATA_BYTES;
+	*ret_off = e.off;
+	*ret_len = e.len_kind >> 2;
+	*ret_crc = data.crc;
+	return true;
+}
+
 int
 redo_apply(uint8_t *base, uint64_t heap_bytes, const uint8_t *entries, size_t bytes,
 	   uint32_t entry_nr, redo_dirty_t dirty, void *arg)
 {
 	struct wal_entry_df e;
-	uint64_t            len;
+	uint64_t            len, off;
+	uint32_t            crc;
 
 	for (uint32_t i = 0; i < entry_nr; i++) {
+		if (redo_next_data(&entries, &bytes, &off, &len, &crc))
+			continue;
 		if (bytes < sizeof(e))
 			return -DER_DF_INVAL;
 		memcpy(&e, entries, sizeof(e));

@@ -8,16 +8,23 @@
  * whole batch of this generation further on, at its own position, proves damage: then opening is
  * refused and nothing is written. The seal that follows a log fallen idle makes this hold for the
  * last batch as well.
+ *
+ * The last batch may note data that was on its way to the data blob with it: if a record's bytes are
+ * not there, it and all behind it were never acknowledged and are left out. Earlier batches are not
+ * asked: they were durable, data included, before the next was written, and their blocks may have
+ * been given to others since. Those of the last batch have not (umem_proven_seq()).
  */
 #define D_LOGFAC LOG_FAC_UMEM
 
 #include <string.h>
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "umem/umem_ckpt.h"
 #include "umem/umem_log.h"
 #include "umem/umem_redo.h"
 
 #define WINDOW_BYTES (1u << 20)
+#define DATA_CHUNK   (1u << 20)
 
 struct replay {
 	struct umem_log *log;
@@ -94,16 +101,131 @@ note_dirty(void *arg, uint64_t off, uint64_t len)
 	ckpt_dirty(arg, off, len);
 }
 
-/** Apply a batch whose CRC is right; its lengths are checked all the same. */
+/* ---- data of the last batch ---- */
+
+MAY_YIELD static int
+data_crc(struct bio_blob *blob, uint64_t off, uint64_t len, uint32_t *ret_crc)
+{
+	size_t   chunk = MIN_OF(len, DATA_CHUNK);
+	uint8_t *buf   = aligned_alloc(BIO_BLOCK_BYTES, chunk);
+	uint32_t crc   = 0;
+	int      rc    = buf == NULL ? -DER_NOMEM : 0;
+
+	for (uint64_t at = 0; rc == 0 && at < len; at += chunk) {
+		struct iovec iov = {buf, MIN_OF(chunk, len - at)};
+
+		rc = bio_readv(blob, off + at, &iov, 1);
+		if (rc == 0)
+			crc = d_crc32c(crc, buf, iov.iov_len);
+	}
+	free(buf);
+	*ret_crc = crc;
+	return rc;
+}
+
+/** Did all data the record notes arrive? */
+MAY_YIELD static int
+record_data_there(struct umem *u, const uint8_t *entries, size_t bytes, bool *ret_there)
+{
+	uint64_t off, len;
+	uint32_t want, crc;
+	int      rc;
+
+	*ret_there = true;
+	while (*ret_there && redo_next_data(&entries, &bytes, &off, &len, &want)) {
+		if (u->data == NULL || len == 0 || off % BIO_BLOCK_BYTES != 0 ||
+		    len % BIO_BLOCK_BYTES != 0 || off > bio_blob_bytes(u->data) ||
+		    len > bio_blob_bytes(u->data) - off)
+			return -DER_DF_INVAL;
+		rc = data_crc(u->data, off, len, &crc);
+		if (rc != 0)
+			return rc;
+		*ret_there = crc == want;
+	}
+	return 0;
+}
+
+/** How many of the last batch's records have their data; from the first without on, none counts. */
+MAY_YIELD static int
+count_complete(struct umem *u, const struct wal_batch_df *batch, uint32_t *ret_nr)
+{
+	const uint8_t    *at   = (const uint8_t *)(batch + 1);
+	size_t            left = batch->len_bytes - sizeof(*batch);
+	struct wal_rec_df rec;
+	bool              there = true;
+	int               rc;
+
+	for (*ret_nr = 0; *ret_nr < batch->rec_nr; (*ret_nr)++) {
+		if (left < sizeof(rec))
+			return -DER_DF_INVAL;
+		memcpy(&rec, at, sizeof(rec));
+		if (rec.len_bytes > left - sizeof(rec))
+			return -DER_DF_INVAL;
+		rc = record_data_there(u, at + sizeof(rec), rec.len_bytes, &there);
+		if (rc != 0)
+			return rc;
+		if (!there)
+			return 0;
+		at += sizeof(rec) + rec.len_bytes;
+		left -= sizeof(rec) + rec.len_bytes;
+	}
+	return 0;
+}
+
+/** Is @batch, which lies at @vpos, followed by another one? */
+MAY_YIELD static int
+has_successor(struct replay *r, uint64_t vpos, const struct wal_batch_df *batch, bool *ret_has)
+{
+	uint64_t                   next_seq = batch->seq_first + batch->rec_nr;
+	const struct wal_batch_df *next     = NULL;
+	int                        rc;
+
+	rc       = replay_batch(r, vpos + align_up(batch->len_bytes, BIO_BLOCK_BYTES), &next);
+	*ret_has = next != NULL && next->seq_first == next_seq;
+	return rc;
+}
+
+/**
+ * How many records of the batch at @vpos to apply. Reading on may have moved the window: *batch is
+ * mapped anew.
+ */
+MAY_YIELD static int
+records_to_apply(struct replay *r, uint64_t vpos, const struct wal_batch_df **batch,
+		 uint32_t *ret_nr)
+{
+	struct umem *u   = r->log->u;
+	bool         has = true;
+	int          rc;
+
+	*ret_nr = (*batch)->rec_nr;
+	if (((*batch)->flags & WAL_BATCH_DATA) == 0)
+		return 0;
+	rc = has_successor(r, vpos, *batch, &has);
+	if (rc == 0)
+		rc = replay_batch(r, vpos, batch);
+	if (rc == 0 && *batch == NULL)
+		rc = -DER_IO; /* it was there a moment ago */
+	if (rc != 0 || has)
+		return rc;
+	rc = count_complete(u, *batch, ret_nr);
+	if (rc == 0 && *ret_nr < (*batch)->rec_nr)
+		D_NOTE("%s: of the last %u transactions %u are left out: their data did not arrive "
+		       "before the crash. They were not acknowledged\n",
+		       bio_blob_name(r->log->blob), (*batch)->rec_nr, (*batch)->rec_nr - *ret_nr);
+	/* What is found may yet lie in the device's cache. */
+	return rc != 0 ? rc : bio_flush(u->data);
+}
+
+/** Apply @rec_nr records of a batch whose CRC is right; its lengths are checked all the same. */
 static int
-apply_batch(struct umem *u, const struct wal_batch_df *batch)
+apply_batch(struct umem *u, const struct wal_batch_df *batch, uint32_t rec_nr)
 {
 	const uint8_t    *at   = (const uint8_t *)(batch + 1);
 	size_t            left = batch->len_bytes - sizeof(*batch);
 	struct wal_rec_df rec;
 	int               rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < batch->rec_nr; i++) {
+	for (uint32_t i = 0; rc == 0 && i < rec_nr; i++) {
 		if (left < sizeof(rec))
 			return -DER_DF_INVAL;
 		memcpy(&rec, at, sizeof(rec));
@@ -118,7 +240,7 @@ apply_batch(struct umem *u, const struct wal_batch_df *batch)
 		u->last_seq++;
 		u->replayed_tx_nr++;
 	}
-	return rc != 0 || left != 0 ? -DER_DF_INVAL : 0;
+	return rc != 0 || (left != 0 && rec_nr == batch->rec_nr) ? -DER_DF_INVAL : 0;
 }
 
 /** Is there a whole batch behind the place where replay stopped? */
@@ -152,6 +274,7 @@ replay_all(struct replay *r)
 	struct umem               *u     = r->log->u;
 	const struct wal_batch_df *batch = NULL;
 	uint64_t                   vpos  = r->log->hdr->start_vpos;
+	uint32_t                   rec_nr;
 	int                        rc;
 
 	for (;;) {
@@ -160,13 +283,16 @@ replay_all(struct replay *r)
 			return rc;
 		if (batch == NULL || batch->seq_first != u->last_seq + 1)
 			break;
-		rc = apply_batch(u, batch);
-		if (rc != 0) {
+		rc = records_to_apply(r, vpos, &batch, &rec_nr);
+		if (rc == 0)
+			rc = apply_batch(u, batch, rec_nr);
+		if (rc == -DER_DF_INVAL) {
 			D_ERROR("%s: transaction %lu in the log is malformed; nothing was changed. "
 				"Restore the device, or destroy this pool shard and rebuild it\n",
 				bio_blob_name(r->log->blob), u->last_seq + 1);
-			return rc;
 		}
+		if (rc != 0)
+			return rc;
 		vpos += align_up(batch->len_bytes, BIO_BLOCK_BYTES);
 	}
 	r->log->head_vpos = vpos;

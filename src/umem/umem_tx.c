@@ -80,6 +80,7 @@ tx_fini(struct umem_tx *tx)
 	free(tx->undo);
 	free(tx->ops);
 	free(tx->frees);
+	free(tx->datas);
 }
 
 void
@@ -94,6 +95,7 @@ umem_tx_begin(struct umem *u)
 	tx->undo_bytes = 0;
 	tx->op_nr      = 0;
 	tx->free_nr    = 0;
+	tx->data_nr    = 0;
 }
 
 static void
@@ -226,6 +228,23 @@ umem_free(struct umem *u, umem_off_t off)
 }
 
 int
+umem_tx_note_data(struct umem *u, uint64_t off, uint64_t bytes, uint32_t crc)
+{
+	struct umem_tx *tx = &u->tx;
+	int             rc;
+
+	D_ASSERT(tx->active);
+	D_ASSERT(bytes > 0 && bytes % BIO_BLOCK_BYTES == 0 && off % BIO_BLOCK_BYTES == 0);
+	if (u->log == NULL)
+		return 0;
+	D_ASSERT(u->data != NULL);
+	rc = grow32((void **)&tx->datas, tx->data_nr, 1, &tx->data_cap, sizeof(*tx->datas));
+	if (rc == 0)
+		tx->datas[tx->data_nr++] = (struct tx_data){off, bytes, crc};
+	return rc;
+}
+
+int
 umem_tx_on_end(struct umem *u, void (*fn)(void *arg, int rc), void *arg)
 {
 	struct umem_tx *tx  = &u->tx;
@@ -307,7 +326,8 @@ record_bound(const struct umem *u)
 	/* Merging saves an entry for each gap it logs, but may make a long range, which has one more. */
 	size_t sum = range_nr * sizeof(struct wal_entry_df) +
 		     (uint64_t)tx->free_nr * HEAP_FREE_RANGE_NR *
-			 (sizeof(struct wal_entry_df) + HEAP_FREE_RANGE_BYTES);
+			 (sizeof(struct wal_entry_df) + HEAP_FREE_RANGE_BYTES) +
+		     tx->data_nr * REDO_DATA_BYTES;
 
 	for (uint32_t i = 0; i < tx->range_nr; i++)
 		sum += redo_bound(u->base, tx->ranges[i].off, tx->ranges[i].len);
@@ -373,6 +393,9 @@ tx_log(struct umem *u, uint8_t *entries)
 	uint8_t        *at       = entries;
 	uint32_t        entry_nr = 0;
 
+	for (uint32_t i = 0; i < tx->data_nr; i++)
+		at = redo_encode_data(at, tx->datas[i].off, tx->datas[i].len, tx->datas[i].crc,
+				      &entry_nr);
 	merge_ranges(tx);
 	for (uint32_t i = 0; i < tx->range_nr; i++) {
 		if (u->log != NULL)
@@ -381,7 +404,7 @@ tx_log(struct umem *u, uint8_t *entries)
 		ckpt_dirty(u->ckpt, tx->ranges[i].off, tx->ranges[i].len);
 	}
 	if (u->log != NULL)
-		log_stage_end(u->log, u->last_seq, at - entries, entry_nr);
+		log_stage_end(u->log, u->last_seq, at - entries, entry_nr, tx->data_nr > 0);
 }
 
 MAY_YIELD int

@@ -14,6 +14,13 @@ struct tx_range {
 };
 #define TX_NO_UNDO UINT64_MAX
 
+/** Bytes on the data blob that the record vouches for. */
+struct tx_data {
+	uint64_t off;
+	uint64_t len;
+	uint32_t crc;
+};
+
 /** A callback of umem_tx_on_end(). */
 struct tx_end {
 	d_list_t link;
@@ -33,6 +40,8 @@ struct umem_tx {
 	uint32_t         op_nr, op_cap;
 	umem_off_t      *frees;
 	uint32_t         free_nr, free_cap;
+	struct tx_data  *datas;
+	uint32_t         data_nr, data_cap;
 	d_list_t         ends;     /**< struct tx_end */
 	d_list_t         end_pool; /**< unused ones */
 };

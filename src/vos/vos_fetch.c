@@ -285,49 +285,26 @@ sgls_build(struct vos_io *io)
 	return 0;
 }
 
-struct reads {
-	struct ult_eventual done;
-	uint32_t	    left;
-	int		    rc;
-};
-
-static void
-read_done(void *arg, int rc)
-{
-	struct reads *reads = arg;
-
-	if (rc != 0 && reads->rc == 0)
-		reads->rc = rc;
-	if (--reads->left == 0)
-		ult_eventual_set(&reads->done, 0);
-}
-
 MAY_YIELD static int
 runs_read(struct vos_io *io)
 {
-	struct vos_pool *pool = io->cont->pool;
-	struct reads	 reads = {.left = 1};
-	uint32_t	 i;
+	struct vos_pool	   *pool = io->cont->pool;
+	struct vos_io_group group;
+	uint32_t	    i;
 
-	ult_eventual_init(&reads.done);
+	vos_io_group_init(&group);
 	for (i = 0; i < io->run_nr; i++) {
 		struct vos_run *run = &io->runs[i];
 		struct iovec iov = {(char *)io->dma + run->buf_off, run->blk_nr * BIO_BLOCK_BYTES};
-		int	     rc;
 
 		if (io->run_nr == 1)
 			return bio_readv(pool->data, run->blk_off * BIO_BLOCK_BYTES, &iov, 1);
-		reads.left++;
-		rc = bio_readv_async(pool->data, run->blk_off * BIO_BLOCK_BYTES, &iov, 1, read_done,
-				     &reads);
-		if (rc != 0) {
-			read_done(&reads, rc);
+		if (!vos_io_group_add(&group,
+				      bio_readv_async(pool->data, run->blk_off * BIO_BLOCK_BYTES,
+						      &iov, 1, vos_io_group_done, &group)))
 			break;
-		}
 	}
-	read_done(&reads, 0);
-	(void)ult_eventual_wait(&reads.done);
-	return reads.rc;
+	return vos_io_group_wait(&group);
 }
 
 static int

@@ -3,7 +3,7 @@
  * Freeing what was unlinked as a whole: containers, objects, keys. They wait in a durable queue,
  * first in first out, so that a container's record outlives the parts queued before it. Each slice
  * is a transaction that takes leaves off by the ordinary deletions; what is left is always a valid
- * tree, so a crash just means going on.
+ * tree, so a crash just means going on, and nobody waits until a slice is durable.
  */
 #define D_LOGFAC LOG_FAC_VOS
 
@@ -170,23 +170,41 @@ item_drain(struct vos_pool *pool, struct vos_gc_df *gc, uint32_t *credits, bool 
 	return rc != 0 ? rc : gc_pop(pool, gc);
 }
 
+/** One transaction: items of one container, as far as *credits reach. Need not be durable. */
+MAY_YIELD static int
+slice_drain(struct vos_pool *pool, uint32_t *credits, uint64_t *ret_seq)
+{
+	struct vos_gc_df *gc = umem_ptr(pool->umem, pool->df->gc_head);
+	umem_off_t	  cont = gc->cont;
+	bool		  done = true;
+	bool		  cont_gone = false;
+	int		  rc = 0;
+
+	vos_tx_begin(pool);
+	while (rc == 0 && done && !cont_gone && *credits > 0 && pool->df->gc_head != UMEM_NULL) {
+		gc = umem_ptr(pool->umem, pool->df->gc_head);
+		if (gc->cont != cont)
+			break;
+		done = false;
+		cont_gone = gc->kind == VOS_GC_CONT;
+		rc = item_drain(pool, gc, credits, &done);
+		cont_gone = cont_gone && done;
+	}
+	/* The accounts of a container that is gone need no entry. */
+	return vos_tx_end_async(pool, cont_gone ? NULL : umem_ptr(pool->umem, cont), rc, ret_seq);
+}
+
 MAY_YIELD int
 vos_gc(struct vos_pool *pool, unsigned credits)
 {
 	int rc;
 
 	while (credits > 0 && pool->df->gc_head != UMEM_NULL) {
-		struct vos_gc_df   *gc = umem_ptr(pool->umem, pool->df->gc_head);
-		struct vos_cont_df *cont = umem_ptr(pool->umem, gc->cont);
-		bool		    is_cont = gc->kind == VOS_GC_CONT;
-		uint32_t	    slice = MIN_OF(credits, VOS_GC_SLICE);
-		uint32_t	    left = slice;
-		bool		    done = false;
+		uint32_t slice = MIN_OF(credits, VOS_GC_SLICE);
+		uint32_t left = slice;
+		uint64_t seq;
 
-		vos_tx_begin(pool);
-		rc = item_drain(pool, gc, &left, &done);
-		/* The accounts of a container that is gone need no entry. */
-		rc = vos_tx_end(pool, done && is_cont ? NULL : cont, rc);
+		rc = slice_drain(pool, &left, &seq);
 		if (rc != 0)
 			return rc;
 		credits -= slice - left;

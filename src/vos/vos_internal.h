@@ -16,7 +16,6 @@
 #define VOS_DATA_THRESH_DEFAULT 4096u
 #define VOS_GC_SLICE		32u /**< pieces a transaction frees at most */
 
-struct vos_tx_staged;
 struct vos_dtx_index;
 struct vos_ts;
 
@@ -34,9 +33,9 @@ struct vos_pool {
 	int		    err; /**< commits failed: only reading goes on */
 	/* When freed blocks may be written again: vos_tx.c. Generations are those of vea_commit().
 	 */
-	struct vos_tx_staged *staged; /**< of who is just committing */
+	bool	 staged; /**< a transaction is in the log whose blocks the allocator does not know yet */
 	uint64_t	      committed_gen;
-	uint64_t	      durable_gen;
+	uint64_t	      gen_seq; /**< transaction number of generation 0 */
 	uint64_t	      visible_gen;
 	d_list_t	      readers; /**< struct vos_reader, oldest first */
 	struct ult_mutex      lock;    /**< for the condition; never held across I/O */
@@ -73,6 +72,9 @@ int vos_tx_ver(struct vos_cont *cont, daos_epoch_t epoch, struct vos_ver *ret_ve
 /** rc 0: book the change of space on @cont (may be NULL), commit, wait until durable. Else abort
  * and return rc. */
 MAY_YIELD int vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc) MUST_CHECK;
+/** As vos_tx_end(), but does not wait: umem_wait_durable(*ret_seq) would. */
+MAY_YIELD int vos_tx_end_async(struct vos_pool *pool, struct vos_cont_df *cont, int rc,
+			       uint64_t *ret_seq) MUST_CHECK;
 /** Blocks in the trees now will not be written again until put. */
 void vos_read_get(struct vos_pool *pool, struct vos_reader *reader);
 void vos_read_put(struct vos_pool *pool, struct vos_reader *reader);

@@ -104,6 +104,36 @@ vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes)
 	return 0;
 }
 
+void
+vos_io_group_done(void *arg, int rc)
+{
+	struct vos_io_group *group = arg;
+
+	if (rc != 0 && group->rc == 0)
+		group->rc = rc;
+	if (--group->left == 0)
+		ult_eventual_set(&group->done, 0);
+}
+
+/* Callbacks never run inside the call that starts a request. */
+bool
+vos_io_group_add(struct vos_io_group *group, int rc)
+{
+	if (rc == 0)
+		group->left++;
+	else if (group->rc == 0)
+		group->rc = rc;
+	return rc == 0;
+}
+
+MAY_YIELD int
+vos_io_group_wait(struct vos_io_group *group)
+{
+	vos_io_group_done(group, 0);
+	(void)ult_eventual_wait(&group->done);
+	return group->rc;
+}
+
 d_sg_list_t *
 vos_io_sgl(struct vos_io *io, unsigned idx)
 {

@@ -13,6 +13,7 @@ struct vos_seg {
 	uint64_t       hi;
 	uint64_t       bytes;
 	uint64_t       blk_off; /**< DATA: reserved */
+	uint32_t       crc;	/**< DATA: of the blocks, for the log */
 	char	      *buf;
 	uint64_t       addr; /**< once it is in the heap or the data blob; 0: not yet */
 };
@@ -30,6 +31,13 @@ struct vos_run {
 	uint64_t blk_off;
 	uint64_t blk_nr;
 	uint64_t buf_off;
+};
+
+/** Device requests of one operation, waited for together. */
+struct vos_io_group {
+	struct ult_eventual done;
+	uint32_t	    left; /**< one more than are under way, until waited for */
+	int		    rc;	  /**< first failure */
 };
 
 struct vos_io {
@@ -75,11 +83,24 @@ MAY_YIELD int vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond 
 
 /** May the update happen, as things stand? */
 int vos_update_check(const struct vos_io *io) MUST_CHECK;
-/** Write what must be on the data blob, and flush it. */
+/** Write what must be on the data blob; the commit of the transaction that places it flushes. */
 MAY_YIELD int vos_update_write(struct vos_io *io) MUST_CHECK;
 /** Make the blocks used, put the bytes into the heap; inside a transaction. */
 int vos_update_place(struct vos_io *io) MUST_CHECK;
 /** All changes of the update, inside a transaction. What is placed already is taken as it is. */
 int vos_update_apply(struct vos_io *io) MUST_CHECK;
+
+static inline void
+vos_io_group_init(struct vos_io_group *group)
+{
+	ult_eventual_init(&group->done);
+	group->left = 1;
+	group->rc = 0;
+}
+/** The bio_cb_t of its requests. */
+void vos_io_group_done(void *arg, int rc);
+/** A request was started with @rc; false if that failed. */
+bool		     vos_io_group_add(struct vos_io_group *group, int rc);
+MAY_YIELD int vos_io_group_wait(struct vos_io_group *group) MUST_CHECK;
 /** Make room for one more element of an array that grows. */
 int vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes) MUST_CHECK;

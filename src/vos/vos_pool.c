@@ -217,7 +217,7 @@ static struct umem_attr
 pool_attr(const struct vos_pool *pool)
 {
 	return (struct umem_attr){
-	    .meta = pool->meta, .wal = pool->wal, .root_bytes = sizeof(struct vos_pool_df)};
+	    .meta = pool->meta, .wal = pool->wal, .data = pool->data, .root_bytes = sizeof(struct vos_pool_df)};
 }
 
 MAY_YIELD static int
@@ -312,6 +312,7 @@ pool_load(struct vos_pool *pool)
 
 	pool->df = umem_ptr(pool->umem, umem_root(pool->umem));
 	pool->space.umem = pool->umem;
+	pool->gen_seq = umem_last_seq(pool->umem);
 	rc = root_check(pool);
 	if (rc != 0 || pool->data == NULL)
 		return rc;
@@ -518,7 +519,7 @@ vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info)
 	    .scm_total = heap.heap_bytes,
 	    .scm_free = heap.free_bytes,
 	    .nvme_total = vea.blk_nr * BIO_BLOCK_BYTES,
-	    .nvme_free = vea.free_blk_nr * BIO_BLOCK_BYTES,
+	    .nvme_free = (vea.free_blk_nr + vea.freed_blk_nr) * BIO_BLOCK_BYTES,
 	    .cont_nr = pool->df->conts.nr,
 	    .obj_nr = pool->df->obj_nr,
 	};

@@ -6,10 +6,12 @@
  * whoever looked something up may rely on it until it yields, and must look again afterwards.
  *
  * A block freed by a transaction may be written again when (1) the transaction is durable, or a
- * crash would bring back a reference to overwritten bytes, and (2) no reader who looked before it
- * committed is still reading. Transactions carry generations (vea_commit), which become durable in
+ * crash would bring back a reference to overwritten bytes; (2) it is proven, too (umem_proven_seq),
+ * or opening after a crash might compare the bytes with what the log says was written there; (3) no
+ * reader who looked before it committed is still reading. Transactions carry generations
+ * (vea_commit), one each, so a generation is a transaction number less gen_seq. They are proven in
  * order; a reader notes the newest one committed when it looked. So all generations up to
- *     min(newest durable, the oldest reader's)
+ *     min(newest proven, the oldest reader's)
  * may be used again, and are, whenever a transaction becomes durable or a reader ends.
  */
 #define D_LOGFAC LOG_FAC_VOS
@@ -19,20 +21,12 @@
 
 #define HEAP_SPAN_BYTES_MIN (256ull << 10) /**< kept in one piece, if the reserve is as large */
 
-/** A transaction that is in the log, or about to be, and whose blocks the allocator does not know
- * yet. */
-struct vos_tx_staged {
-	uint64_t gen;
-};
-
 static void
 staged_settle(struct vos_pool *pool)
 {
-	struct vos_tx_staged *staged = pool->staged;
-
-	pool->staged = NULL;
-	if (staged != NULL && pool->space.vea != NULL)
-		staged->gen = pool->committed_gen = vea_commit(pool->space.vea);
+	if (pool->staged && pool->space.vea != NULL)
+		pool->committed_gen = vea_commit(pool->space.vea);
+	pool->staged = false;
 }
 
 void
@@ -61,7 +55,7 @@ static void
 space_settle(struct vos_pool *pool)
 {
 	struct vos_reader *oldest = d_list_first(&pool->readers, struct vos_reader, link);
-	uint64_t	   gen = pool->durable_gen;
+	uint64_t	   gen = umem_proven_seq(pool->umem) - pool->gen_seq;
 
 	if (oldest != NULL)
 		gen = MIN_OF(gen, oldest->gen);
@@ -92,34 +86,43 @@ tx_abandon(struct vos_pool *pool)
 		vea_abort(pool->space.vea);
 }
 
-/** Commit; *ret_gen is the generation of its freed blocks. *ret_aborted: nothing happened. */
+/** Commit. *ret_aborted: nothing happened. */
 MAY_YIELD static int
-tx_commit(struct vos_pool *pool, uint64_t *ret_gen, bool *ret_aborted)
+tx_commit(struct vos_pool *pool, uint64_t *ret_seq, bool *ret_aborted)
 {
-	struct vos_tx_staged staged = {0};
-	uint64_t	     before = umem_last_seq(pool->umem);
-	uint64_t	     seq;
-	int		     rc;
+	uint64_t before = umem_last_seq(pool->umem);
+	int	 rc;
 
-	pool->staged = &staged;
-	rc = umem_tx_commit_async(pool->umem, &seq);
+	pool->staged = true;
+	rc = umem_tx_commit_async(pool->umem, ret_seq);
 	*ret_aborted = umem_last_seq(pool->umem) == before;
 	if (*ret_aborted) {
-		pool->staged = NULL;
+		pool->staged = false;
 		tx_abandon(pool);
 		return rc;
 	}
-	if (pool->staged == &staged)
-		staged_settle(pool);
-	*ret_gen = staged.gen;
-	return rc != 0 ? rc : umem_wait_durable(pool->umem, seq);
+	/* It may be another's by now, which then waits where this one did. */
+	staged_settle(pool);
+	return rc;
+}
+
+static int
+tx_failed(struct vos_pool *pool, int rc)
+{
+	if (pool->err == 0) {
+		D_ERROR("pool " DF_UUID ": a transaction may be lost, " DF_RC
+			"; the pool is read-only "
+			"until it is opened again, check the device of its log\n",
+			DP_UUID(pool->uuid), DP_RC(rc));
+		pool->err = rc;
+	}
+	return rc;
 }
 
 MAY_YIELD int
-vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
+vos_tx_end_async(struct vos_pool *pool, struct vos_cont_df *cont, int rc, uint64_t *ret_seq)
 {
-	bool	 aborted = false;
-	uint64_t gen = 0;
+	bool aborted = false;
 
 	if (rc == 0)
 		rc = pool->err != 0 ? pool->err : tx_book(pool, cont);
@@ -128,19 +131,24 @@ vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 		tx_abandon(pool);
 		return rc;
 	}
-	rc = tx_commit(pool, &gen, &aborted);
-	if (rc != 0 && !aborted && pool->err == 0) {
-		D_ERROR("pool " DF_UUID ": a transaction may be lost, " DF_RC
-			"; the pool is read-only "
-			"until it is opened again, check the device of its log\n",
-			DP_UUID(pool->uuid), DP_RC(rc));
-		pool->err = rc;
-	}
-	if (rc == 0 && pool->err == 0) {
-		pool->durable_gen = MAX_OF(pool->durable_gen, gen);
+	rc = tx_commit(pool, ret_seq, &aborted);
+	return rc == 0 || aborted ? rc : tx_failed(pool, rc);
+}
+
+MAY_YIELD int
+vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
+{
+	uint64_t seq = 0;
+
+	rc = vos_tx_end_async(pool, cont, rc, &seq);
+	if (rc != 0)
+		return rc;
+	rc = umem_wait_durable(pool->umem, seq);
+	if (rc != 0)
+		return tx_failed(pool, rc);
+	if (pool->err == 0)
 		space_settle(pool);
-	}
-	return rc;
+	return 0;
 }
 
 void
@@ -166,9 +174,8 @@ vos_space_drain(struct vos_pool *pool)
 
 	if (pool->visible_gen >= gen || pool->err != 0)
 		return false;
-	if (umem_wait_durable(pool->umem, umem_last_seq(pool->umem)) != 0)
+	if (umem_wait_proven(pool->umem, umem_last_seq(pool->umem)) != 0)
 		return false;
-	pool->durable_gen = MAX_OF(pool->durable_gen, gen);
 	ult_mutex_lock(&pool->lock);
 	while ((oldest = d_list_first(&pool->readers, struct vos_reader, link)) != NULL &&
 	       oldest->gen < gen)

@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "vos/vos_dtx_index.h"
 #include "vos/vos_io.h"
@@ -294,32 +295,80 @@ padding_clear(struct vos_io *io)
 	}
 }
 
+/** Segment behind @i that is contiguous with it in memory and on the medium? */
+static bool
+seg_adjoins(const struct vos_io *io, uint32_t i, uint64_t end_blk)
+{
+	return i < io->seg_nr && io->segs[i].media == VOS_MEDIA_DATA &&
+	       io->segs[i].blk_off == end_blk;
+}
+
+/** Start a write for each run of adjoining segments. */
+static void
+writes_start(struct vos_io *io, struct vos_io_group *group)
+{
+	uint32_t i = 0;
+
+	while (i < io->seg_nr) {
+		struct vos_seg *seg = &io->segs[i++];
+		struct iovec	iov = {.iov_base = seg->buf};
+		uint64_t	end;
+
+		if (seg->media != VOS_MEDIA_DATA)
+			continue;
+		end = seg->blk_off + blocks_of(seg->bytes);
+		while (seg_adjoins(io, i, end))
+			end += blocks_of(io->segs[i++].bytes);
+		iov.iov_len = (end - seg->blk_off) * BIO_BLOCK_BYTES;
+		if (!vos_io_group_add(group, bio_writev_async(io->cont->pool->data,
+							      seg->blk_off * BIO_BLOCK_BYTES, &iov,
+							      1, vos_io_group_done, group)))
+			return;
+	}
+}
+
+/**
+ * Write the blocks, and compute what the log will say of them meanwhile. No flush: the one of the
+ * transaction's record covers them (umem_tx_note_data).
+ */
 MAY_YIELD int
 vos_update_write(struct vos_io *io)
 {
-	struct vos_pool *pool = io->cont->pool;
-	struct iovec	 iov = {.iov_base = io->dma, .iov_len = io->dma_bytes};
-	uint32_t	 i;
-	int		 rc = 0;
+	struct vos_io_group group;
+	uint32_t	    i;
 
 	if (io->blk_nr == 0)
 		return 0;
 	padding_clear(io);
-	if (io->reserved.next == io->reserved.prev)
-		return bio_writev_flush(
-		    pool->data,
-		    d_list_first(&io->reserved, struct vea_extent, link)->blk_off * BIO_BLOCK_BYTES,
-		    &iov, 1);
-	for (i = 0; i < io->seg_nr && rc == 0; i++) {
+	vos_io_group_init(&group);
+	writes_start(io, &group);
+	for (i = 0; i < io->seg_nr; i++) {
 		struct vos_seg *seg = &io->segs[i];
 
-		if (seg->media != VOS_MEDIA_DATA)
-			continue;
-		iov.iov_base = seg->buf;
-		iov.iov_len = blocks_of(seg->bytes) * BIO_BLOCK_BYTES;
-		rc = bio_writev(pool->data, seg->blk_off * BIO_BLOCK_BYTES, &iov, 1);
+		if (seg->media == VOS_MEDIA_DATA)
+			seg->crc = d_crc32c(0, seg->buf, blocks_of(seg->bytes) * BIO_BLOCK_BYTES);
 	}
-	return rc != 0 ? rc : bio_flush(pool->data);
+	return vos_io_group_wait(&group);
+}
+
+/** Make reserved blocks used; inside the transaction. */
+static int
+blocks_publish(struct vos_io *io)
+{
+	struct vos_pool *pool = io->cont->pool;
+	uint32_t	 i;
+	int		 rc = 0;
+
+	if (d_list_empty(&io->reserved))
+		return 0;
+	for (i = 0; i < io->seg_nr && rc == 0; i++) {
+		const struct vos_seg *seg = &io->segs[i];
+
+		if (seg->media == VOS_MEDIA_DATA)
+			rc = umem_tx_note_data(pool->umem, seg->blk_off * BIO_BLOCK_BYTES,
+					       blocks_of(seg->bytes) * BIO_BLOCK_BYTES, seg->crc);
+	}
+	return rc != 0 ? rc : vea_publish(pool->space.vea, &io->reserved);
 }
 
 /** Address of the bytes of @seg, in the heap from now on or where they were written. */
@@ -398,9 +447,7 @@ vos_update_place(struct vos_io *io)
 
 	for (i = 0; i < io->seg_nr && rc == 0; i++)
 		rc = seg_place(io, &io->segs[i], &io->segs[i].addr);
-	if (rc == 0 && !d_list_empty(&io->reserved))
-		rc = vea_publish(io->cont->pool->space.vea, &io->reserved);
-	return rc;
+	return rc != 0 ? rc : blocks_publish(io);
 }
 
 int
@@ -433,9 +480,7 @@ vos_update_apply(struct vos_io *io)
 			    vos_inc_punch_last(pool->umem, &dkey->inc));
 	for (i = 0; i < io->cond.nr && rc == 0; i++)
 		rc = akey_update(io, dkey, i, ver, punch, &seg_idx);
-	if (rc == 0 && !d_list_empty(&io->reserved))
-		rc = vea_publish(pool->space.vea, &io->reserved);
-	return rc;
+	return rc != 0 ? rc : blocks_publish(io);
 }
 
 MAY_YIELD int
