@@ -131,6 +131,7 @@ struct crt_proto_rpc {
 	const struct crt_req_format *format;  /**< from CRT_RPC_DEFINE */
 	crt_rpc_hdlr_t               handler; /**< NULL on a client */
 	uint32_t                     flags;
+	const struct crt_corpc_ops  *co_ops;  /**< NULL: never collective; cart/crt_corpc.h */
 };
 struct crt_proto {
 	const char                 *name;

@@ -147,8 +147,14 @@ void crt_metrics_close(struct crt_ctx *ctx);
 void crt_metrics_flush(struct crt_ctx *ctx);
 #define CRT_METRICS_POLLS 4096
 /** Under the lock. NULL: not counted. */
+struct crt_rpc_priv;
 struct crt_opc_stats *crt_opc_stats_of(struct crt_ctx *ctx, crt_opcode_t opc,
 				       const struct crt_req_format *format);
+
+/* crt_corpc.c; all under the lock */
+int  crt_corpc_start(struct crt_rpc_priv *rpc) MUST_CHECK;
+int  crt_corpc_local_reply(struct crt_rpc_priv *local, int status);
+void crt_corpc_detach(struct crt_rpc_priv *rpc);
 
 /* crt_subgroup.c */
 void crt_subgroups_fini(struct crt *crt);

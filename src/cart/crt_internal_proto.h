@@ -13,7 +13,8 @@
 #define CRT_INTERNAL_RPCS(X)                                                                       \
 	X(URI, crt_uri, crt_uri_handler, 0)                                                        \
 	X(PING, crt_ping, crt_ping_handler, 0)                                                     \
-	X(PROTO_QUERY, crt_query, crt_query_handler, 0)
+	X(PROTO_QUERY, crt_query, crt_query_handler, 0)                                            \
+	X(CORPC, crt_corpc, crt_corpc_handler, 0)
 
 enum crt_internal_rpc {
 #define CRT_INTERNAL_ENUM(id, format, handler, flags) CRT_RPC_##id,
@@ -40,6 +41,14 @@ CRT_RPC_DECLARE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
 #define CRT_QUERY_IN(F)  F(uint32_t, mod_id) F(u32s, versions)
 #define CRT_QUERY_OUT(F) F(int32_t, rc) F(uint32_t, version)
 CRT_RPC_DECLARE(crt_query, CRT_QUERY_IN, CRT_QUERY_OUT)
+
+/** A collective request on its way down, and the merged reply on its way up: crt_corpc.c. */
+#define CRT_CORPC_IN(F)                                                                            \
+	F(uint32_t, opc) F(uint32_t, root) F(uint32_t, grp_version) F(uint8_t, tree_type)          \
+	F(uint8_t, tree_ratio) F(bool, invert) F(ranks, filter) F(uint64_t, timeout_ns)            \
+	F(iov, root_name) F(iov, body) F(crt_bulk_t, chained)
+#define CRT_CORPC_OUT(F) F(int32_t, rc) F(uint32_t, reached_nr) F(ranks, failed) F(iov, body)
+CRT_RPC_DECLARE(crt_corpc, CRT_CORPC_IN, CRT_CORPC_OUT)
 
 /** Under the lock of @ctx. NULL: no memory. */
 struct crt_rpc_priv *crt_internal_alloc(struct crt_ctx *ctx, enum crt_internal_rpc id);

@@ -89,6 +89,7 @@ rpc_free(struct crt_rpc_priv *rpc)
 	struct crt_ctx *ctx = rpc->pub.cr_ctx;
 
 	D_ASSERT(rpc->id == CRT_ID_NONE && !d_binheap_node_in(&rpc->heap));
+	crt_corpc_detach(rpc);
 	na_msg_put(ctx->ep, rpc->msg);
 	crt_body_release(ctx, &rpc->in);
 	crt_body_release(ctx, &rpc->out);
@@ -342,7 +343,7 @@ crt_req_send_locked(struct crt_rpc_priv *rpc, crt_cb_t cb, void *arg)
 	D_ASSERT(!rpc->server && rpc->state == CRT_RPC_INIT);
 	rpc->cb  = cb;
 	rpc->arg = arg;
-	rc       = req_start(rpc);
+	rc       = rpc->corpc != NULL ? crt_corpc_start(rpc) : req_start(rpc);
 	if (rc != 0)
 		crt_req_complete(rpc, rc);
 }

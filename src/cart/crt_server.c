@@ -28,6 +28,8 @@ crt_reply_status(struct crt_rpc_priv *rpc, int status)
 	struct crt_hdr_wire hdr;
 	struct na_msg      *msg;
 
+	if (rpc->corpc != NULL)
+		return crt_corpc_local_reply(rpc, status);
 	rpc->replied = true;
 	if ((rpc->flags & CRT_RPC_NO_REPLY) || ctx->stopping)
 		return 0;
@@ -111,6 +113,8 @@ reply_locked(struct crt_rpc_priv *rpc)
 	D_ASSERT(rpc->server);
 	if (rpc->replied)
 		return -DER_ALREADY;
+	if (rpc->corpc != NULL)
+		return crt_corpc_local_reply(rpc, 0);
 	if ((rpc->flags & CRT_RPC_NO_REPLY) || ctx->stopping) {
 		rpc->replied = true;
 		return ctx->stopping ? -DER_CANCELED : 0;
