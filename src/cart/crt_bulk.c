@@ -256,7 +256,8 @@ xfer_piece(struct crt_xfer *x)
 				    .local  = (char *)iov->iov_buf + x->iov_off,
 				    .bytes  = bytes,
 				    .remote = seg->remote.base + x->seg_off,
-				    .key    = seg->remote.key};
+				    .key    = seg->remote.key,
+				    .guard  = seg->remote.guard};
 	xfer_advance(x, bytes);
 	crt_rma_start(x->ctx, rma);
 }

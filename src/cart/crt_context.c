@@ -160,7 +160,7 @@ ctx_idx_give(struct crt *crt, int idx)
 	pthread_mutex_lock(&crt->ctx_lock);
 	crt->ctxs[idx] = NULL;
 	pthread_mutex_unlock(&crt->ctx_lock);
-	crt_uri_self_set(crt, idx, "");
+	crt_where_set(crt, idx, &(struct crt_where){0});
 }
 
 static int
@@ -170,21 +170,24 @@ ctx_endpoint_open(struct crt_ctx *ctx)
 	struct na_ep_attr      ep   = {.port        = attr->port == 0 ? 0 : attr->port + ctx->idx,
 				       .recv        = crt_msg_recv,
 				       .send_failed = crt_msg_send_failed,
+				       .linked      = crt_linked,
 				       .arg         = ctx};
-	char                   uri[NA_URI_BYTES_MAX];
+	struct crt_where       where = {0};
 	int                    rc;
 
 	rc = na_ep_open(ctx->crt->na, &ep, &ctx->ep);
 	if (rc != 0)
 		return rc;
-	rc = na_ep_uri(ctx->ep, uri, sizeof(uri));
+	rc = na_ep_uri(ctx->ep, where.uri, sizeof(where.uri));
+	if (rc == 0 && attr->server && na_ep_token(ctx->ep, where.token, sizeof(where.token)) != 0)
+		where.token[0] = '\0'; /* then everybody uses the network */
 	if (rc == 0)
 		rc = crt_wait_init(ctx);
 	if (rc != 0) {
 		na_ep_close(ctx->ep);
 		return rc;
 	}
-	crt_uri_self_set(ctx->crt, ctx->idx, uri);
+	crt_where_set(ctx->crt, ctx->idx, &where);
 	return 0;
 }
 

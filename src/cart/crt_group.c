@@ -398,26 +398,37 @@ crt_uri_cache_foreach(struct crt *crt,
 	contexts_foreach(crt, uri_visit_ctx, &v);
 }
 
-/* ---- URIs of the own contexts ---- */
+/* ---- where the own contexts are ---- */
 
 void
-crt_uri_self_set(struct crt *crt, int idx, const char *uri)
+crt_where_set(struct crt *crt, int idx, const struct crt_where *where)
 {
 	pthread_mutex_lock(&crt->grp_lock);
-	strcpy(crt->uris[idx], uri);
+	crt->wheres[idx] = *where;
 	pthread_mutex_unlock(&crt->grp_lock);
 }
 
 int
-crt_self_uri(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes)
+crt_where_get(struct crt *crt, uint32_t tag, struct crt_where *ret_where)
 {
 	int rc = -DER_NONEXIST;
 
 	if (tag >= crt->attr.ctx_nr_max)
 		return rc;
 	pthread_mutex_lock(&crt->grp_lock);
-	if (crt->uris[tag][0] != '\0')
-		rc = uri_copy(crt->uris[tag], buf, buf_bytes);
+	if (crt->wheres[tag].uri[0] != '\0') {
+		*ret_where = crt->wheres[tag];
+		rc         = 0;
+	}
 	pthread_mutex_unlock(&crt->grp_lock);
 	return rc;
+}
+
+int
+crt_self_uri(struct crt *crt, uint32_t tag, char *buf, size_t buf_bytes)
+{
+	struct crt_where where;
+	int              rc = crt_where_get(crt, tag, &where);
+
+	return rc != 0 ? rc : uri_copy(where.uri, buf, buf_bytes);
 }

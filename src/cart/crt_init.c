@@ -25,7 +25,7 @@ crt_free(struct crt *crt)
 	crt_subgroups_fini(crt);
 	free(crt->learned);
 	free(crt->grp);
-	free(crt->uris);
+	free(crt->wheres);
 	free(crt->ctxs);
 	free(crt);
 }
@@ -43,6 +43,17 @@ crt_attr_set(struct crt *crt, const struct crt_attr *attr)
 		crt->attr.ctx_nr_max = CRT_CTX_NR_MAX_DEFAULT;
 }
 
+/** Link to peers on this machine? In one process, or where the provider is shared memory, no need. */
+static bool
+local_wanted(const char *provider)
+{
+	const char *text = getenv("DAOS_LOCAL_SHM");
+
+	if (provider == NULL || strcmp(provider, "self") == 0 || strcmp(provider, "ofi+shm") == 0)
+		return false;
+	return text == NULL || strcmp(text, "0") != 0;
+}
+
 int
 crt_init(const struct crt_attr *attr, struct crt **ret_crt)
 {
@@ -50,7 +61,8 @@ crt_init(const struct crt_attr *attr, struct crt **ret_crt)
 	struct na_attr na_attr = {.provider  = attr->provider,
 				  .interface = attr->interface,
 				  .domain    = attr->domain,
-				  .world     = attr->world};
+				  .world     = attr->world,
+				  .local     = local_wanted(attr->provider)};
 	int            rc = 0;
 
 	if (crt == NULL)
@@ -65,11 +77,13 @@ crt_init(const struct crt_attr *attr, struct crt **ret_crt)
 	crt->self        = CRT_NO_RANK;
 	crt->incarnation = (uint32_t)plat_random() | 1;
 	crt->ctxs        = calloc(crt->attr.ctx_nr_max, sizeof(*crt->ctxs));
-	crt->uris        = calloc(crt->attr.ctx_nr_max, sizeof(*crt->uris));
-	if (crt->ctxs == NULL || crt->uris == NULL)
+	crt->wheres      = calloc(crt->attr.ctx_nr_max, sizeof(*crt->wheres));
+	if (crt->ctxs == NULL || crt->wheres == NULL)
 		rc = -DER_NOMEM;
 	if (rc == 0)
 		rc = na_open(&na_attr, &crt->na);
+	if (rc == 0)
+		crt->host = na_host(crt->na);
 	if (rc == 0)
 		rc = crt_proto_register(crt, &crt_internal_proto);
 	if (rc != 0) {

@@ -51,11 +51,18 @@ struct crt_group_ent {
 	char     uri[NA_URI_BYTES_MAX];
 };
 
+/** Where a context is found. */
+struct crt_where {
+	char uri[NA_URI_BYTES_MAX];     /* "": there is none */
+	char token[NA_TOKEN_BYTES_MAX]; /* for local links; "": none */
+};
+
 struct crt {
 	struct crt_attr  attr; /* pointers in it are not kept */
 	struct na       *na;
 	struct hlc       hlc;
 	uint32_t         incarnation;
+	uint32_t         host; /* na_host() */
 	_Atomic d_rank_t self;
 
 	pthread_mutex_t  ctx_lock;
@@ -74,7 +81,7 @@ struct crt {
 	struct crt_group_ent *learned; /* [learned_nr], by rank: URIs from the psr */
 	uint32_t              learned_nr;
 	d_list_t              subgroups; /* struct crt_group */
-	char                (*uris)[NA_URI_BYTES_MAX]; /* of the own contexts, "": none */
+	struct crt_where     *wheres; /* [attr.ctx_nr_max] of the own contexts */
 };
 
 /* ---- contexts ---- */
@@ -227,6 +234,7 @@ struct crt_rpc_priv {
 	uint64_t                    peer_id; /* server: the requester's id */
 	uint64_t                    hlc;
 	uint32_t                    incarnation; /* of the peer when this was sent; 0: not known */
+	uint32_t                    host;        /* of the peer, from its reply */
 	struct crt_peer            *peer;    /* client */
 	na_addr_t                   addr;    /* of the other side */
 	crt_cb_t                    cb;
@@ -316,6 +324,11 @@ struct crt_peer {
 	bool                resolving, kicking, pinging;
 	uint64_t            heard_ns; /* last reply */
 	char                uri[NA_URI_BYTES_MAX]; /* tag 0: what addr was made from */
+	na_addr_t           net;        /* through the provider; addr is this or link */
+	na_addr_t           link;       /* through shared memory, once it is begun */
+	bool                link_asked; /* the token is being asked for */
+	bool                link_waits; /* addr is not set until the link is up, or not */
+	uint64_t            link_retry_ns;
 	d_list_t            stale;  /* crt_peers_refresh()'s list */
 	d_list_t            queue;  /* struct crt_rpc_priv, QUEUED */
 	d_list_t            flight; /* SENT and FETCHING */
@@ -335,14 +348,27 @@ void crt_peers_refresh(struct crt_ctx *ctx);
 void crt_peers_fini(struct crt_ctx *ctx);
 
 /* crt_group.c */
-void crt_uri_self_set(struct crt *crt, int idx, const char *uri);
+void crt_where_set(struct crt *crt, int idx, const struct crt_where *where);
+/** Errors: NONEXIST no such context, or not yet. */
+int  crt_where_get(struct crt *crt, uint32_t tag, struct crt_where *ret_where) MUST_CHECK;
 d_rank_t crt_psr_rank(struct crt *crt);
 /** What the psr told, until it proves wrong or the group changes. */
 int  crt_uri_learn(struct crt *crt, d_rank_t rank, const char *uri) MUST_CHECK;
 void crt_uri_unlearn(struct crt *crt, d_rank_t rank);
 
+/* crt_link.c */
+/** A reply came from a process at @host: link to it, if that is here and it was not tried lately. */
+void crt_link_consider(struct crt_peer *peer, uint32_t host);
+/** The token is known: begin. When it returns 0, crt_linked() will hear about peer->link. */
+int  crt_link_begin(struct crt_peer *peer, const char *token) MUST_CHECK;
+void crt_linked(void *arg, na_addr_t link, int rc);
+/** Forget the link, whatever its state; requests in flight are the caller's matter. */
+void crt_link_drop(struct crt_peer *peer);
+
 /* crt_uri.c */
 int  crt_uri_lookup(struct crt_peer *peer) MUST_CHECK;
+/** Ask for the token of a peer whose address is known. */
+void crt_token_lookup(struct crt_peer *peer);
 /** Is the process that has our requests still there? If not, they end with -DER_UNREACH. */
 void crt_ping(struct crt_peer *peer);
 

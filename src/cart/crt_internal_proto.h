@@ -28,9 +28,9 @@ enum crt_internal_rpc {
 CRT_INTERNAL_RPCS(CRT_INTERNAL_HANDLER)
 #undef CRT_INTERNAL_HANDLER
 
-/** Which URI has @tag of @rank? */
+/** Which URI has @tag of @rank, and which token for links on its machine ("": none)? */
 #define CRT_URI_IN(F)  F(uint32_t, rank) F(uint32_t, tag)
-#define CRT_URI_OUT(F) F(int32_t, rc) F(string, uri)
+#define CRT_URI_OUT(F) F(int32_t, rc) F(string, uri) F(string, token)
 CRT_RPC_DECLARE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
 
 /** Are you there? */

@@ -61,7 +61,8 @@ crt_body_fetch(struct crt_rpc_priv *rpc, const struct crt_remote_wire *remote, s
 					.local  = rpc->in.buf,
 					.bytes  = bytes,
 					.remote = remote->base,
-					.key    = remote->key};
+					.key    = remote->key,
+					.guard  = remote->guard};
 	rpc->refs++;
 	crt_rma_start(rpc->pub.cr_ctx, &rpc->rma);
 	return 0;
@@ -87,6 +88,7 @@ crt_hdr_init(struct crt_rpc_priv *rpc, enum crt_msg_kind kind, struct crt_hdr_wi
 	    .dst_rank    = rpc->pub.cr_ep.ep_rank,
 	    .dst_tag     = rpc->pub.cr_ep.ep_tag,
 	    .incarnation = ctx->crt->incarnation,
+	    .host        = ctx->crt->host,
 	};
 }
 
@@ -132,7 +134,9 @@ encode_large(struct crt_rpc_priv *rpc, int (*proc)(struct crt_proc *, void *), v
 		crt_body_release(rpc->pub.cr_ctx, body);
 		return rc;
 	}
-	*remote = (struct crt_remote_wire){.base = body->remote.base, .key = body->remote.key};
+	*remote = (struct crt_remote_wire){.base  = body->remote.base,
+					   .key   = body->remote.key,
+					   .guard = body->remote.guard};
 	return 0;
 }
 
@@ -204,7 +208,8 @@ crt_msg_send_failed(void *arg, const struct na_msg *msg, na_addr_t to, int rc)
 	}
 	D_DEBUG("request %x to rank %u tag %u was not delivered: " DF_RC "\n", rpc->pub.cr_opc,
 		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc));
-	crt_peer_forget(rpc->peer);
+	if (!na_addr_is_link(to)) /* of a link, crt_linked() hears */
+		crt_peer_forget(rpc->peer);
 	crt_req_complete(rpc, rc);
 }
 
@@ -218,7 +223,7 @@ hdr_valid(const struct crt_hdr_wire *hdr, const struct na_msg *msg)
 	if (msg->len < sizeof(*hdr) || hdr->magic != CRT_WIRE_MAGIC ||
 	    hdr->version != CRT_WIRE_VERSION || hdr->name_bytes > NA_NAME_BYTES_MAX ||
 	    hdr->name_bytes > msg->len - sizeof(*hdr) || (hdr->flags & ~CRT_MSG_FLAGS) != 0 ||
-	    hdr->reserved != 0 || hdr->reserved2 != 0 ||
+	    hdr->reserved2 != 0 ||
 	    hdr->crc != hdr_crc(hdr, msg->data + sizeof(*hdr)))
 		return false;
 	left = msg->len - sizeof(*hdr) - hdr->name_bytes;
@@ -310,6 +315,8 @@ reply_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, struct na_msg *m
 	rpc->hlc     = hdr->hlc;
 	rpc->peer_id = hdr->reply_id;
 	rpc->peer->heard_ns = plat_now_ns();
+	rpc->host    = hdr->host;
+	crt_link_consider(rpc->peer, hdr->host);
 	if (rpc->peer->incarnation != hdr->incarnation) {
 		rpc->incarnation = hdr->incarnation;
 		peer_restarted(rpc->peer, hdr->incarnation);

@@ -39,6 +39,8 @@ crt_peer_get(struct crt_ctx *ctx, d_rank_t rank, uint32_t tag, struct crt_peer *
 	peer->key  = (struct crt_peer_key){.rank = rank, .tag = tag};
 	peer->ctx  = ctx;
 	peer->addr = NA_ADDR_NONE;
+	peer->net  = NA_ADDR_NONE;
+	peer->link = NA_ADDR_NONE;
 	d_list_init(&peer->stale);
 	d_list_init(&peer->queue);
 	d_list_init(&peer->flight);
@@ -89,7 +91,9 @@ crt_peer_abort(struct crt_peer *peer, int rc)
 void
 crt_peer_forget(struct crt_peer *peer)
 {
+	crt_link_drop(peer);
 	peer->addr        = NA_ADDR_NONE;
+	peer->net         = NA_ADDR_NONE;
 	peer->incarnation = 0;
 	crt_uri_unlearn(peer->ctx->crt, peer->key.rank);
 }
@@ -121,12 +125,14 @@ peer_resolve_local(struct crt_peer *peer)
 	if (rc == -DER_AGAIN)
 		return rc;
 	if (rc == 0)
-		rc = na_addr_insert(peer->ctx->ep, uri, &peer->addr);
-	if (rc == 0)
+		rc = na_addr_insert(peer->ctx->ep, uri, &peer->net);
+	if (rc == 0) {
 		strcpy(peer->uri, uri);
-	else
+		peer->addr = peer->net;
+	} else {
 		D_ERROR("rank %u tag %u: URI '%s' gives no address: " DF_RC "\n", peer->key.rank,
 			peer->key.tag, uri, DP_RC(rc));
+	}
 	return rc;
 }
 

@@ -187,7 +187,7 @@ crt_proc_ranks(struct crt_proc *p, d_rank_list_t **v)
 
 #define BULK_NULL  255
 #define BULK_BOUND 0x10 /* or'ed to the permission */
-#define BULK_SEG_WIRE_BYTES 24
+#define BULK_SEG_WIRE_BYTES 32
 
 static int
 proc_seg(struct crt_proc *p, struct crt_bulk_seg *seg)
@@ -196,6 +196,8 @@ proc_seg(struct crt_proc *p, struct crt_bulk_seg *seg)
 
 	if (rc == 0)
 		rc = crt_proc_raw(p, &seg->remote.key, sizeof(uint64_t));
+	if (rc == 0)
+		rc = crt_proc_raw(p, &seg->remote.guard, sizeof(uint64_t));
 	if (rc == 0)
 		rc = crt_proc_raw(p, &seg->bytes, sizeof(uint64_t));
 	return rc;

@@ -6,8 +6,10 @@
  * next poll that handled something (event_seq), or take over when the first one leaves. The one
  * that progresses spins for a while that adapts to how often spinning paid off, then blocks.
  *
- * What a sleeper blocks on is one pollset with three descriptors in it: the endpoint's, an event for
- * other threads that queue work (crt_wake), and an alarm for the earliest timeout and for endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's scheduler that
+ * What a sleeper blocks on is one pollset with more in it: the endpoint's descriptor and that of its
+ * local links, an event for other threads that queue work (crt_wake), and an alarm for the earliest
+ * timeout and for endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's
+ * scheduler that
  * blocks on crt_context_fd() needs nothing else.
  *
  * Invariants:
@@ -35,7 +37,8 @@ int
 crt_wait_init(struct crt_ctx *ctx)
 {
 	pthread_condattr_t attr;
-	int                na_fd = na_ep_fd(ctx->ep);
+	int                na_fd   = na_ep_fd(ctx->ep);
+	int                link_fd = na_ep_link_fd(ctx->ep);
 	bool               ok;
 
 	pthread_condattr_init(&attr);
@@ -49,7 +52,8 @@ crt_wait_init(struct crt_ctx *ctx)
 	ok = ctx->epfd >= 0 && ctx->wakefd >= 0 && ctx->timerfd >= 0 &&
 	     plat_pollset_add(ctx->epfd, ctx->wakefd, NULL) == 0 &&
 	     plat_pollset_add(ctx->epfd, ctx->timerfd, NULL) == 0 &&
-	     (na_fd < 0 || plat_pollset_add(ctx->epfd, na_fd, NULL) == 0);
+	     (na_fd < 0 || plat_pollset_add(ctx->epfd, na_fd, NULL) == 0) &&
+	     (link_fd < 0 || plat_pollset_add(ctx->epfd, link_fd, NULL) == 0);
 	if (ok)
 		return 0;
 	D_ERROR("context %d cannot make its descriptors: errno %d; is the limit of open files "

@@ -279,6 +279,17 @@ request_check(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr,
 	return hdr->dst_tag != (uint32_t)ctx->idx ? -DER_BAD_TARGET : 0;
 }
 
+/** The link it came through, or the name in the message. */
+static int
+requester_addr(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void *name,
+	       const struct na_msg *msg, na_addr_t *ret_addr)
+{
+	if (msg->peer == NA_ADDR_NONE)
+		return na_addr_insert_name(ctx->ep, name, hdr->name_bytes, ret_addr);
+	*ret_addr = msg->peer;
+	return 0;
+}
+
 void
 crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void *name,
 		struct na_msg *msg)
@@ -303,7 +314,7 @@ crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void 
 		rpc->opc_stats->recv++;
 	rpc->flags   = hdr->flags & CRT_MSG_NO_REPLY ? CRT_RPC_NO_REPLY : 0;
 	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = hdr->src_rank, .ep_tag = hdr->src_tag};
-	rc = na_addr_insert_name(ctx->ep, name, hdr->name_bytes, &rpc->addr);
+	rc = requester_addr(ctx, hdr, name, msg, &rpc->addr);
 	if (rc != 0) {
 		ctx->stats.malformed++;
 		rpc->replied = true; /* nobody to reply to */

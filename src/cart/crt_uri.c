@@ -2,8 +2,9 @@
 /**
  * Finding peers, and finding out whether they are there.
  *
- * URI: which URI has a tag of a rank? Asked at the rank's tag 0, whose URI the group has. Where it
- * has not (a client's sparse view), the psr is asked for that of tag 0 first.
+ * URI: which URI has a tag of a rank, and which token for a local link? Asked at the rank's tag 0,
+ * whose URI the group has. Where it has not (a client's sparse view), the psr is asked for that of
+ * tag 0 first.
  * PING: sent to a peer that has left requests unanswered for a while. That it cannot be delivered,
  * or that another incarnation answers, means that those will never be answered. No answer means
  * nothing: the peer may be busy.
@@ -15,20 +16,28 @@
 #include "cart/crt_internal_proto.h"
 #include "platform/platform.h"
 
+/** The own contexts are known with their tokens, other ranks by their URIs. */
+static int
+where_find(struct crt *crt, d_rank_t rank, uint32_t tag, struct crt_where *ret_where)
+{
+	if (rank == crt->self || crt->self == CRT_NO_RANK)
+		return crt_where_get(crt, tag, ret_where);
+	ret_where->token[0] = '\0';
+	return tag == 0 ? crt_group_uri(crt, rank, ret_where->uri, sizeof(ret_where->uri)) : -DER_OOG;
+}
+
 void
 crt_uri_handler(crt_rpc_t *rpc)
 {
 	struct crt_uri_in  *in  = rpc->cr_input;
 	struct crt_uri_out *out = rpc->cr_output;
-	struct crt         *crt = crt_context_crt(rpc->cr_ctx);
-	char                uri[NA_URI_BYTES_MAX];
+	struct crt_where    where;
 
-	if (in->rank == crt->self || crt->self == CRT_NO_RANK)
-		out->rc = crt_self_uri(crt, in->tag, uri, sizeof(uri));
-	else
-		out->rc = in->tag == 0 ? crt_group_uri(crt, in->rank, uri, sizeof(uri)) : -DER_OOG;
-	if (out->rc == 0)
-		out->uri = uri;
+	out->rc = where_find(crt_context_crt(rpc->cr_ctx), in->rank, in->tag, &where);
+	if (out->rc == 0) {
+		out->uri   = where.uri;
+		out->token = where.token;
+	}
 	crt_reply_send(rpc); /* a failure is the client's timeout; cart has logged it */
 }
 
@@ -58,7 +67,20 @@ lookup_result(struct crt_peer *peer, const struct crt_cb_info *info)
 	if (by_psr) /* the next step: from there, or from the rank itself */
 		return crt_uri_learn(peer->ctx->crt, peer->key.rank, out->uri);
 	strcpy(peer->uri, out->uri);
-	return na_addr_insert(peer->ctx->ep, out->uri, &peer->addr);
+	return na_addr_insert(peer->ctx->ep, out->uri, &peer->net);
+}
+
+/** The token that came with the URI, if its owner is on this machine. */
+static const char *
+lookup_token(struct crt_peer *peer, const struct crt_cb_info *info)
+{
+	const struct crt_uri_out *out  = info->cci_rpc->cr_output;
+	uint32_t                  host = peer->ctx->crt->host;
+
+	if (info->cci_rpc->cr_ep.ep_rank != peer->key.rank || info->cci_rc != 0 || out->rc != 0 || out->token == NULL || host == 0 ||
+	    crt_priv(info->cci_rpc)->host != host)
+		return "";
+	return out->token;
 }
 
 static void
@@ -69,8 +91,13 @@ lookup_done(const struct crt_cb_info *info)
 	int                  rc;
 
 	pthread_mutex_lock(&peer->ctx->lock);
-	peer->resolving = false;
 	rc = lookup_result(peer, info);
+	if (rc == 0 && crt_link_begin(peer, lookup_token(peer, info)) == 0) {
+		peer->link_waits = true; /* still resolving: crt_linked() goes on */
+	} else {
+		peer->resolving = false;
+		peer->addr      = rc == 0 ? peer->net : NA_ADDR_NONE;
+	}
 	if (rc == 0)
 		crt_peer_kick(peer);
 	while (rc != 0 && (rpc = d_list_first(&peer->queue, struct crt_rpc_priv, link)) != NULL)
@@ -78,9 +105,22 @@ lookup_done(const struct crt_cb_info *info)
 	pthread_mutex_unlock(&peer->ctx->lock);
 }
 
+static void
+token_done(const struct crt_cb_info *info)
+{
+	struct crt_peer *peer = info->cci_arg;
+
+	pthread_mutex_lock(&peer->ctx->lock);
+	peer->link_asked = false;
+	if (peer->link == NA_ADDR_NONE && peer->net != NA_ADDR_NONE &&
+	    crt_link_begin(peer, lookup_token(peer, info)) != 0)
+		peer->link = NA_ADDR_NONE; /* the network it is */
+	pthread_mutex_unlock(&peer->ctx->lock);
+}
+
 /** Under the lock, hence not through crt_req_send(). */
-int
-crt_uri_lookup(struct crt_peer *peer)
+static int
+lookup_send(struct crt_peer *peer, crt_cb_t done)
 {
 	struct crt_ctx      *ctx = peer->ctx;
 	struct crt_rpc_priv *rpc = crt_internal_alloc(ctx, CRT_RPC_URI);
@@ -96,8 +136,20 @@ crt_uri_lookup(struct crt_peer *peer)
 	in->tag  = known ? peer->key.tag : 0;
 	rpc->pub.cr_ep = (crt_endpoint_t){.ep_rank = known ? peer->key.rank : crt_psr_rank(ctx->crt)};
 	rpc->timeout_ns = CRT_LOOKUP_TIMEOUT_S * NSEC_PER_SEC;
-	crt_req_send_locked(rpc, lookup_done, peer);
+	crt_req_send_locked(rpc, done, peer);
 	return 0;
+}
+
+int
+crt_uri_lookup(struct crt_peer *peer)
+{
+	return lookup_send(peer, lookup_done);
+}
+
+void
+crt_token_lookup(struct crt_peer *peer)
+{
+	peer->link_asked = lookup_send(peer, token_done) == 0;
 }
 
 static void

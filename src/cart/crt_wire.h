@@ -18,7 +18,7 @@
 #include "na/na.h"
 
 #define CRT_WIRE_MAGIC   0x54524343u
-#define CRT_WIRE_VERSION 1
+#define CRT_WIRE_VERSION 2
 
 enum crt_msg_kind {
 	CRT_MSG_REQUEST = 1,
@@ -48,7 +48,7 @@ struct crt_hdr_wire {
 	uint32_t dst_tag;
 	uint64_t body_bytes;
 	uint32_t incarnation; /**< of the sending process: differs after a restart */
-	uint32_t reserved;    /**< zero */
+	uint32_t host;        /**< where the sender is, na_host(): equal ones may link; 0: none */
 	uint32_t reserved2;   /**< zero */
 	uint32_t crc;
 };
@@ -58,6 +58,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big endian needs conve
 struct crt_remote_wire {
 	uint64_t base;
 	uint64_t key;
+	uint64_t guard; /**< where a local peer sees that the memory is registered; 0: none */
 };
 
 #define CRT_BODY_BYTES_MAX (64u << 20) /**< largest body of a request or reply */

@@ -37,6 +37,7 @@ struct na_attr {
 	const char           *interface; /**< NULL or "": any */
 	const char           *domain;    /**< NULL or "": from the interface */
 	struct na_self_world *world;     /**< "self" only; borrowed until na_close() */
+	bool                  local;     /**< peers on this machine may be linked, see na_ep_link() */
 };
 /** Errors: INVAL unknown provider string | NONEXIST no such interface or provider here. */
 int  na_open(const struct na_attr *attr, struct na **ret_na) MUST_CHECK;
@@ -54,6 +55,7 @@ struct na_msg {
 	char     *data; /**< [NA_MSG_BYTES_MAX] */
 	uint32_t  len;  /**< bytes of data that count */
 	uint64_t  cookie; /**< the sender's, for its send_failed callback */
+	na_addr_t peer;   /**< received: whom to answer, NA_ADDR_NONE: the message has to say */
 	d_list_t  link; /**< of the owner of the message at the moment */
 };
 
@@ -63,6 +65,8 @@ struct na_ep_attr {
 	void (*recv)(void *arg, struct na_msg *msg);
 	/** @msg could not be delivered; it is back in the pool afterwards. */
 	void (*send_failed)(void *arg, const struct na_msg *msg, na_addr_t to, int rc);
+	/** @link can be used (rc 0), or has come to an end; only for those of na_ep_link(). */
+	void (*linked)(void *arg, na_addr_t link, int rc);
 	void *arg;
 };
 /** Errors: BUSY the port is in use | NOMEM | INVAL. */
@@ -93,6 +97,31 @@ int  na_addr_insert(struct na_ep *ep, const char *uri, na_addr_t *ret_addr) MUST
 int  na_addr_insert_name(struct na_ep *ep, const void *name, size_t name_bytes,
 			 na_addr_t *ret_addr) MUST_CHECK;
 
+/* ---- local links: peers on this machine, through shared memory ---- */
+
+#define NA_TOKEN_BYTES_MAX 64
+
+/** Equal (and not 0) where two endpoints may be able to link. 0: links are not wanted or possible. */
+uint32_t na_host(const struct na *na);
+/** What a peer passes to na_ep_link() to link to @ep: it is told through the provider. */
+int  na_ep_token(struct na_ep *ep, char *buf, size_t buf_bytes) MUST_CHECK;
+/**
+ * Begin to link to the endpoint that @token is of. na_ep_attr.linked says within a second whether
+ * @ret_addr can be used, and later when it has come to an end: by itself when the peer ends or
+ * misbehaves, or by na_ep_unlink(), about which nothing is said. Requests that went through it may
+ * or may not have arrived then. Errors: INVAL | UNREACH nobody there | NO_PERM another user's.
+ */
+int  na_ep_link(struct na_ep *ep, const char *token, na_addr_t *ret_addr) MUST_CHECK;
+void na_ep_unlink(struct na_ep *ep, na_addr_t link);
+/** Is it one of a link? */
+static inline bool
+na_addr_is_link(na_addr_t addr)
+{
+	return (addr & 1ULL << 63) != 0 && addr != NA_ADDR_NONE;
+}
+/** As na_ep_fd(), of the links. */
+int  na_ep_link_fd(struct na_ep *ep);
+
 /** NULL: no memory. */
 struct na_msg *na_msg_get(struct na_ep *ep);
 void na_msg_put(struct na_ep *ep, struct na_msg *msg);
@@ -105,8 +134,9 @@ enum na_mr_access { NA_MR_PEER_READS = 1 << 0, NA_MR_PEER_WRITES = 1 << 1 };
 struct na_mr;
 /** Where a peer finds registered memory. */
 struct na_mr_remote {
-	uint64_t base; /**< add offsets to this */
+	uint64_t base;  /**< add offsets to this */
 	uint64_t key;
+	uint64_t guard; /**< for local links; 0: none */
 };
 int  na_mr_create(struct na_ep *ep, void *buf, size_t bytes, unsigned access, struct na_mr **ret_mr,
 		  struct na_mr_remote *ret_remote) MUST_CHECK;
@@ -122,6 +152,7 @@ struct na_rma {
 	size_t           bytes;
 	uint64_t         remote; /**< na_mr_remote.base + offset */
 	uint64_t         key;
+	uint64_t         guard;
 	void           (*done)(struct na_rma *rma, int rc); /**< once, in na_ep_progress() */
 	/* the provider's */
 	d_list_t         link;

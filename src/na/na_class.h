@@ -35,13 +35,17 @@ struct na_class {
 	void (*rma_start)(struct na_ep *ep, struct na_rma *rma);
 };
 
+struct na_local;
+
 /** First member of every provider's. */
 struct na {
 	const struct na_class *cls;
 	char                   provider[32]; /**< as in URIs */
+	uint32_t               host;         /**< na_host(); set by na_open() */
 };
 struct na_ep {
 	const struct na_class *cls;
+	struct na_local       *local; /**< links; NULL: none. Set by na_ep_open() */
 };
 
 extern const struct na_class na_self_class;

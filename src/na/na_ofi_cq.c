@@ -21,7 +21,8 @@ recv_done(struct ofi_ep *e, struct ofi_op *op, size_t bytes, int rc)
 		ofi_msg_put(&e->ep, &om->msg);
 		return;
 	}
-	om->msg.len = bytes;
+	om->msg.len  = bytes;
+	om->msg.peer = NA_ADDR_NONE;
 	e->attr.recv(e->attr.arg, &om->msg);
 }
 

@@ -415,9 +415,11 @@ self_progress_one(struct self_ep *s)
 	if (self_progress_own(s))
 		return true;
 	m = self_inbox_pop(s);
-	if (m != NULL)
-		s->attr.recv(s->attr.arg, m);
-	return m != NULL;
+	if (m == NULL)
+		return false;
+	m->peer = NA_ADDR_NONE;
+	s->attr.recv(s->attr.arg, m);
+	return true;
 }
 
 static int

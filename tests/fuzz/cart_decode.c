@@ -115,13 +115,14 @@ fuzz_message(const uint8_t *data, size_t bytes)
 
 	target_start(&t);
 	msg      = na_msg_get(t.ctx->ep);
-	msg->len = MIN_OF(bytes, (size_t)NA_MSG_BYTES_MAX);
+	msg->len  = MIN_OF(bytes, (size_t)NA_MSG_BYTES_MAX);
+	msg->peer = NA_ADDR_NONE;
 	memcpy(msg->data, data, msg->len);
 	if (msg->len >= sizeof(hdr)) {
 		memcpy(&hdr, msg->data, sizeof(hdr));
 		hdr.magic    = CRT_WIRE_MAGIC;
 		hdr.version  = CRT_WIRE_VERSION;
-		hdr.reserved = hdr.reserved2 = 0;
+		hdr.reserved2 = 0;
 		hdr.flags &= CRT_MSG_FLAGS;
 		if (hdr.name_bytes <= msg->len - sizeof(hdr))
 			crt_msg_seal(t.ctx, &hdr, msg);

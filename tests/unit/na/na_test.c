@@ -12,12 +12,15 @@
 #include "platform/platform.h"
 
 static const char *provider = "self";
+static bool        linked; /* messages and memory through a local link beside the provider */
 
 struct side {
 	struct na_ep *ep;
 	na_addr_t     peer;
 	uint32_t      recv_nr, recv_bytes, failed_nr;
 	int           failed_rc;
+	uint32_t      linked_nr, unlinked_nr;
+	na_addr_t     from; /* of the last message, if it says so */
 	char          last[NA_MSG_BYTES_MAX];
 };
 struct pair {
@@ -33,6 +36,7 @@ on_recv(void *arg, struct na_msg *msg)
 
 	s->recv_nr++;
 	s->recv_bytes = msg->len;
+	s->from       = msg->peer;
 	memcpy(s->last, msg->data, msg->len);
 	na_msg_put(s->ep, msg);
 }
@@ -49,43 +53,24 @@ on_failed(void *arg, const struct na_msg *msg, na_addr_t to, int rc)
 }
 
 static void
+on_linked(void *arg, na_addr_t link, int rc)
+{
+	struct side *s = arg;
+
+	assert_int_equal(link, s->peer);
+	if (rc == 0)
+		s->linked_nr++;
+	else
+		s->unlinked_nr++;
+}
+
+static void
 side_open(struct pair *p, int i, int port)
 {
-	struct na_ep_attr a = {port, on_recv, on_failed, &p->s[i]};
+	struct na_ep_attr a = {port, on_recv, on_failed, on_linked, &p->s[i]};
 
 	memset(&p->s[i], 0, sizeof(p->s[i]));
 	assert_int_equal(na_ep_open(p->na, &a, &p->s[i].ep), 0);
-}
-
-static void
-pair_open(struct pair *p)
-{
-	struct na_attr a = {.provider = provider};
-	char           uri[NA_URI_BYTES_MAX];
-	size_t         bytes;
-	const void    *name;
-
-	memset(p, 0, sizeof(*p));
-	assert_int_equal(na_self_world_create(&p->world), 0);
-	a.world     = p->world;
-	a.interface = strstr(provider, "tcp") != NULL ? "lo" : NULL;
-	assert_int_equal(na_open(&a, &p->na), 0);
-	side_open(p, 0, 0);
-	side_open(p, 1, 0);
-	assert_int_equal(na_ep_uri(p->s[1].ep, uri, sizeof(uri)), 0);
-	assert_memory_equal(uri, na_provider(p->na), strlen(na_provider(p->na)));
-	assert_int_equal(na_addr_insert(p->s[0].ep, uri, &p->s[0].peer), 0);
-	name = na_ep_name(p->s[0].ep, &bytes);
-	assert_int_equal(na_addr_insert_name(p->s[1].ep, name, bytes, &p->s[1].peer), 0);
-}
-
-static void
-pair_close(struct pair *p)
-{
-	na_ep_close(p->s[0].ep);
-	na_ep_close(p->s[1].ep);
-	na_close(p->na);
-	na_self_world_destroy(p->world);
 }
 
 static void
@@ -113,6 +98,56 @@ send_bytes(struct pair *p, int from, uint32_t bytes)
 	m->len    = bytes;
 	m->cookie = 4711;
 	na_msg_send(p->s[from].ep, p->s[from].peer, m);
+}
+
+/** Side 0 begins; side 1 learns the address from the first message. */
+static void
+pair_link(struct pair *p)
+{
+	char token[NA_TOKEN_BYTES_MAX];
+
+	assert_int_not_equal(na_host(p->na), 0);
+	assert_int_equal(na_ep_token(p->s[1].ep, token, sizeof(token)), 0);
+	assert_int_equal(na_ep_link(p->s[0].ep, token, &p->s[0].peer), 0);
+	until(p, &p->s[0].linked_nr, 1);
+	send_bytes(p, 0, 1);
+	until(p, &p->s[1].recv_nr, 1);
+	assert_true(na_addr_is_link(p->s[1].from));
+	p->s[1].peer    = p->s[1].from;
+	p->s[1].recv_nr = 0;
+}
+
+static void
+pair_open(struct pair *p)
+{
+	struct na_attr a = {.provider = provider, .local = linked};
+	char           uri[NA_URI_BYTES_MAX];
+	size_t         bytes;
+	const void    *name;
+
+	memset(p, 0, sizeof(*p));
+	assert_int_equal(na_self_world_create(&p->world), 0);
+	a.world     = p->world;
+	a.interface = strstr(provider, "tcp") != NULL ? "lo" : NULL;
+	assert_int_equal(na_open(&a, &p->na), 0);
+	side_open(p, 0, 0);
+	side_open(p, 1, 0);
+	assert_int_equal(na_ep_uri(p->s[1].ep, uri, sizeof(uri)), 0);
+	assert_memory_equal(uri, na_provider(p->na), strlen(na_provider(p->na)));
+	assert_int_equal(na_addr_insert(p->s[0].ep, uri, &p->s[0].peer), 0);
+	name = na_ep_name(p->s[0].ep, &bytes);
+	assert_int_equal(na_addr_insert_name(p->s[1].ep, name, bytes, &p->s[1].peer), 0);
+	if (linked)
+		pair_link(p);
+}
+
+static void
+pair_close(struct pair *p)
+{
+	na_ep_close(p->s[0].ep);
+	na_ep_close(p->s[1].ep);
+	na_close(p->na);
+	na_self_world_destroy(p->world);
 }
 
 static void
@@ -184,7 +219,7 @@ port_in_use(void **state)
 
 	pair_open(&p);
 	assert_int_equal(na_ep_uri(p.s[0].ep, uri, sizeof(uri)), 0);
-	if (strcmp(provider, "ofi+shm") == 0) { /* has no ports */
+	if (linked || strcmp(provider, "ofi+shm") == 0) { /* have no ports */
 		pair_close(&p);
 		skip();
 	}
@@ -252,7 +287,7 @@ rma(struct pair *p, enum na_rma_kind kind, void *local, size_t bytes, struct na_
     uint64_t off)
 {
 	struct rma_test t = {.rma = {kind, p->s[0].peer, local, bytes, remote.base + off,
-				     remote.key, on_rma}};
+				     remote.key, remote.guard, on_rma}};
 
 	na_rma_start(p->s[0].ep, &t.rma);
 	until(p, &t.done_nr, 1);
@@ -320,6 +355,7 @@ main(int argc, char **argv)
 
 	if (argc > 1)
 		provider = argv[1];
+	linked = argc > 2 && strcmp(argv[2], "link") == 0;
 	if (d_log_init() != 0 || d_log_setmasks("CRIT") != 0)
 		return 1;
 	rc = cmocka_run_group_tests_name(provider, tests, NULL, NULL);
