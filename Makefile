@@ -23,3 +23,5 @@ deps:
 	@scripts/deps
 build: deps
 	@scripts/build $(BUILD)
+soak: build
+	@scripts/soak

@@ -359,7 +359,7 @@ agg_set_readers(struct agg *agg)
 	agg->views = calloc(cont->snap_nr + 1, sizeof(*agg->views));
 	if (agg->views == NULL)
 		return -DER_NOMEM;
-	for (i = 0; i < cont->snap_nr && cont->snaps[i] < agg->epoch; i++)
+	for (i = VOS_BUG(VOS_BUG_LOST_SNAPSHOT) ? 1 : 0; i < cont->snap_nr && cont->snaps[i] < agg->epoch; i++)
 		agg->views[agg->view_nr++].epoch = cont->snaps[i];
 	agg->views[agg->view_nr++].epoch = agg->epoch;
 	agg->low = agg->views[0].epoch;

@@ -317,6 +317,8 @@ vos_dtx_rec_apply(struct vos_cont *cont, const struct vos_dtx_df *rec)
 	cont->pool->space.tx_bytes -= rec->bytes;
 	for (off = rec->ops; off != UMEM_NULL && rc == 0; off = op->next) {
 		op = umem_ptr(cont->pool->umem, off);
+		if (VOS_BUG(VOS_BUG_HALF_TX) && off != rec->ops && op->next == UMEM_NULL)
+			break;
 		rc = op->kind == VOS_DTX_UPDATE ? op_update(cont, op, rec->epoch)
 						: op_punch(cont, op, rec->epoch);
 	}
@@ -330,7 +332,7 @@ seg_free(struct vos_pool *pool, const struct vos_dtx_seg_df *seg)
 {
 	if (seg->media == VOS_MEDIA_HEAP)
 		return vos_heap_unref(&pool->space, seg->addr);
-	if (seg->media == VOS_MEDIA_DATA)
+	if (seg->media == VOS_MEDIA_DATA && !VOS_BUG(VOS_BUG_LEAK))
 		return vos_blocks_free(&pool->space, seg->addr / BIO_BLOCK_BYTES,
 				       align_up(seg->bytes, BIO_BLOCK_BYTES) / BIO_BLOCK_BYTES);
 	return 0;

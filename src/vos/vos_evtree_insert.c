@@ -117,7 +117,7 @@ late_death(const struct vos_ext_list *over, uint64_t at, uint64_t epoch, uint64_
 	for (i = 0; i < over->nr; i++) {
 		const struct vos_ext *h = &over->exts[i];
 
-		if (h->lo > at || h->hi <= at || h->death <= epoch)
+		if (h->lo > at || h->hi <= at || h->death <= epoch || VOS_BUG(VOS_BUG_LATE_EXTENT))
 			continue;
 		death = MIN_OF(death, h->epoch <= epoch ? h->death : h->epoch);
 	}

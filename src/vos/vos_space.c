@@ -5,6 +5,10 @@
 #include "base/log.h"
 #include "vos/vos_space.h"
 
+#ifdef VOS_PLANTED_BUGS
+int vos_planted_bug;
+#endif
+
 int
 vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *ret_addr)
 {

@@ -30,6 +30,23 @@ vos_ver_max(struct vos_ver a, struct vos_ver b)
 	return vos_ver_after(a, b) ? a : b;
 }
 
+/** Mistakes that the model checker must find; only in the variant that is built for its test. */
+enum vos_bug {
+	VOS_BUG_NONE,
+	VOS_BUG_EARLY_ANSWER, /**< a change is answered before it is durable */
+	VOS_BUG_LOST_SNAPSHOT, /**< aggregation forgets the oldest snapshot */
+	VOS_BUG_LATE_EXTENT, /**< an old extent that comes late lives longer than it should */
+	VOS_BUG_HALF_TX, /**< committing a transaction of several operations leaves out the last */
+	VOS_BUG_LEAK, /**< aborting a transaction keeps its blocks */
+	VOS_BUG_NR
+};
+#ifdef VOS_PLANTED_BUGS
+extern int vos_planted_bug;
+#define VOS_BUG(bug) (vos_planted_bug == (bug))
+#else
+#define VOS_BUG(bug) false
+#endif
+
 struct vos_space {
 	struct umem *umem;
 	struct vea  *vea;      /**< NULL: no data blob */

@@ -105,7 +105,7 @@ stamp_forbids(const struct stamp *s, uint64_t epoch, uint64_t writer)
 {
 	if (s->epoch != epoch)
 		return s->epoch > epoch;
-	return epoch != 0 && s->reader != writer;
+	return epoch != 0 && (s->reader == 0 || s->reader != writer);
 }
 
 /** Levels of a name: object, dkey, akey. */
