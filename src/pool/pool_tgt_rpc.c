@@ -24,7 +24,8 @@ pool_tgt_create_handler(crt_rpc_t *rpc)
 		rc = -DER_INVAL;
 	if (rc == 0) {
 		size = (struct vos_pool_size){.meta_bytes = in->meta_bytes / in->tgt_nr,
-					      .data_bytes = in->data_bytes / in->tgt_nr};
+					      .data_bytes = in->data_bytes / in->tgt_nr,
+					      .csums = true};
 		rc = pool_tgts_create(dss_engine(), in->pool.b, in->tgt_nr, &size);
 	}
 	if (rc != 0)

@@ -29,6 +29,7 @@ struct vos_pool_size {
 	uint64_t meta_bytes; /**< meta blob; the heap is a little smaller (umem_heap_bytes); volatile: the heap */
 	uint64_t wal_bytes;  /**< 0: chosen from meta */
 	uint64_t data_bytes; /**< 0: no data blob */
+	bool     csums;      /**< keep checksums of the data blob, 4 bytes a block in the heap; verify what is fetched */
 };
 
 /* ---- pools ---- */
@@ -40,6 +41,7 @@ struct vos_pool_info {
 	uint64_t scm_total, scm_free;   /**< metadata heap */
 	uint64_t nvme_total, nvme_free; /**< data blob */
 	uint64_t cont_nr, obj_nr;
+	uint64_t csum_err_nr;           /**< blocks read since the opening that did not match their checksums */
 };
 void vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info);
 /** Space kept for what must not fail (punch, aggregation); updates see NOSPACE when it would be touched. */
@@ -133,5 +135,15 @@ MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint
 MAY_YIELD int vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg) MUST_CHECK;
 /** Free what destroyed containers and aggregated punches left, at most @credits items. Returns the number left to do (0: none), or an error. */
 MAY_YIELD int vos_gc(struct vos_pool *pool, unsigned credits) MUST_CHECK;
+/** Where a scrub stands; zero to start. */
+struct vos_scrub {
+	uint64_t blk_off;
+	uint64_t checked_nr, bad_nr; /**< blocks */
+	bool     ended;              /**< all were looked at; the next call begins again */
+	int (*bad)(void *arg, uint64_t blk_off); /**< NULL, or told of each; not 0 ends */
+	void    *arg;
+};
+/** Read about @blk_nr more blocks that are in use, and compare them with their checksums. */
+MAY_YIELD int vos_pool_scrub(struct vos_pool *pool, struct vos_scrub *scrub, uint32_t blk_nr) MUST_CHECK;
 /** Walk all of it and check the invariants of every structure; for tests. */
 int vos_pool_check(struct vos_pool *pool) MUST_CHECK;

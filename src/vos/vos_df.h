@@ -10,7 +10,7 @@
 #include "umem/umem.h"
 
 #define VOS_POOL_MAGIC   0x6c6f6f70736f6164ULL /**< "daospool" */
-#define VOS_POOL_VERSION 2u
+#define VOS_POOL_VERSION 3u
 
 /** Root of a B+tree. The nodes' layout depends on the class, see vos_btree.h. */
 struct vos_btree_df {
@@ -35,8 +35,9 @@ struct vos_pool_df {
 	umem_off_t    gc_tail;
 	uint64_t      gc_nr;
 	uint64_t      obj_nr;
+	umem_off_t    csums;       /**< CRC-32C of each block of the data blob, as far as in use; 0: not kept */
 };
-_Static_assert(sizeof(struct vos_pool_df) == 104, "durable layout");
+_Static_assert(sizeof(struct vos_pool_df) == 112, "durable layout");
 
 struct vos_cont_df {
 	unsigned char       uuid[16];

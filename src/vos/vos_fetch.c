@@ -307,6 +307,19 @@ runs_read(struct vos_io *io)
 	return vos_io_group_wait(&group);
 }
 
+/** Before the reader ends: then the blocks may be another's. */
+static int
+runs_verify(struct vos_io *io)
+{
+	uint32_t i;
+	int	 rc = 0;
+
+	for (i = 0; i < io->run_nr && rc == 0; i++)
+		rc = vos_csum_verify(io->cont->pool, io->runs[i].blk_off,
+				     (char *)io->dma + io->runs[i].buf_off, io->runs[i].blk_nr);
+	return rc;
+}
+
 static int
 fetch_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io)
 {
@@ -372,6 +385,8 @@ vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, struct 
 	if (rc == 0 && io->run_nr > 0) {
 		vos_read_get(cont->pool, &io->reader);
 		rc = runs_read(io);
+		if (rc == 0)
+			rc = runs_verify(io);
 		vos_read_put(cont->pool, &io->reader);
 	}
 	if (rc != 0) {

@@ -40,6 +40,7 @@ struct vos_pool {
 	d_list_t	      readers; /**< struct vos_reader, oldest first */
 	struct ult_mutex      lock;    /**< for the condition; never held across I/O */
 	struct ult_cond	      reader_gone;
+	uint64_t	      csum_err_nr;
 	struct vos_ts	     *ts; /**< NULL: no transaction has read yet */
 };
 
@@ -207,6 +208,16 @@ struct vos_cond {
 	uint64_t	  reader; /**< not 0: the transaction that reads (vos_ts.h) */
 };
 int vos_cond_check(struct vos_cont *cont, const struct vos_cond *cond) MUST_CHECK;
+
+/* ---- checksums of blocks (vos_csum.c) ---- */
+
+uint64_t vos_csum_bytes(uint64_t blk_nr);
+/** Note those of blocks that hold @buf; inside the transaction that makes them used. */
+int vos_csum_put(struct vos_pool *pool, uint64_t blk_off, const void *buf,
+		 uint64_t blk_nr) MUST_CHECK;
+/** Is @buf what was written there? CSUM */
+int vos_csum_verify(struct vos_pool *pool, uint64_t blk_off, const void *buf,
+		    uint64_t blk_nr) MUST_CHECK;
 
 /* ---- reclaim (vos_gc.c) ---- */
 

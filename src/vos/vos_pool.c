@@ -287,7 +287,9 @@ root_check(struct vos_pool *pool)
 		return -DER_DF_INCOMPT;
 	}
 	if (df->data_blk_nr != blk_nr ||
-	    (blk_nr > 0 && !umem_off_valid(pool->umem, df->bitmap, vea_bitmap_bytes(blk_nr)))) {
+	    (blk_nr > 0 && !umem_off_valid(pool->umem, df->bitmap, vea_bitmap_bytes(blk_nr))) ||
+	    (df->csums != UMEM_NULL &&
+	     !umem_off_valid(pool->umem, df->csums, vos_csum_bytes(blk_nr)))) {
 		D_ERROR("pool " DF_UUID
 			": %lu blocks in the root, %lu in the data blob; the devices do not "
 			"belong together\n",
@@ -362,8 +364,23 @@ vos_pool_close(struct vos_pool *pool)
 
 /* ---- creating and destroying ---- */
 
+/** What the heap keeps for each block of the data blob. */
 static int
-root_fill(struct vos_pool *pool)
+blocks_fill(struct vos_pool *pool, bool csums)
+{
+	struct vos_pool_df *df = pool->df;
+	int		    rc;
+
+	rc = umem_alloc(pool->umem, vea_bitmap_bytes(df->data_blk_nr), &df->bitmap);
+	if (rc != 0 || !csums)
+		return rc;
+	/* Those of blocks that are not in use may be anything. */
+	return umem_alloc_flags(pool->umem, vos_csum_bytes(df->data_blk_nr), UMEM_NO_LOG_BODY,
+				&df->csums);
+}
+
+static int
+root_fill(struct vos_pool *pool, bool csums)
 {
 	struct vos_pool_df *df = pool->df;
 	int		    rc;
@@ -373,7 +390,7 @@ root_fill(struct vos_pool *pool)
 		return rc;
 	df->data_blk_nr = pool->data == NULL ? 0 : bio_blob_bytes(pool->data) / BIO_BLOCK_BYTES;
 	if (df->data_blk_nr > 0) {
-		rc = umem_alloc(pool->umem, vea_bitmap_bytes(df->data_blk_nr), &df->bitmap);
+		rc = blocks_fill(pool, csums);
 		if (rc != 0)
 			return rc;
 	}
@@ -386,16 +403,16 @@ root_fill(struct vos_pool *pool)
 }
 
 MAY_YIELD static int
-root_init(struct vos_pool *pool)
+root_init(struct vos_pool *pool, bool csums)
 {
 	pool->df = umem_ptr(pool->umem, umem_root(pool->umem));
 	pool->space.umem = pool->umem;
 	vos_tx_begin(pool);
-	return vos_tx_end(pool, NULL, root_fill(pool));
+	return vos_tx_end(pool, NULL, root_fill(pool, csums));
 }
 
 MAY_YIELD static int
-pool_format(struct vos_store *store, const uuid_t uuid)
+pool_format(struct vos_store *store, const uuid_t uuid, bool csums)
 {
 	struct vos_pool *pool;
 	struct umem_attr attr;
@@ -411,7 +428,7 @@ pool_format(struct vos_store *store, const uuid_t uuid)
 	if (rc == 0)
 		rc = pool_umem_open(pool);
 	if (rc == 0)
-		rc = root_init(pool);
+		rc = root_init(pool, csums);
 	pool_free(pool);
 	return rc;
 }
@@ -464,7 +481,7 @@ vos_pool_create(struct vos_store *store, const uuid_t uuid, const struct vos_poo
 	if (rc == -DER_EXIST && !store_is_volatile(store))
 		return rc;
 	if (rc == 0)
-		rc = pool_format(store, uuid);
+		rc = pool_format(store, uuid, size->csums);
 	if (rc != 0) {
 		rc2 = vos_pool_destroy(store, uuid);
 		if (rc2 != 0 && rc2 != -DER_NONEXIST)
@@ -522,6 +539,7 @@ vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info)
 	    .nvme_free = (vea.free_blk_nr + vea.freed_blk_nr) * BIO_BLOCK_BYTES,
 	    .cont_nr = pool->df->conts.nr,
 	    .obj_nr = pool->df->obj_nr,
+	    .csum_err_nr = pool->csum_err_nr,
 	};
 }
 

@@ -367,6 +367,8 @@ blocks_publish(struct vos_io *io)
 		if (seg->media == VOS_MEDIA_DATA)
 			rc = umem_tx_note_data(pool->umem, seg->blk_off * BIO_BLOCK_BYTES,
 					       blocks_of(seg->bytes) * BIO_BLOCK_BYTES, seg->crc);
+		if (rc == 0 && seg->media == VOS_MEDIA_DATA)
+			rc = vos_csum_put(pool, seg->blk_off, seg->buf, blocks_of(seg->bytes));
 	}
 	return rc != 0 ? rc : vea_publish(pool->space.vea, &io->reserved);
 }

@@ -6,7 +6,7 @@
 #define MIB	  (1ull << 20)
 #define DEV_BYTES (15 * MIB)
 
-static const struct vos_pool_size pool_size = {.meta_bytes = 5 * MIB, .wal_bytes = 2 * MIB, .data_bytes = 4 * MIB};
+static const struct vos_pool_size pool_size = {.meta_bytes = 5 * MIB, .wal_bytes = 2 * MIB, .data_bytes = 4 * MIB, .csums = true};
 static const uuid_t		  pool_uuid = "pool of a model";
 static const uuid_t		  cont_uuid = "cont of a model";
 
@@ -295,12 +295,24 @@ do_aggregate(struct model *m)
 	m->now = MAX_OF(m->now, m->floor);
 }
 
+/** No block in use may differ from its checksum. */
+static void
+scrub_check(struct model *m)
+{
+	struct vos_scrub scrub = {0};
+
+	must(m, vos_pool_scrub(m->pool, &scrub, UINT32_MAX), "scrub");
+	if (scrub.bad_nr > 0 || !scrub.ended)
+		model_wrong(m, "%lu blocks do not match their checksums", (unsigned long)scrub.bad_nr);
+}
+
 static void
 all_check(struct model *m)
 {
 	uint32_t i;
 
 	must(m, vos_pool_check(m->pool), "pool check");
+	scrub_check(m);
 	if (!model_agrees(m, DAOS_EPOCH_MAX) || !model_agrees(m, MAX_OF(m->floor, 1)) ||
 	    !model_agrees(m, MAX_OF(MAX_OF(m->floor, m->now), 1)))
 		model_wrong(m, "content differs from the reference");

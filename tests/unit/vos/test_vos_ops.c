@@ -664,10 +664,51 @@ small_things_are_cheap(void **state)
 	rig_fini(&rig);
 }
 
+/** A bit of a value turns on the device. */
+static void
+rotten_block_is_refused_and_found(void **state)
+{
+	struct rig	     rig;
+	struct rig_size	     size = {8 << 20, 16 << 20};
+	struct vos_scrub     scrub = {0};
+	struct vos_pool_info info;
+	char		    *buf = calloc(1, 20000);
+	uint8_t		    *at;
+
+	rig_init(&rig, RIG_RAM, &size);
+	assert_int_equal(array_write(rig.cont, 1, 1, 0, 20000, 0xa7), 0);
+	assert_int_equal(array_write(rig.cont, 2, 1, 0, 20000, 0xb8), 0);
+	assert_int_equal(vos_pool_scrub(rig.pool, &scrub, 3), 0);
+	assert_false(scrub.ended);
+	assert_int_equal(vos_pool_scrub(rig.pool, &scrub, UINT32_MAX), 0);
+	assert_true(scrub.ended);
+	assert_int_equal(scrub.checked_nr, 10);
+	assert_int_equal(scrub.bad_nr, 0);
+	memset(buf, 0xa7, 4096);
+	at = memmem(bio_ram_data(rig.ram), bio_ram_bytes(rig.ram), buf, 4096);
+	assert_non_null(at);
+	at[100] ^= 4;
+	/* Even if the bytes asked for are others of that block. */
+	assert_int_equal(array_read(rig.cont, 1, 5, 200, 10, buf), -DER_CSUM);
+	assert_int_equal(array_read(rig.cont, 1, 5, 5000, 10, buf), 0);
+	assert_int_equal(array_read(rig.cont, 2, 5, 0, 20000, buf), 0);
+	scrub = (struct vos_scrub){0};
+	assert_int_equal(vos_pool_scrub(rig.pool, &scrub, UINT32_MAX), 0);
+	assert_int_equal(scrub.bad_nr, 1);
+	vos_pool_query(rig.pool, &info);
+	assert_int_equal(info.csum_err_nr, 2);
+	at[100] ^= 4;
+	rig_reopen(&rig);
+	assert_int_equal(array_read(rig.cont, 1, 5, 0, 20000, buf), 0);
+	rig_fini(&rig);
+	free(buf);
+}
+
 static int
 group(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rotten_block_is_refused_and_found),
 	    cmocka_unit_test(full_heap),
 	    cmocka_unit_test(full_durable_heap),
 	    cmocka_unit_test(full_data_blob),

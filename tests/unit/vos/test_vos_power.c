@@ -17,7 +17,7 @@
 #define PART_NR	   3
 #define ROUNDS_DEF 25
 
-static const struct vos_pool_size pool_size = {.meta_bytes = 5 * MIB, .wal_bytes = 3 * MIB, .data_bytes = 6 * MIB};
+static const struct vos_pool_size pool_size = {.meta_bytes = 5 * MIB, .wal_bytes = 3 * MIB, .data_bytes = 6 * MIB, .csums = true};
 static const uint32_t		  part_bytes[PART_NR] = {60, 5000, 9000};
 
 struct power {

@@ -79,7 +79,8 @@ rig_init(struct rig *rig, enum rig_kind kind, const struct rig_size *size)
 {
 	struct vos_pool_size bytes = {.meta_bytes = size->meta_bytes,
 				      .wal_bytes = 24ull << 20,
-				      .data_bytes = size->data_bytes};
+				      .data_bytes = size->data_bytes,
+				      .csums = true};
 
 	memset(rig, 0, sizeof(*rig));
 	rig->kind = kind;
