@@ -2,7 +2,12 @@
 /** RAM device; theory in bio_ram.h. Xstreams share it: writes to one byte are the callers' to order. */
 #define D_LOGFAC LOG_FAC_BIO
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <daos_errno.h>
 #include "base/log.h"
 #include "bio/bio_ram.h"
@@ -12,6 +17,7 @@
 struct bio_ram {
 	uint8_t            *data;
 	uint64_t            bytes;
+	int                 fd; /**< mapped: of the file, with its lock; else -1 */
 	pthread_mutex_t     lock; /**< of all below; and of copies while tracking */
 	struct bio_ram_stat stat;
 	bool                async;
@@ -28,6 +34,7 @@ bio_ram_create(uint64_t bytes, struct bio_ram **ret_ram)
 
 	if (ram == NULL)
 		return -DER_NOMEM;
+	ram->fd    = -1;
 	ram->bytes = align_down(bytes, BIO_BLOCK_BYTES);
 	ram->data  = calloc(1, ram->bytes == 0 ? 1 : ram->bytes);
 	if (ram->data == NULL) {
@@ -39,12 +46,60 @@ bio_ram_create(uint64_t bytes, struct bio_ram **ret_ram)
 	return 0;
 }
 
+/** The open file's lock, size and bytes. */
+static int
+map_file(struct bio_ram *ram, const char *path)
+{
+	off_t end;
+
+	if (flock(ram->fd, LOCK_SH | LOCK_NB) != 0) {
+		D_ERROR("%s: in use by an engine; stop it first\n", path);
+		return -DER_BUSY;
+	}
+	end = lseek(ram->fd, 0, SEEK_END);
+	if (end < (off_t)BIO_BLOCK_BYTES) {
+		D_ERROR("%s: too small for a device\n", path);
+		return -DER_UNINIT;
+	}
+	ram->bytes = align_down((uint64_t)end, BIO_BLOCK_BYTES);
+	ram->data  = mmap(NULL, ram->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, ram->fd, 0);
+	if (ram->data != MAP_FAILED)
+		return 0;
+	ram->data = NULL;
+	return -DER_NOMEM;
+}
+
+int
+bio_ram_map(const char *path, struct bio_ram **ret_ram)
+{
+	struct bio_ram *ram = calloc(1, sizeof(*ram));
+	int             rc;
+
+	if (ram == NULL)
+		return -DER_NOMEM;
+	pthread_mutex_init(&ram->lock, NULL);
+	ram->fd = open(path, O_RDONLY | O_CLOEXEC);
+	rc      = ram->fd >= 0 ? map_file(ram, path) : errno == ENOENT ? -DER_NONEXIST : -DER_NO_PERM;
+	if (rc != 0) {
+		bio_ram_destroy(ram);
+		return rc;
+	}
+	*ret_ram = ram;
+	return 0;
+}
+
 void
 bio_ram_destroy(struct bio_ram *ram)
 {
 	if (ram == NULL)
 		return;
 	pthread_mutex_destroy(&ram->lock);
+	if (ram->fd >= 0) {
+		if (ram->data != NULL)
+			(void)munmap(ram->data, ram->bytes);
+		(void)close(ram->fd);
+		ram->data = NULL;
+	}
 	free(ram->data);
 	free(ram->durable);
 	free(ram->dirty);

@@ -15,6 +15,9 @@ struct bio_ram_stat {
 };
 
 int  bio_ram_create(uint64_t bytes, struct bio_ram **ret_ram) MUST_CHECK;
+/** A private copy of a device's file: what is written stays in memory. Shares the device with other readers, not with an
+ *  engine. Errors: NONEXIST, NO_PERM | BUSY an engine has it | NOMEM */
+int  bio_ram_map(const char *path, struct bio_ram **ret_ram) MUST_CHECK;
 void bio_ram_destroy(struct bio_ram *ram);
 uint8_t *bio_ram_data(struct bio_ram *ram);
 uint64_t bio_ram_bytes(const struct bio_ram *ram);

@@ -145,5 +145,9 @@ struct vos_scrub {
 };
 /** Read about @blk_nr more blocks that are in use, and compare them with their checksums. */
 MAY_YIELD int vos_pool_scrub(struct vos_pool *pool, struct vos_scrub *scrub, uint32_t blk_nr) MUST_CHECK;
-/** Walk all of it and check the invariants of every structure; for tests. */
+/** Walk all of it and check the invariants of every structure. DF_INVAL, with a log line that says what and where. */
 int vos_pool_check(struct vos_pool *pool) MUST_CHECK;
+struct vos_repair { uint64_t account_nr, blk_nr, ref_nr; /**< put right: counts, blocks used or free, references */ };
+/** The same walk; accounts that differ from what was found are put right, in one transaction. DF_INVAL: a structure itself is
+ *  damaged; nothing was changed. Nothing else may use the pool, which is to be closed afterwards. */
+MAY_YIELD int vos_pool_repair(struct vos_pool *pool, struct vos_repair *done) MUST_CHECK;

@@ -21,6 +21,7 @@ struct walk {
 	uint64_t	   obj_nr;
 	uint64_t	   floor; /**< of the container at hand */
 	enum vos_key_level level; /**< of the keys expected */
+	struct vos_repair *repair; /**< NULL: say what is wrong */
 };
 
 static int
@@ -28,6 +29,24 @@ bad(const char *what, uint64_t where)
 {
 	D_ERROR("pool check: %s (%#lx)\n", what, (unsigned long)where);
 	return -DER_DF_INVAL;
+}
+
+/** An account says @is, the walk found @found. */
+static int
+account_check(struct walk *w, uint64_t *is, uint64_t found, const char *what)
+{
+	int rc;
+
+	if (*is == found)
+		return 0;
+	if (w->repair == NULL)
+		return bad(what, found);
+	rc = umem_tx_add(w->pool->umem, is, sizeof(*is));
+	if (rc == 0) {
+		*is = found;
+		w->repair->account_nr++;
+	}
+	return rc;
 }
 
 /* ---- space ---- */
@@ -92,6 +111,45 @@ u64_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int
+refs_check(struct walk *w, struct vos_blob_df *blob, size_t found)
+{
+	int rc;
+
+	if (blob->refs == found)
+		return 0;
+	if (w->repair == NULL)
+		return bad("references of a heap value are wrong", umem_off(w->pool->umem, blob));
+	rc = umem_tx_add(w->pool->umem, &blob->refs, sizeof(blob->refs));
+	if (rc == 0) {
+		blob->refs = found;
+		w->repair->ref_nr++;
+	}
+	return rc;
+}
+
+static int
+bitmap_check(struct walk *w)
+{
+	uint64_t *bitmap = umem_ptr(w->pool->umem, w->pool->df->bitmap);
+	size_t	  word_nr = vea_bitmap_bytes(w->pool->df->data_blk_nr) / sizeof(*bitmap);
+	size_t	  i;
+	int	  rc;
+
+	for (i = 0; i < word_nr; i++) {
+		if (bitmap[i] == w->used[i])
+			continue;
+		if (w->repair == NULL)
+			return bad("used blocks and references to blocks differ", i * 64);
+		rc = umem_tx_add(w->pool->umem, &bitmap[i], sizeof(bitmap[i]));
+		if (rc != 0)
+			return rc;
+		w->repair->blk_nr += __builtin_popcountll(bitmap[i] ^ w->used[i]);
+		bitmap[i] = w->used[i];
+	}
+	return 0;
+}
+
 /** References counted and found agree; blocks used and found agree. */
 static int
 space_check(struct walk *w)
@@ -99,21 +157,20 @@ space_check(struct walk *w)
 	struct umem *u = w->pool->umem;
 	size_t	     i;
 	size_t	     j;
+	int	     rc;
 
 	if (w->blob_nr > 0)
 		qsort(w->blobs, w->blob_nr, sizeof(*w->blobs), u64_cmp);
 	for (i = 0; i < w->blob_nr; i = j) {
-		const struct vos_blob_df *blob = umem_ptr(u, w->blobs[i] - sizeof(*blob));
+		struct vos_blob_df *blob = umem_ptr(u, w->blobs[i] - sizeof(*blob));
 
 		for (j = i; j < w->blob_nr && w->blobs[j] == w->blobs[i]; j++)
 			;
-		if (blob->refs != j - i)
-			return bad("references of a heap value are wrong", w->blobs[i]);
+		rc = refs_check(w, blob, j - i);
+		if (rc != 0)
+			return rc;
 	}
-	if (w->used != NULL && memcmp(w->used, umem_ptr(u, w->pool->df->bitmap),
-				      vea_bitmap_bytes(w->pool->df->data_blk_nr)) != 0)
-		return bad("used blocks and references to blocks differ", w->pool->df->bitmap);
-	return 0;
+	return w->used == NULL ? 0 : bitmap_check(w);
 }
 
 /* ---- values ---- */
@@ -425,9 +482,9 @@ cont_ent_check(void *ent, void *arg)
 	rc = cont_objs_check(w, cont);
 	if (rc == 0)
 		rc = gc_check(w, e->cont);
-	if (rc == 0 && w->bytes != cont->used_bytes)
-		rc = bad("bytes used by a container are counted wrong", w->bytes);
-	return rc;
+	return rc != 0 ? rc
+		       : account_check(w, &cont->used_bytes, w->bytes,
+				       "bytes used by a container are counted wrong");
 }
 
 static bool
@@ -437,16 +494,13 @@ uuid_less(const struct umem *u, const void *a, const void *b)
 	return memcmp(a, b, sizeof(uuid_t)) < 0;
 }
 
-int
-vos_pool_check(struct vos_pool *pool)
+static int
+pool_walk(struct vos_pool *pool, struct vos_repair *repair)
 {
-	struct walk	 w = {.pool = pool};
+	struct walk	 w = {.pool = pool, .repair = repair};
 	struct vos_btree tree = vos_cont_tree(pool);
-	int		 rc;
+	int		 rc = 0;
 
-	rc = umem_check(pool->umem);
-	if (rc != 0)
-		return rc;
 	if (pool->space.vea != NULL) {
 		w.used = calloc(1, vea_bitmap_bytes(pool->df->data_blk_nr));
 		if (w.used == NULL)
@@ -459,9 +513,29 @@ vos_pool_check(struct vos_pool *pool)
 		rc = gc_orphans_check(&w);
 	if (rc == 0)
 		rc = space_check(&w);
-	if (rc == 0 && w.obj_nr != pool->df->obj_nr)
-		rc = bad("objects are counted wrong", w.obj_nr);
+	if (rc == 0)
+		rc = account_check(&w, &pool->df->obj_nr, w.obj_nr, "objects are counted wrong");
 	free(w.used);
 	free(w.blobs);
 	return rc;
+}
+
+int
+vos_pool_check(struct vos_pool *pool)
+{
+	int rc = umem_check(pool->umem);
+
+	return rc != 0 ? rc : pool_walk(pool, NULL);
+}
+
+MAY_YIELD int
+vos_pool_repair(struct vos_pool *pool, struct vos_repair *done)
+{
+	int rc = umem_check(pool->umem);
+
+	if (rc != 0)
+		return rc;
+	*done = (struct vos_repair){0};
+	vos_tx_begin(pool);
+	return vos_tx_end(pool, NULL, pool_walk(pool, done));
 }
