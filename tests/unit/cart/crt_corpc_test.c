@@ -79,7 +79,8 @@ aggregate(const void *source, void *result, crt_rpc_t *rpc)
 		return -DER_NOMEM;
 	if (r->who.nr > 0)
 		memcpy(to, r->who.v, r->who.nr * sizeof(*to));
-	memcpy(to + r->who.nr, s->who.v, s->who.nr * sizeof(*to));
+	if (s->who.nr > 0)
+		memcpy(to + r->who.nr, s->who.v, s->who.nr * sizeof(*to));
 	r->who = (struct crt_u32_array){r->who.nr + s->who.nr, to};
 	r->nr += s->nr;
 	r->sum += s->sum;
