@@ -15,6 +15,7 @@ void
 crt_rank_self_set(struct crt *crt, d_rank_t rank)
 {
 	crt->self = rank;
+	crt_swim_group_changed(crt);
 }
 
 d_rank_t
@@ -198,6 +199,7 @@ crt_group_modify(struct crt *crt, uint32_t version, enum crt_group_op op, uint32
 	if (!newer)
 		return rc;
 	contexts_wake(crt);
+	crt_swim_group_changed(crt);
 	if (crt->grp_cb != NULL)
 		crt->grp_cb(crt, crt->grp_cb_arg);
 	return 0;

@@ -68,6 +68,7 @@ struct crt {
 	pthread_mutex_t  ctx_lock;
 	struct crt_ctx **ctxs; /* [attr.ctx_nr_max] */
 	_Atomic(struct crt_proto_node *) protos[256]; /* by module; appended under ctx_lock */
+	struct crt_swim *_Atomic swim; /* set under grp_lock; crt_swim.c */
 	struct crt_faults faults; /* crt_fault.c */
 
 	pthread_mutex_t       grp_lock;
@@ -162,6 +163,9 @@ struct crt_opc_stats *crt_opc_stats_of(struct crt_ctx *ctx, crt_opcode_t opc,
 int  crt_corpc_start(struct crt_rpc_priv *rpc) MUST_CHECK;
 int  crt_corpc_local_reply(struct crt_rpc_priv *local, int status);
 void crt_corpc_detach(struct crt_rpc_priv *rpc);
+
+/* crt_swim.c; without a lock */
+void crt_swim_group_changed(struct crt *crt);
 
 /* crt_subgroup.c */
 void crt_subgroups_fini(struct crt *crt);

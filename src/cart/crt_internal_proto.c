@@ -8,6 +8,7 @@
 CRT_RPC_DEFINE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
 CRT_RPC_DEFINE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
 CRT_RPC_DEFINE(crt_query, CRT_QUERY_IN, CRT_QUERY_OUT)
+CRT_RPC_DEFINE(crt_swim, CRT_SWIM_IN, CRT_NO_FIELDS)
 CRT_RPC_DEFINE(crt_corpc, CRT_CORPC_IN, CRT_CORPC_OUT)
 
 static const struct crt_proto_rpc internal_rpcs[] = {

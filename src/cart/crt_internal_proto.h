@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cart/crt_internal.h"
+#include "cart/swim/swim.h"
 
 #define CRT_INTERNAL_VERSION 1
 
@@ -14,7 +15,8 @@
 	X(URI, crt_uri, crt_uri_handler, 0)                                                        \
 	X(PING, crt_ping, crt_ping_handler, 0)                                                     \
 	X(PROTO_QUERY, crt_query, crt_query_handler, 0)                                            \
-	X(CORPC, crt_corpc, crt_corpc_handler, 0)
+	X(CORPC, crt_corpc, crt_corpc_handler, 0)                                                  \
+	X(SWIM, crt_swim, crt_swim_handler, CRT_RPC_NO_REPLY)
 
 enum crt_internal_rpc {
 #define CRT_INTERNAL_ENUM(id, format, handler, flags) CRT_RPC_##id,
@@ -41,6 +43,18 @@ CRT_RPC_DECLARE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
 #define CRT_QUERY_IN(F)  F(uint32_t, mod_id) F(u32s, versions)
 #define CRT_QUERY_OUT(F) F(int32_t, rc) F(uint32_t, version)
 CRT_RPC_DECLARE(crt_query, CRT_QUERY_IN, CRT_QUERY_OUT)
+
+/** A message of SWIM's: crt_swim.c. */
+struct crt_swim_update_array {
+	uint32_t            nr;
+	struct swim_update *v;
+};
+CRT_FIELD_TYPE(crt_swim_updates, struct crt_swim_update_array)
+#define CRT_SWIM_IN(F)                                                                             \
+	F(uint8_t, kind) F(uint32_t, about) F(uint64_t, seq) F(uint64_t, stamp)                    \
+	F(uint64_t, incarnation) F(crt_swim_updates, updates)
+#define CRT_NO_FIELDS(F)
+CRT_RPC_DECLARE(crt_swim, CRT_SWIM_IN, CRT_NO_FIELDS)
 
 /** A collective request on its way down, and the merged reply on its way up: crt_corpc.c. */
 #define CRT_CORPC_IN(F)                                                                            \
