@@ -65,6 +65,7 @@ struct engine {
 	uint32_t             drpc_busy_nr;  /**< calls being handled; of xstream 0 */
 	struct ult_eventual *drpc_idle;     /**< set when drpc_busy_nr falls to 0 */
 	bool                 is_set_up;
+	bool                 cut_off; /**< a ULT of xstream 1 asks whether we are a member */
 };
 
 /* engine_device.c */
@@ -92,3 +93,7 @@ MAY_YIELD int  engine_xs_close(void *exs);
 /* engine_drpc.c */
 int  engine_drpc_start(void *eng) MUST_CHECK;
 MAY_YIELD int  engine_drpc_stop(void *eng);
+
+/* engine_swim.c; on the monitoring xstream */
+int  engine_swim_start(void *eng) MUST_CHECK;
+int  engine_swim_stop(void *eng);

@@ -4,7 +4,7 @@
  *
  *     log, fault points, metrics -> devices -> network (crt_init) -> modules found, protocols registered
  *     -> xstreams: 0 metadata, 1 monitoring, 2.. targets, then helpers
- *     -> sm_init of each module -> module data on each xstream -> dRPC listener -> running
+ *     -> sm_init of each module -> module data on each xstream -> dRPC listener -> SWIM -> running
  *
  * A step that fails undoes the steps before it in reverse, which is also what engine_stop() does
  * after it told the modules (sm_cleanup) and waited for the requests under way. When engine_stop()
@@ -249,6 +249,9 @@ tear_down(struct engine *eng)
 {
 	atomic_store(&eng->state, ENGINE_STOPPING);
 	sys_do(eng, engine_drpc_stop, "close the dRPC socket");
+	if (xs_running_nr(eng) > DSS_TAG_MON &&
+	    engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_stop, eng) != 0)
+		D_CRIT("%s: no memory to stop watching the others", eng->name);
 	sys_do(eng, sys_cleanup, "clean up the modules");
 	drain_all(eng);
 	tls_fini_all(eng);
@@ -292,6 +295,8 @@ bring_up(struct engine *eng, const struct engine_attr *attr)
 		rc = d_fault_error(&eng->faults, D_FAULT_ENGINE_START);
 	if (rc == 0)
 		rc = engine_xs_call(eng->xss[DSS_TAG_SYS], engine_drpc_start, eng);
+	if (rc == 0)
+		rc = engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_start, eng);
 	return rc;
 }
 

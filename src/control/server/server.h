@@ -136,6 +136,8 @@ void server_upcalls_stop(struct server *srv);
 int method_join(struct server *srv, json_t *req, struct answer *a);
 /** The engine that asked to join is set up: it serves. */
 int method_joined(struct server *srv, json_t *req, struct answer *a);
+/** {"rank", "by", "incarnation"}: rank `by` has found the rank dead. -DER_EXCLUDED: `by` is no member itself. */
+int method_dead(struct server *srv, json_t *req, struct answer *a);
 int method_system_query(struct server *srv, json_t *req, struct answer *a);
 int method_system_start(struct server *srv, json_t *req, struct answer *a);
 int method_system_stop(struct server *srv, json_t *req, struct answer *a);

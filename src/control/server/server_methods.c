@@ -195,6 +195,7 @@ static const struct method {
     {"attach-info", CALLER_ADMIN | CALLER_AGENT | CALLER_SERVER, true, method_attach_info},
     {"system/join", CALLER_SERVER, true, method_join},
     {"system/joined", CALLER_SERVER, true, method_joined},
+    {"system/dead", CALLER_SERVER, true, method_dead},
     {"system/query", CALLER_ADMIN, true, method_system_query},
     {"system/start", CALLER_ADMIN, true, method_system_start},
     {"system/stop", CALLER_ADMIN, true, method_system_stop},

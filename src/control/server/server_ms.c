@@ -193,6 +193,43 @@ method_joined(struct server *srv, json_t *req, struct answer *a)
 	return rc;
 }
 
+/** Is it still the life of the rank that was found dead? With the lock. */
+static bool
+dies_now(const json_t *m, uint64_t incarnation)
+{
+	return m != NULL && is_joined(m) && (incarnation == 0 || incarnation >= (uint64_t)db_int(m, "incarnation"));
+}
+
+int
+method_dead(struct server *srv, json_t *req, struct answer *a)
+{
+	const json_t *by;
+	json_t       *m;
+	char          info[64];
+	bool          excluded = false;
+	int           rc = 0;
+
+	pthread_mutex_lock(&srv->lock);
+	m = server_db_member(srv->db, (uint32_t)db_int(req, "rank"));
+	by = server_db_member(srv->db, (uint32_t)db_int(req, "by"));
+	if (by == NULL || strcmp(db_str(by, "state"), "excluded") == 0) {
+		rc = -DER_EXCLUDED; /* it was cut off: what it says of others is worth nothing */
+	} else if (dies_now(m, (uint64_t)db_int(req, "incarnation"))) {
+		snprintf(info, sizeof(info), "found dead by rank %u", (uint32_t)db_int(req, "by"));
+		json_object_set_new(m, "state", json_string("excluded"));
+		json_object_set_new(m, "info", json_string(info));
+		bump_version(srv);
+		rc = save_db(srv, a);
+		excluded = rc == 0;
+	}
+	pthread_mutex_unlock(&srv->lock);
+	if (excluded) {
+		server_say("rank %u is excluded: %s", (uint32_t)db_int(req, "rank"), info);
+		server_ms_distribute(srv);
+	}
+	return rc;
+}
+
 void
 server_ms_engine_down(struct server_engine *eng)
 {

@@ -163,16 +163,35 @@ on_validate(struct server *srv, struct drpc_request *req)
 	auth__validate_cred_req__free_unpacked(msg, NULL);
 }
 
+/** Tell the management service that a rank is dead. */
+static int
+report_dead(struct server *srv, const Mgmt__ClusterEventReq *msg)
+{
+	struct answer a = {0};
+	json_t       *ask = json_pack("{s:I, s:I, s:I}", "rank", (json_int_t)msg->rank, "by", (json_int_t)msg->reporter,
+				      "incarnation", (json_int_t)msg->incarnation);
+	int           rc = ask != NULL ? server_ms_call(srv, "system/dead", ask, &a) : -DER_NOMEM;
+
+	json_decref(ask);
+	json_decref(a.response);
+	return rc;
+}
+
 static void
 on_event(struct server *srv, struct drpc_request *req)
 {
 	Mgmt__ClusterEventReq *msg = mgmt__cluster_event_req__unpack(NULL, req->body_bytes, req->body);
+	int                    rc = 0;
 
-	if (msg != NULL)
-		server_say("event %s from rank %u: %s", msg->id, msg->rank, msg->msg);
-	if (msg != NULL)
-		mgmt__cluster_event_req__free_unpacked(msg, NULL);
-	reply_status(req, 0);
+	if (msg == NULL) {
+		drpc_reply(req, DRPC__STATUS__FAILED_UNMARSHAL_PAYLOAD, NULL, 0);
+		return;
+	}
+	server_say("event %s from rank %u: %s", msg->id, msg->reporter, msg->msg);
+	if (strcmp(msg->id, "swim_rank_dead") == 0)
+		rc = report_dead(srv, msg);
+	mgmt__cluster_event_req__free_unpacked(msg, NULL);
+	reply_status(req, rc);
 }
 
 static const struct {
