@@ -568,7 +568,8 @@ update_apply(struct swim *s, const struct swim_update *u)
 		}
 		break;
 	case SWIM_DEAD:
-		if (m->status != SWIM_DEAD) {
+		/* of a later life than we have it dead in: those who know that life must be told */
+		if (m->status != SWIM_DEAD || u->incarnation > m->incarnation) {
 			m->incarnation = u->incarnation;
 			member_dies(s, m);
 		}

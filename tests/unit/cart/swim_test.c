@@ -53,6 +53,7 @@ static struct world {
 	bool        (*cut)(d_rank_t from, d_rank_t to);
 	uint64_t      sent_nr, false_nr, self_dead_nr, suspect_nr;
 	uint32_t      cur; /* the node whose code runs */
+	struct swim_msg last; /* that was sent */
 } w;
 
 static uint64_t
@@ -107,6 +108,7 @@ op_send(void *arg, d_rank_t to, const struct swim_msg *msg)
 	struct event *e;
 
 	w.sent_nr++;
+	w.last = *msg;
 	assert_true(w.nodes[w.cur].alive);
 	if (rng() % 100 < w.loss_percent || (w.cut != NULL && w.cut(w.cur, to)))
 		return;
@@ -427,6 +429,33 @@ members(void **state)
 	world_stop();
 }
 
+/**
+ * Who has a member for dead of an earlier life than others know passes the news of the later one on.
+ * (It kept them to itself: those who knew the later life never heard of the death.)
+ */
+static void
+death_of_later_life(void **state)
+{
+	struct swim_msg ping = {.kind = SWIM_PING, .incarnation = 1000, .update_nr = 1};
+	struct swim    *s;
+
+	world_start(4, 0, 9);
+	s     = w.nodes[0].swim;
+	w.cur = 0;
+	node_kill(3);
+	ping.updates[0] = (struct swim_update){.rank = 3, .status = SWIM_DEAD, .incarnation = 0};
+	swim_recv(s, 1, &ping, w.now_ms * MS);
+	assert_int_equal(status_at(0, 3), SWIM_DEAD);
+	ping.updates[0].incarnation = 1000;
+	swim_recv(s, 1, &ping, w.now_ms * MS);
+	assert_int_equal(w.last.kind, SWIM_ACK);
+	assert_int_equal(w.last.update_nr, 1);
+	assert_int_equal(w.last.updates[0].incarnation, 1000);
+	assert_int_equal(w.last.updates[0].status, SWIM_DEAD);
+	assert_int_equal(w.nodes[3].seen_dead_nr, 1); /* told once */
+	world_stop();
+}
+
 /** Messages of random content change nothing but statuses. */
 static void
 garbage(void **state)
@@ -525,7 +554,7 @@ main(void)
 	    cmocka_unit_test(alone),   cmocka_unit_test(two),      cmocka_unit_test(broken_link),
 	    cmocka_unit_test(deaf),    cmocka_unit_test(glitch),   cmocka_unit_test(refuted),
 	    cmocka_unit_test(many_die), cmocka_unit_test(members), cmocka_unit_test(garbage),
-	    cmocka_unit_test(thousand),
+	    cmocka_unit_test(death_of_later_life), cmocka_unit_test(thousand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
