@@ -356,13 +356,31 @@ umem_wait_proven(struct umem *u, uint64_t seq)
 	return u->log == NULL ? 0 : log_wait_proven(u->log, seq);
 }
 
+uint64_t
+umem_heap_size(const struct umem *u)
+{
+	return u->bytes;
+}
+
+uint64_t
+umem_free_bytes(const struct umem *u)
+{
+	return u->bytes - heap_fixed_bytes(&u->heap) - u->heap.used_bytes;
+}
+
+bool
+umem_has_span(const struct umem *u, uint64_t bytes)
+{
+	return bytes == 0 || heap_has_span(&u->heap, (bytes + UMEM_CHUNK_BYTES - 1) / UMEM_CHUNK_BYTES);
+}
+
 void
 umem_stat(const struct umem *u, struct umem_stat *stat)
 {
 	memset(stat, 0, sizeof(*stat));
 	stat->heap_bytes         = u->bytes;
 	stat->used_bytes         = u->heap.used_bytes;
-	stat->free_bytes         = u->bytes - heap_fixed_bytes(&u->heap) - u->heap.used_bytes;
+	stat->free_bytes         = umem_free_bytes(u);
 	stat->largest_free_bytes = heap_largest_free(&u->heap);
 	stat->tx_nr              = u->tx_nr;
 	stat->replayed_tx_nr     = u->replayed_tx_nr;
@@ -371,6 +389,7 @@ umem_stat(const struct umem *u, struct umem_stat *stat)
 	stat->log_bytes      = u->log->ring_bytes;
 	stat->log_used_bytes = log_used_bytes(u->log);
 	stat->log_write_nr   = u->log->write_nr;
+	stat->log_written_bytes = u->log->written_bytes;
 	stat->checkpoint_nr  = u->ckpt->checkpoint_nr;
 }
 

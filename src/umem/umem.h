@@ -43,8 +43,9 @@ void umem_tx_begin(struct umem *u);
 int  umem_tx_add(struct umem *u, void *ptr, size_t bytes) MUST_CHECK;
 /** Zeroed, 16-byte aligned, logged as a whole at commit. -DER_NOSPACE -> the caller aborts. */
 int  umem_alloc(struct umem *u, size_t bytes, umem_off_t *ret_off) MUST_CHECK;
-/** UMEM_NO_LOG_BODY: only the parts given to umem_tx_add() are logged; what the others hold after a crash is undefined. */
-enum umem_alloc_flag { UMEM_NO_LOG_BODY = 1 };
+/** UMEM_NO_LOG_BODY: only the parts given to umem_tx_add() are logged; what the others hold after a crash is undefined.
+ *  UMEM_NO_ZERO: the caller writes every byte itself. */
+enum umem_alloc_flag { UMEM_NO_LOG_BODY = 1, UMEM_NO_ZERO = 2 };
 int  umem_alloc_flags(struct umem *u, size_t bytes, uint32_t flags, umem_off_t *ret_off) MUST_CHECK;
 /** Reusable after the commit. -DER_INVAL: no allocation begins there; releasing one twice in a transaction aborts. */
 int  umem_free(struct umem *u, umem_off_t off) MUST_CHECK;
@@ -74,9 +75,13 @@ MAY_YIELD int umem_wait_proven(struct umem *u, uint64_t seq) MUST_CHECK;
 MAY_YIELD int umem_checkpoint(struct umem *u) MUST_CHECK;
 void umem_set_checkpoint(struct umem *u, uint32_t interval_s, uint32_t log_pct); /**< 0, 0: only when the log is nearly full */
 
+/** Free bytes of the heap, and whether @bytes are free in one piece. Cheap. */
+uint64_t umem_free_bytes(const struct umem *u);
+bool     umem_has_span(const struct umem *u, uint64_t bytes);
+uint64_t umem_heap_size(const struct umem *u);
 struct umem_stat {
 	uint64_t heap_bytes, used_bytes, free_bytes, largest_free_bytes;
-	uint64_t log_bytes, log_used_bytes, tx_nr, log_write_nr, checkpoint_nr, replayed_tx_nr;
+	uint64_t log_bytes, log_used_bytes, tx_nr, log_write_nr, log_written_bytes, checkpoint_nr, replayed_tx_nr;
 };
 void umem_stat(const struct umem *u, struct umem_stat *stat);
 /** Walk the allocator and check its invariants; -DER_DF_INVAL with a log line. */

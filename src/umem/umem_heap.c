@@ -466,6 +466,12 @@ heap_init_fresh(struct umem_heap *h, const unsigned char uuid[16])
 		heap_span_link(h, h->first_chunk, h->chunk_nr - h->first_chunk);
 }
 
+bool
+heap_has_span(const struct umem_heap *h, uint32_t chunk_nr)
+{
+	return span_find(h, chunk_nr) != 0;
+}
+
 uint64_t
 heap_largest_free(const struct umem_heap *h)
 {

@@ -66,6 +66,8 @@ void heap_free_apply(struct umem_heap *h, umem_off_t off);
 /** The durable bytes were restored; bring the index back. Called for the newest op first. */
 void heap_op_undo(struct umem_heap *h, const struct heap_op *op);
 int  heap_check(struct umem_heap *h) MUST_CHECK;
+/** Are so many chunks free in a row? */
+bool     heap_has_span(const struct umem_heap *h, uint32_t chunk_nr);
 uint64_t heap_largest_free(const struct umem_heap *h);
 uint64_t heap_fixed_bytes(const struct umem_heap *h);
 

@@ -4,7 +4,8 @@
  *
  * A commit writes its record straight into the batch being filled. The writer, a ULT, takes what has
  * gathered while its last write was under way, writes it as one batch (one write, one flush), and
- * wakes those who wait: group commit without a timer. One batch is in flight at a time, so a batch on
+ * wakes those who wait: group commit without a timer. While nobody waits, records gather until
+ * there are LAZY_BYTES of them or LAZY_NS have passed. One batch is in flight at a time, so a batch on
  * the medium proves that all before it are; replay uses that to tell damage from a torn tail. When
  * the log falls idle, an empty batch (a seal) proves the last one.
  *
@@ -40,6 +41,8 @@
 #define SOFT_PCT         75u
 #define SEAL_DELAY_NS    (20 * NSEC_PER_MSEC)
 #define ZERO_BYTES       (1u << 20)
+#define LAZY_BYTES       (256u << 10)
+#define LAZY_NS          (2 * NSEC_PER_MSEC)
 
 struct log_waiter {
 	d_list_t            link;
@@ -206,6 +209,17 @@ log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_n
 	buf->has_data |= has_data;
 	log->staged_bytes += buf_padded(buf) - before;
 	log->staging = NULL;
+	if (!log->idle)
+		return;
+	if (buf->used >= LAZY_BYTES || !d_list_empty(&log->ready))
+		log_wake_writer(log);
+	else if (buf->rec_nr == 1)
+		ult_timer_arm(&log->lazy_timer, LAZY_NS);
+}
+
+void
+log_hasten(struct umem_log *log)
+{
 	log_wake_writer(log);
 }
 
@@ -268,6 +282,7 @@ log_wait_durable(struct umem_log *log, uint64_t seq)
 		return 0;
 	if (log->u->err != 0)
 		return log->u->err;
+	log_wake_writer(log);
 	ult_eventual_init(&w.ev);
 	for (at = log->waiters.prev; at != &log->waiters; at = at->prev) {
 		if (d_list_entry(at, struct log_waiter, link)->seq <= seq)
@@ -351,6 +366,7 @@ batch_done(struct umem_log *log, const struct log_buf *buf, size_t padded)
 	uint64_t before = log->durable_seq;
 
 	log->write_nr++;
+	log->written_bytes += padded;
 	log->head_vpos += padded;
 	log->staged_bytes -= padded;
 	log->tail_sealed = buf->rec_nr == 0;
@@ -393,12 +409,22 @@ write_batch(struct umem_log *log, struct log_buf *buf)
 	return rc;
 }
 
+/** Must what has gathered be written now? */
+static bool
+is_wanted(const struct umem_log *log)
+{
+	return !d_list_empty(&log->waiters) || !d_list_empty(&log->ends) || log->lazy_due ||
+	       log->seal_due || log->stop || log->open->used >= LAZY_BYTES;
+}
+
 static struct log_buf *
 take_batch(struct umem_log *log)
 {
 	struct log_buf *buf = d_list_first(&log->ready, struct log_buf, link);
 
 	if (buf == NULL && log->open != NULL && log->open->rec_nr > 0) {
+		if (!is_wanted(log))
+			return NULL;
 		buf       = log->open;
 		log->open = NULL;
 	} else if (buf != NULL) {
@@ -408,7 +434,7 @@ take_batch(struct umem_log *log)
 		if (buf != NULL)
 			log->staged_bytes += BIO_BLOCK_BYTES;
 	}
-	log->seal_due = false;
+	log->seal_due = log->lazy_due = false;
 	return buf;
 }
 
@@ -421,15 +447,27 @@ seal_now(void *arg)
 	log_wake_writer(log);
 }
 
+static void
+lazy_now(void *arg)
+{
+	struct umem_log *log = arg;
+
+	log->lazy_due = true;
+	log_wake_writer(log);
+}
+
 MAY_YIELD static void
 wait_for_work(struct umem_log *log)
 {
-	if (!log->tail_sealed)
+	if (log->open != NULL && log->open->rec_nr > 0)
+		ult_timer_arm(&log->lazy_timer, LAZY_NS);
+	else if (!log->tail_sealed)
 		ult_timer_arm(&log->seal_timer, SEAL_DELAY_NS);
 	ult_eventual_reset(&log->wake);
 	log->idle = true;
 	(void)ult_eventual_wait(&log->wake);
 	ult_timer_cancel(&log->seal_timer);
+	ult_timer_cancel(&log->lazy_timer);
 }
 
 MAY_YIELD static void
@@ -638,6 +676,7 @@ log_create(struct umem *u, struct bio_blob *blob, struct umem_log **ret_log)
 	log->threshold_pct = 50;
 	log->tail_sealed   = true;
 	log->seal_timer    = (struct ult_timer){.fn = seal_now, .arg = log};
+	log->lazy_timer    = (struct ult_timer){.fn = lazy_now, .arg = log};
 	d_list_init(&log->ready);
 	d_list_init(&log->free_bufs);
 	d_list_init(&log->waiters);

@@ -36,13 +36,13 @@ struct umem_log {
 	uint32_t         free_buf_nr;
 	struct ult      *writer;
 	struct ult_eventual wake;
-	bool             idle, stop, seal_due;
-	struct ult_timer seal_timer;
+	bool             idle, stop, seal_due, lazy_due;
+	struct ult_timer seal_timer, lazy_timer;
 	d_list_t         waiters;       /**< for durability, by seq */
 	d_list_t         proof_waiters; /**< for proven_seq to grow */
 	d_list_t         space_waiters; /**< for log space, FIFO */
 	d_list_t         ends;          /**< struct tx_end, by seq */
-	uint64_t         write_nr;
+	uint64_t         write_nr, written_bytes;
 	uint32_t         threshold_pct; /**< used space that starts a checkpoint */
 };
 
@@ -62,6 +62,8 @@ MAY_YIELD void log_stop_writer(struct umem_log *log);
 /** Room for a record of at most @bytes of entries; NOSPACE, NOMEM. Followed by _end or _cancel. */
 int  log_stage_begin(struct umem_log *log, size_t bytes, uint8_t **ret_entries) MUST_CHECK;
 void log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_nr, bool has_data);
+/** Somebody wants what was staged durable. */
+void log_hasten(struct umem_log *log);
 /** End the batch being filled; where the next begins. All up to u->last_seq lies before it. */
 uint64_t log_cut(struct umem_log *log);
 /** Everything up to @seq, which ends at @vpos, is in the checkpoint: record that, reuse the space. */

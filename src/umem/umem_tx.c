@@ -27,6 +27,7 @@
 
 #define TX_LOOK_BACK  12u       /**< ranges examined for one that covers a new one */
 #define TX_KEEP_BYTES (4u << 20) /**< a larger undo buffer is not kept */
+#define TX_SORT_INLINE 48u
 #define TX_GAP_BYTES  16u        /**< an entry costs that much: log a smaller gap along */
 
 /** Make room for @more elements behind @nr. */
@@ -195,8 +196,11 @@ umem_alloc_flags(struct umem *u, size_t bytes, uint32_t flags, umem_off_t *ret_o
 	tx->op_nr += op_nr;
 	if (rc != 0)
 		return rc;
+	if ((flags & UMEM_NO_ZERO) == 0)
+		memset(u->base + off, 0, align_up(bytes, 8));
+	else
+		memset(u->base + align_down(off + bytes, 8), 0, 8 * (bytes % 8 != 0));
 	bytes = align_up(bytes, 8);
-	memset(u->base + off, 0, bytes);
 	if ((flags & UMEM_NO_LOG_BODY) == 0)
 		rc = umem_tx_fresh(u, u->base + off, bytes);
 	if (rc == 0)
@@ -342,13 +346,29 @@ compare_ranges(const void *a, const void *b)
 	return (x->off > y->off) - (x->off < y->off);
 }
 
+/** Most transactions have few ranges, in runs that ascend. */
+static void
+insertion_sort(struct tx_range *ranges, uint32_t nr)
+{
+	for (uint32_t i = 1; i < nr; i++) {
+		struct tx_range r = ranges[i];
+		uint32_t        j = i;
+
+		for (; j > 0 && ranges[j - 1].off > r.off; j--)
+			ranges[j] = ranges[j - 1];
+		ranges[j] = r;
+	}
+}
+
 /** Make the ranges ascending and disjoint, joining those that (nearly) touch. */
 static void
 merge_ranges(struct umem_tx *tx)
 {
 	uint32_t out = 0;
 
-	if (!tx->sorted)
+	if (!tx->sorted && tx->range_nr <= TX_SORT_INLINE)
+		insertion_sort(tx->ranges, tx->range_nr);
+	else if (!tx->sorted)
 		qsort(tx->ranges, tx->range_nr, sizeof(tx->ranges[0]), compare_ranges);
 	for (uint32_t i = 1; i < tx->range_nr; i++) {
 		struct tx_range *last = &tx->ranges[out];
@@ -434,7 +454,10 @@ umem_tx_commit_async(struct umem *u, uint64_t *ret_seq)
 		end->seq = u->last_seq;
 	}
 	if (u->log != NULL) {
-		d_list_splice_tail(&tx->ends, &u->log->ends);
+		if (UNLIKELY(!d_list_empty(&tx->ends))) {
+			d_list_splice_tail(&tx->ends, &u->log->ends);
+			log_hasten(u->log);
+		}
 		if (UNLIKELY(log_wants_checkpoint(u->log)))
 			ckpt_kick(u->ckpt);
 		return log_wait_space(u->log);

@@ -44,6 +44,15 @@ struct vos_pool_info {
 	uint64_t csum_err_nr;           /**< blocks read since the opening that did not match their checksums */
 };
 void vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info);
+/** What the log and the checkpointer did since the pool was opened. */
+struct vos_pool_stats {
+	uint64_t tx_nr, log_write_nr, log_written_bytes, log_used_bytes, log_bytes;
+	uint64_t checkpoint_nr, replayed_tx_nr;
+};
+void vos_pool_stats(struct vos_pool *pool, struct vos_pool_stats *stats);
+/** Lazy: changes return when they are in the log's buffer, which is written at once but not waited for. A crash loses the
+ *  newest of them, never a part of one, never one before another. For caches and measurements; off by default. */
+void vos_pool_set_lazy(struct vos_pool *pool, bool lazy);
 /** Space kept for what must not fail (punch, aggregation); updates see NOSPACE when it would be touched. */
 void vos_pool_set_reserve(struct vos_pool *pool, uint32_t percent);
 /** Values of at least this many bytes go to the data blob. Default 4096. */

@@ -81,6 +81,32 @@ ents_touch(const struct vos_btree *t, node_t *n, uint32_t from, uint32_t to)
 
 /* ---- searching ---- */
 
+static uint64_t
+ent_u64(const uint8_t *ent)
+{
+	uint64_t v;
+
+	memcpy(&v, ent, sizeof(v));
+	return v;
+}
+
+/** First position whose entry's leading number is >= @want: a binary search without branches. */
+static uint32_t
+node_bound_u64(const node_t *n, uint32_t stride, uint64_t want)
+{
+	const uint8_t *base = n->ents;
+	uint32_t       nr = n->nr;
+
+	while (nr > 1) {
+		uint32_t half = nr / 2;
+
+		base += ent_u64(base + (size_t)(half - 1) * stride) < want ? (size_t)half * stride : 0;
+		nr -= half;
+	}
+	base += nr == 1 && ent_u64(base) < want ? stride : 0;
+	return (base - n->ents) / stride;
+}
+
 /** First position whose entry is >= @key (> with @after). */
 static uint32_t
 node_bound(const struct vos_btree *t, node_t *n, const void *key, bool after)
@@ -88,6 +114,14 @@ node_bound(const struct vos_btree *t, node_t *n, const void *key, bool after)
 	uint32_t lo = 0;
 	uint32_t hi = n->nr;
 
+	if (t->cls->u64_first) {
+		uint32_t stride = ent_stride(t, n);
+		uint64_t want = ent_u64(key);
+
+		lo = node_bound_u64(n, stride, want);
+		for (hi = lo; hi < n->nr && ent_u64(n->ents + (size_t)hi * stride) == want;)
+			hi++;
+	}
 	while (lo < hi) {
 		uint32_t mid = (lo + hi) / 2;
 		int	 c = t->cls->cmp(t->umem, ent_at(t, n, mid), key);
@@ -395,26 +429,29 @@ first_insert(const struct vos_btree *t, const void *ent)
 }
 
 int
-vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent)
+vos_btree_insert_at(const struct vos_btree *t, struct vos_btree_cur *cur, const void *ent)
 {
-	struct vos_btree_cur cur;
-	node_t		    *leaf;
-	uint32_t	     pos;
-	int		     rc;
+	int rc;
 
 	D_ASSERT(t->cls->key_bytes + sizeof(umem_off_t) <= INNER_ENT_BYTES_MAX);
 	if (t->df->depth == 0)
 		return first_insert(t, ent);
-	path_find(t, key, false, &cur);
-	leaf = cur.lvl[cur.depth - 1].node;
-	pos = cur.lvl[cur.depth - 1].pos;
-	if (pos < leaf->nr && t->cls->cmp(t->umem, ent_at(t, leaf, pos), key) == 0)
-		return -DER_EXIST;
+	D_ASSERT(cur->depth == t->df->depth);
 	rc = df_touch(t);
 	if (rc != 0)
 		return rc;
 	t->df->nr++;
-	return path_insert(t, &cur, cur.depth - 1, pos, ent);
+	return path_insert(t, cur, cur->depth - 1, cur->lvl[cur->depth - 1].pos, ent);
+}
+
+int
+vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent)
+{
+	struct vos_btree_cur cur;
+
+	if (vos_btree_probe(t, VOS_BTREE_EQ, key, &cur) != NULL)
+		return -DER_EXIST;
+	return vos_btree_insert_at(t, &cur, ent);
 }
 
 /* ---- deleting ---- */

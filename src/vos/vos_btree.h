@@ -19,6 +19,7 @@ struct vos_btree_class {
 	uint16_t key_bytes; /**< leading part that inner nodes keep a copy of; multiple of 8 */
 	uint16_t order;	    /**< entries a full node holds, >= 4 */
 	vos_btree_cmp_t cmp;
+	bool u64_first; /**< entries and search keys begin with a u64 that decides, if it differs */
 };
 
 struct vos_btree {
@@ -63,6 +64,9 @@ vos_btree_find(const struct vos_btree *t, const void *key)
 
 /** Copies @ent (class ent_bytes); @key is its search key. Errors: EXIST, NOSPACE, NOMEM. */
 int vos_btree_insert(const struct vos_btree *t, const void *key, const void *ent) MUST_CHECK;
+/** The same where vos_btree_probe(EQ) with @cur found nothing and the tree is as it was then. */
+int vos_btree_insert_at(const struct vos_btree *t, struct vos_btree_cur *cur,
+			const void *ent) MUST_CHECK;
 /** Errors: NONEXIST, NOMEM. */
 int vos_btree_delete(const struct vos_btree *t, const void *key) MUST_CHECK;
 /** Log an entry found before it is changed in place; its key must stay. */

@@ -157,7 +157,7 @@ space_check(struct walk *w)
 	struct umem *u = w->pool->umem;
 	size_t	     i;
 	size_t	     j;
-	int	     rc;
+	int	     rc = 0;
 
 	if (w->blob_nr > 0)
 		qsort(w->blobs, w->blob_nr, sizeof(*w->blobs), u64_cmp);
@@ -166,7 +166,11 @@ space_check(struct walk *w)
 
 		for (j = i; j < w->blob_nr && w->blobs[j] == w->blobs[i]; j++)
 			;
-		rc = refs_check(w, blob, j - i);
+		/* A single value's bytes, which have no count, lie at a multiple of 16. */
+		if (w->blobs[i] % 16 != 0)
+			rc = refs_check(w, blob, j - i);
+		else if (j - i > 1)
+			rc = bad("the bytes of a single value belong to two", w->blobs[i]);
 		if (rc != 0)
 			return rc;
 	}

@@ -104,7 +104,7 @@ _Static_assert(sizeof(struct vos_blob_df) == 8, "durable layout");
 /** A single value. */
 struct vos_sv_df {
 	uint64_t epoch; /**< first: the key of the history tree; 0: none */
-	uint64_t addr;  /**< HEAP: offset of vos_blob_df.data; DATA: byte address */
+	uint64_t addr;  /**< HEAP: offset of the bytes, an allocation of their own; DATA: byte address */
 	uint64_t bytes;
 	uint32_t seq;
 	uint32_t flags;

@@ -142,7 +142,7 @@ vos_dtx_fetch_begin(struct vos_cont *cont, const struct dtx_id *id, daos_unit_oi
 	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, vos_dtx_reader(id)};
 	int		rc = reader_check(cont->pool, epoch);
 
-	return rc != 0 ? rc : vos_fetch_cond_begin(cont, &cond, ret_io);
+	return rc != 0 ? rc : vos_fetch_cond_begin(cont, &cond, false, ret_io);
 }
 
 static void

@@ -328,8 +328,10 @@ vos_dtx_rec_apply(struct vos_cont *cont, const struct vos_dtx_df *rec)
 /* ---- removing ---- */
 
 static int
-seg_free(struct vos_pool *pool, const struct vos_dtx_seg_df *seg)
+seg_free(struct vos_pool *pool, const struct vos_dtx_seg_df *seg, enum vos_akey_type type)
 {
+	if (seg->media == VOS_MEDIA_HEAP && type == VOS_AKEY_SINGLE)
+		return umem_free(pool->umem, seg->addr);
 	if (seg->media == VOS_MEDIA_HEAP)
 		return vos_heap_unref(&pool->space, seg->addr);
 	if (seg->media == VOS_MEDIA_DATA && !VOS_BUG(VOS_BUG_LEAK))
@@ -347,7 +349,7 @@ op_values_free(struct vos_pool *pool, const struct vos_dtx_op_df *op)
 
 	while (rc == 0 && vos_dtx_part_next(op, &part))
 		for (i = 0; i < part.df->seg_nr && rc == 0; i++)
-			rc = seg_free(pool, &part.segs[i]);
+			rc = seg_free(pool, &part.segs[i], part.df->type);
 	return rc;
 }
 

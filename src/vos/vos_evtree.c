@@ -62,7 +62,8 @@ hist_cmp(const struct umem *u, const void *ent, const void *key)
 }
 
 static const struct vos_btree_class live_class = {
-    .ent_bytes = sizeof(struct vos_live_df), .key_bytes = 8, .order = 20, .cmp = vos_btree_cmp_u64};
+    .ent_bytes = sizeof(struct vos_live_df), .key_bytes = 8, .order = 20, .cmp = vos_btree_cmp_u64,
+    .u64_first = true};
 static const struct vos_btree_class hist_class = {
     .ent_bytes = sizeof(struct vos_hist_df), .key_bytes = 24, .order = 20, .cmp = hist_cmp};
 

@@ -22,7 +22,8 @@ piece_add(struct vos_io *io, enum vos_media media, uint64_t rec_nr, uint64_t add
 
 	if (rec_nr == 0)
 		return 0;
-	rc = vos_io_grow((void **)&io->pieces, io->piece_nr, &io->piece_cap, sizeof(*io->pieces));
+	rc = vos_io_grow((void **)&io->pieces, io->piece_nr, &io->piece_cap, sizeof(*io->pieces),
+			 io->piece_inline);
 	if (rc == 0)
 		io->pieces[io->piece_nr++] =
 		    (struct vos_piece){.media = media, .rec_nr = rec_nr, .addr = addr};
@@ -133,7 +134,7 @@ run_add(struct vos_io *io, uint64_t addr, uint64_t bytes, uint64_t *ret_buf_off)
 	if (run == NULL || first < run->blk_off || first > run->blk_off + run->blk_nr) {
 		uint64_t off = run == NULL ? 0 : run->buf_off + run->blk_nr * BIO_BLOCK_BYTES;
 
-		rc = vos_io_grow((void **)&io->runs, io->run_nr, &io->run_cap, sizeof(*io->runs));
+		rc = vos_io_grow((void **)&io->runs, io->run_nr, &io->run_cap, sizeof(*io->runs), NULL);
 		if (rc != 0)
 			return rc;
 		run = &io->runs[io->run_nr++];
@@ -234,7 +235,9 @@ plan_settle(struct vos_io *io)
 		if (seq == umem_last_seq(pool->umem))
 			break;
 	}
-	if (rc == 0 && dram > 0) {
+	/* Reading blocks yields. */
+	io->direct = io->direct && io->run_nr == 0;
+	if (rc == 0 && dram > 0 && !io->direct) {
 		io->dram = malloc(dram);
 		rc = io->dram == NULL ? -DER_NOMEM : 0;
 	}
@@ -255,7 +258,9 @@ iod_iovs_build(struct vos_io *io, unsigned idx, d_iov_t *iov)
 		uintptr_t	  off = (uintptr_t)piece->buf;
 		uint64_t	  bytes = piece->rec_nr * rsize;
 
-		if (piece->media == VOS_MEDIA_HEAP) {
+		if (piece->media == VOS_MEDIA_HEAP && io->direct) {
+			piece->buf = umem_ptr(io->cont->pool->umem, piece->addr);
+		} else if (piece->media == VOS_MEDIA_HEAP) {
 			piece->buf = io->dram + off;
 			memcpy(piece->buf, umem_ptr(io->cont->pool->umem, piece->addr), bytes);
 		} else {
@@ -277,8 +282,7 @@ sgls_build(struct vos_io *io)
 
 	if (io->piece_nr == 0)
 		return 0;
-	io->iovs = calloc(io->piece_nr, sizeof(*io->iovs));
-	if (io->iovs == NULL)
+	if (vos_io_iovs(io, io->piece_nr) == NULL)
 		return -DER_NOMEM;
 	for (i = 0; i < io->cond.nr; i++)
 		iov_nr += iod_iovs_build(io, i, io->iovs + iov_nr);
@@ -329,9 +333,9 @@ fetch_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **re
 	rc = vos_io_new(cont, cond, &io);
 	if (rc != 0)
 		return rc;
-	io->rsizes = calloc(cond->nr, sizeof(*io->rsizes));
-	io->piece_first = calloc(cond->nr + 1, sizeof(*io->piece_first));
-	if (io->rsizes == NULL || io->piece_first == NULL) {
+	io->rsizes = malloc(cond->nr * sizeof(*io->rsizes) + (cond->nr + 1) * sizeof(*io->piece_first));
+	io->piece_first = (uint32_t *)(io->rsizes + cond->nr);
+	if (io->rsizes == NULL) {
 		vos_io_free(io);
 		return -DER_NOMEM;
 	}
@@ -365,11 +369,12 @@ vos_fetch_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, 
 {
 	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, 0};
 
-	return vos_fetch_cond_begin(cont, &cond, ret_io);
+	return vos_fetch_cond_begin(cont, &cond, false, ret_io);
 }
 
 MAY_YIELD int
-vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **ret_io)
+vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, bool direct,
+		     struct vos_io **ret_io)
 {
 	struct vos_io *io;
 	int	       rc;
@@ -377,6 +382,7 @@ vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, struct 
 	rc = fetch_new(cont, cond, &io);
 	if (rc != 0)
 		return rc;
+	io->direct = direct;
 	rc = plan_settle(io);
 	if (cond->reader != 0 && (rc == 0 || rc == -DER_NONEXIST || rc == -DER_EXIST))
 		vos_dtx_note_read(cont, cond);

@@ -30,6 +30,7 @@ struct vos_pool {
 	struct vea_hint	    hint;
 	uint32_t	    reserve_pct;
 	uint32_t	    data_thresh;
+	bool		    lazy; /**< nobody waits for the log */
 	int		    err; /**< commits failed: only reading goes on */
 	/* When freed blocks may be written again: vos_tx.c. Generations are those of vea_commit().
 	 */

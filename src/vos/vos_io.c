@@ -56,9 +56,11 @@ vos_io_new(struct vos_cont *cont, const struct vos_cond *cond, struct vos_io **r
 		rc = iod_check(&cond->iods[i], cond->oid);
 	if (rc != 0)
 		return rc;
-	io = calloc(1, sizeof(*io) + cond->nr * sizeof(*io->sgls));
+	io = malloc(sizeof(*io) + cond->nr * sizeof(*io->sgls));
 	if (io == NULL)
 		return -DER_NOMEM;
+	memset(io, 0, offsetof(struct vos_io, seg_inline));
+	memset(io + 1, 0, cond->nr * sizeof(*io->sgls));
 	io->sgls = (d_sg_list_t *)(io + 1);
 	io->cond = *cond;
 	io->cont = cont;
@@ -78,30 +80,48 @@ vos_io_free(struct vos_io *io)
 	if (io->dma != NULL)
 		bio_buf_put(pool->store->ctx, io->dma, io->dma_bytes);
 	free(io->dram);
-	free(io->iovs);
-	free(io->segs);
+	if (io->iovs != io->iov_inline)
+		free(io->iovs);
+	if (io->segs != io->seg_inline)
+		free(io->segs);
 	free(io->rsizes);
-	free(io->piece_first);
-	free(io->pieces);
+	if (io->pieces != io->piece_inline)
+		free(io->pieces);
 	free(io->runs);
 	vos_cont_close(io->cont);
 	free(io);
 }
 
 int
-vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes)
+vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes, void *own)
 {
 	uint32_t new_cap = *cap == 0 ? 4 : *cap * 2;
 	void	*bigger;
 
 	if (nr < *cap)
 		return 0;
-	bigger = realloc(*array, new_cap * elem_bytes);
+	if (*cap == 0 && own != NULL) {
+		*array = own;
+		*cap = VOS_IO_INLINE;
+		return 0;
+	}
+	bigger = realloc(*array == own ? NULL : *array, new_cap * elem_bytes);
 	if (bigger == NULL)
 		return -DER_NOMEM;
+	if (own != NULL && *array == own)
+		memcpy(bigger, own, *cap * elem_bytes);
 	*array = bigger;
 	*cap = new_cap;
 	return 0;
+}
+
+d_iov_t *
+vos_io_iovs(struct vos_io *io, uint32_t nr)
+{
+	if (io->iovs != NULL && io->iovs != io->iov_inline)
+		free(io->iovs);
+	io->iovs = nr <= VOS_IO_INLINE ? io->iov_inline : malloc(nr * sizeof(*io->iovs));
+	return io->iovs;
 }
 
 void
@@ -236,15 +256,17 @@ MAY_YIELD int
 vos_obj_update(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 	       const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods, const d_sg_list_t *sgls)
 {
-	struct vos_io *io;
-	unsigned       i;
-	int	       rc;
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
+	struct vos_io  *io;
+	unsigned	i;
+	int		rc;
 
-	rc = vos_update_begin(cont, oid, epoch, flags, dkey, nr, iods, &io);
+	rc = vos_update_cond_begin(cont, &cond, sgls, &io);
 	if (rc != 0)
 		return rc;
 	for (i = 0; i < nr && rc == 0; i++)
-		rc = copy_in(vos_io_sgl(io, i), sgls == NULL ? NULL : &sgls[i]);
+		if (vos_io_sgl(io, i)->sg_nr > 0)
+			rc = copy_in(vos_io_sgl(io, i), sgls == NULL ? NULL : &sgls[i]);
 	return vos_update_end(io, rc);
 }
 
@@ -272,11 +294,12 @@ MAY_YIELD int
 vos_obj_fetch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch, uint64_t flags,
 	      const daos_key_t *dkey, unsigned nr, daos_iod_t *iods, d_sg_list_t *sgls)
 {
-	struct vos_io *io;
-	unsigned       i;
-	int	       rc;
+	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods};
+	struct vos_io  *io;
+	unsigned	i;
+	int		rc;
 
-	rc = vos_fetch_begin(cont, oid, epoch, flags, dkey, nr, iods, &io);
+	rc = vos_fetch_cond_begin(cont, &cond, true, &io);
 	if (rc != 0)
 		return rc;
 	for (i = 0; i < nr && rc == 0; i++)

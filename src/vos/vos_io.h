@@ -15,6 +15,7 @@ struct vos_seg {
 	uint64_t       blk_off; /**< DATA: reserved */
 	uint32_t       crc;	/**< DATA: of the blocks, for the log */
 	char	      *buf;
+	bool	       taken; /**< buf is the caller's */
 	uint64_t       addr; /**< once it is in the heap or the data blob; 0: not yet */
 };
 
@@ -40,6 +41,8 @@ struct vos_io_group {
 	int		    rc;	  /**< first failure */
 };
 
+#define VOS_IO_INLINE 2 /**< segments, pieces, vectors that need no allocation of their own */
+
 struct vos_io {
 	struct vos_cont *cont; /**< a reference */
 	struct vos_cond	 cond; /**< what it was asked */
@@ -50,6 +53,7 @@ struct vos_io {
 	uint64_t	 dram_bytes;
 	uint64_t	 dma_bytes;
 	/* update */
+	const d_sg_list_t *src; /**< [cond.nr] the caller's memory, to take small values from; NULL: it fills the segments */
 	struct vos_seg *segs;
 	uint32_t	seg_nr;
 	uint32_t	seg_cap;
@@ -64,10 +68,15 @@ struct vos_io {
 	struct vos_run	 *runs;
 	uint32_t	  run_nr;
 	uint32_t	  run_cap;
+	bool		  direct; /**< heap values are not copied: the caller looks before it yields */
 	struct vos_reader reader;
 	bool		  is_update;
 	/* of a transaction (vos_dtx.c) */
 	d_list_t link;
+	/* Left as they are by vos_io_new(). */
+	struct vos_seg	 seg_inline[VOS_IO_INLINE];
+	struct vos_piece piece_inline[VOS_IO_INLINE];
+	d_iov_t		 iov_inline[VOS_IO_INLINE];
 };
 
 /** Check the arguments and make the record. @ret_io holds the container. */
@@ -75,9 +84,13 @@ int vos_io_new(struct vos_cont *cont, const struct vos_cond *cond,
 	       struct vos_io **ret_io) MUST_CHECK;
 /** Return buffers and reservations. */
 void vos_io_free(struct vos_io *io);
-/** vos_fetch_begin(). */
-MAY_YIELD int vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond,
+/** vos_fetch_begin(). @direct: values in the heap are pointed to; the caller copies before it yields. */
+MAY_YIELD int vos_fetch_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, bool direct,
 				   struct vos_io **ret_io) MUST_CHECK;
+/** vos_update_begin(). @src: [cond.nr] the caller's bytes, until vos_update_end(); what can be is taken from there by itself,
+ *  the other scatter-gather lists are to be filled. */
+MAY_YIELD int vos_update_cond_begin(struct vos_cont *cont, const struct vos_cond *cond,
+				    const d_sg_list_t *src, struct vos_io **ret_io) MUST_CHECK;
 
 /* ---- the steps of vos_update_end() (vos_update.c) ---- */
 
@@ -102,5 +115,7 @@ void vos_io_group_done(void *arg, int rc);
 /** A request was started with @rc; false if that failed. */
 bool		     vos_io_group_add(struct vos_io_group *group, int rc);
 MAY_YIELD int vos_io_group_wait(struct vos_io_group *group) MUST_CHECK;
-/** Make room for one more element of an array that grows. */
-int vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes) MUST_CHECK;
+/** Make room for one more element of an array that grows, out of @own, VOS_IO_INLINE elements (NULL: none). */
+int vos_io_grow(void **array, uint32_t nr, uint32_t *cap, size_t elem_bytes, void *own) MUST_CHECK;
+/** The vectors of all scatter-gather lists; NULL: no memory. */
+d_iov_t *vos_io_iovs(struct vos_io *io, uint32_t nr);

@@ -108,10 +108,10 @@ uuid_cmp(const struct umem *u, const void *ent, const void *key)
 	return memcmp(ent, key, sizeof(uuid_t));
 }
 
-static const struct vos_btree_class key_class = {sizeof(struct vos_key_ent_df), 16, 30, key_cmp};
-static const struct vos_btree_class obj_class = {sizeof(struct vos_obj_ent_df), 24, 30, oid_cmp};
-static const struct vos_btree_class cont_class = {sizeof(struct vos_cont_ent_df), 16, 30, uuid_cmp};
-static const struct vos_btree_class sv_class = {sizeof(struct vos_sv_df), 8, 30, vos_btree_cmp_u64};
+static const struct vos_btree_class key_class = {sizeof(struct vos_key_ent_df), 16, 30, key_cmp, true};
+static const struct vos_btree_class obj_class = {sizeof(struct vos_obj_ent_df), 24, 30, oid_cmp, false};
+static const struct vos_btree_class cont_class = {sizeof(struct vos_cont_ent_df), 16, 30, uuid_cmp, false};
+static const struct vos_btree_class sv_class = {sizeof(struct vos_sv_df), 8, 30, vos_btree_cmp_u64, true};
 
 struct vos_btree
 vos_obj_tree(const struct vos_pool *pool, struct vos_cont_df *cont)
@@ -187,8 +187,9 @@ vos_key_make(struct vos_pool *pool, struct vos_btree_df *df, enum vos_key_level 
 	     const struct vos_key_probe *probe, struct vos_key_df **ret_key)
 {
 	struct vos_btree      tree = vos_key_tree(pool, df);
-	struct vos_key_df    *key = vos_key_find(pool, df, probe);
 	struct vos_key_ent_df ent = {.ord = probe->ord};
+	struct vos_btree_cur  cur;
+	struct vos_key_df    *key = vos_key_of(pool, vos_btree_probe(&tree, VOS_BTREE_EQ, probe, &cur));
 	size_t		      fixed = level == VOS_DKEY ? VOS_DKEY_BYTES : VOS_AKEY_BYTES;
 	int		      rc;
 
@@ -204,7 +205,7 @@ vos_key_make(struct vos_pool *pool, struct vos_btree_df *df, enum vos_key_level 
 	key->level = level;
 	key->kind = probe->kind;
 	memcpy((char *)key + fixed, probe->buf, probe->bytes);
-	rc = vos_btree_insert(&tree, probe, &ent);
+	rc = vos_btree_insert_at(&tree, &cur, &ent);
 	if (rc == 0)
 		*ret_key = key;
 	return rc;

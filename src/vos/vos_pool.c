@@ -544,6 +544,29 @@ vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info)
 }
 
 void
+vos_pool_stats(struct vos_pool *pool, struct vos_pool_stats *stats)
+{
+	struct umem_stat heap;
+
+	umem_stat(pool->umem, &heap);
+	*stats = (struct vos_pool_stats){
+	    .tx_nr = heap.tx_nr,
+	    .log_write_nr = heap.log_write_nr,
+	    .log_written_bytes = heap.log_written_bytes,
+	    .log_used_bytes = heap.log_used_bytes,
+	    .log_bytes = heap.log_bytes,
+	    .checkpoint_nr = heap.checkpoint_nr,
+	    .replayed_tx_nr = heap.replayed_tx_nr,
+	};
+}
+
+void
+vos_pool_set_lazy(struct vos_pool *pool, bool lazy)
+{
+	pool->lazy = lazy;
+}
+
+void
 vos_pool_set_reserve(struct vos_pool *pool, uint32_t percent)
 {
 	pool->reserve_pct = MIN_OF(percent, 100);

@@ -18,7 +18,7 @@ vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *re
 
 	if (bytes > UINT32_MAX)
 		return -DER_REC2BIG;
-	rc = umem_alloc(sp->umem, sizeof(*blob) + bytes, &off);
+	rc = umem_alloc_flags(sp->umem, sizeof(*blob) + bytes, buf != NULL ? UMEM_NO_ZERO : 0, &off);
 	if (rc != 0)
 		return rc;
 	blob = umem_ptr(sp->umem, off);
@@ -28,6 +28,19 @@ vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *re
 		memcpy(blob->data, buf, bytes);
 	*ret_addr = off + sizeof(*blob);
 	return 0;
+}
+
+int
+vos_heap_put_alone(struct vos_space *sp, const void *buf, uint64_t bytes, uint64_t *ret_addr)
+{
+	int rc;
+
+	if (bytes > UINT32_MAX)
+		return -DER_REC2BIG;
+	rc = umem_alloc_flags(sp->umem, bytes, UMEM_NO_ZERO, ret_addr);
+	if (rc == 0)
+		memcpy(umem_ptr(sp->umem, *ret_addr), buf, bytes);
+	return rc;
 }
 
 static struct vos_blob_df *

@@ -64,6 +64,10 @@ vos_media_is(uint32_t flags, enum vos_media media)
  *  offset of the data. Inside a transaction. Errors: NOSPACE, NOMEM */
 int vos_heap_put(struct vos_space *sp, const void *buf, uint64_t bytes,
 		 uint64_t *ret_addr) MUST_CHECK;
+/** A single value's bytes: alone in the heap, freed by umem_free(). Its offset is a multiple of 16, that of a
+ *  blob's data is not. Otherwise as vos_heap_put(). */
+int vos_heap_put_alone(struct vos_space *sp, const void *buf, uint64_t bytes,
+		       uint64_t *ret_addr) MUST_CHECK;
 /** @data_off: heap offset of the blob's first byte. */
 int vos_heap_ref(struct vos_space *sp, uint64_t data_off, uint32_t refs) MUST_CHECK;
 int vos_heap_unref(struct vos_space *sp, uint64_t data_off) MUST_CHECK;

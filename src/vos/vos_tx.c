@@ -143,7 +143,8 @@ vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 	rc = vos_tx_end_async(pool, cont, rc, &seq);
 	if (rc != 0)
 		return rc;
-	rc = VOS_BUG(VOS_BUG_EARLY_ANSWER) ? 0 : umem_wait_durable(pool->umem, seq);
+	if (!pool->lazy && !VOS_BUG(VOS_BUG_EARLY_ANSWER))
+		rc = umem_wait_durable(pool->umem, seq);
 	if (rc != 0)
 		return tx_failed(pool, rc);
 	if (pool->err == 0)
@@ -188,15 +189,13 @@ vos_space_drain(struct vos_pool *pool)
 int
 vos_space_admit(struct vos_pool *pool, uint64_t heap_bytes, uint64_t blk_nr)
 {
-	struct umem_stat heap;
-	struct vea_stat	 vea;
-	uint64_t	 reserve;
+	struct vea_stat vea;
+	uint64_t	reserve;
 
-	umem_stat(pool->umem, &heap);
-	reserve = heap.heap_bytes / 100 * pool->reserve_pct;
+	reserve = umem_heap_size(pool->umem) / 100 * pool->reserve_pct;
 	/* Free bytes may be slots of sizes nobody wants; what is in one piece serves any. */
-	if (heap.free_bytes < heap_bytes + reserve ||
-	    heap.largest_free_bytes < MIN_OF(reserve, HEAP_SPAN_BYTES_MIN))
+	if (umem_free_bytes(pool->umem) < heap_bytes + reserve ||
+	    !umem_has_span(pool->umem, MIN_OF(reserve, HEAP_SPAN_BYTES_MIN)))
 		return -DER_NOSPACE;
 	if (blk_nr == 0)
 		return 0;

@@ -40,7 +40,8 @@ seg_add(struct vos_io *io, unsigned iod_idx, uint64_t lo, uint64_t nr)
 	struct vos_seg	*seg;
 	int		 rc;
 
-	rc = vos_io_grow((void **)&io->segs, io->seg_nr, &io->seg_cap, sizeof(*io->segs));
+	rc = vos_io_grow((void **)&io->segs, io->seg_nr, &io->seg_cap, sizeof(*io->segs),
+			 io->seg_inline);
 	if (rc != 0)
 		return rc;
 	seg = &io->segs[io->seg_nr++];
@@ -98,7 +99,8 @@ seg_halve(struct vos_io *io, uint32_t idx)
 	half = align_up(seg->bytes / 2, BIO_BLOCK_BYTES) / rsize;
 	if (half == 0 || half >= seg->hi - seg->lo)
 		half = (seg->hi - seg->lo) / 2;
-	rc = vos_io_grow((void **)&io->segs, io->seg_nr, &io->seg_cap, sizeof(*io->segs));
+	rc = vos_io_grow((void **)&io->segs, io->seg_nr, &io->seg_cap, sizeof(*io->segs),
+			 io->seg_inline);
 	if (rc != 0)
 		return rc;
 	seg = &io->segs[idx];
@@ -168,6 +170,51 @@ space_reserve(struct vos_io *io)
 	return rc != 0 ? rc : blocks_reserve(io);
 }
 
+/** Small values of iod @idx, one after the other in the caller's memory. False: that has them otherwise. */
+static bool
+iod_take(struct vos_io *io, unsigned idx, uint32_t *seg_idx)
+{
+	const d_iov_t *iov = &io->src[idx].sg_iovs[0];
+	uint64_t       bytes = 0;
+	uint32_t       first = *seg_idx;
+	uint32_t       end = first;
+
+	for (; end < io->seg_nr && io->segs[end].iod_idx == idx; end++) {
+		if (io->segs[end].media == VOS_MEDIA_DATA)
+			return false;
+		bytes += io->segs[end].bytes;
+	}
+	if (bytes > iov->iov_len)
+		return false;
+	bytes = 0;
+	for (; first < end; first++) {
+		struct vos_seg *seg = &io->segs[first];
+
+		seg->buf = (char *)iov->iov_buf + bytes;
+		seg->taken = true;
+		bytes += seg->bytes;
+		io->dram_bytes -= seg->media == VOS_MEDIA_HEAP ? align_up(seg->bytes, 16) : 0;
+	}
+	*seg_idx = end;
+	return true;
+}
+
+/** What can be taken from the caller's memory needs none of ours. */
+static void
+src_take(struct vos_io *io)
+{
+	uint32_t seg_idx = 0;
+	unsigned i;
+
+	for (i = 0; io->src != NULL && i < io->cond.nr; i++) {
+		if (io->src[i].sg_nr == 1 && io->src[i].sg_iovs[0].iov_buf != NULL &&
+		    iod_take(io, i, &seg_idx))
+			continue;
+		while (seg_idx < io->seg_nr && io->segs[seg_idx].iod_idx == i)
+			seg_idx++;
+	}
+}
+
 /** Memory for all segments. */
 MAY_YIELD static int
 buffers_get(struct vos_io *io)
@@ -196,7 +243,7 @@ buffers_get(struct vos_io *io)
 	for (i = 0; i < io->seg_nr; i++) {
 		struct vos_seg *seg = &io->segs[i];
 
-		if (seg->media == VOS_MEDIA_HEAP) {
+		if (seg->media == VOS_MEDIA_HEAP && !seg->taken) {
 			seg->buf = dram;
 			dram += align_up(seg->bytes, 16);
 		} else if (seg->media == VOS_MEDIA_DATA) {
@@ -212,13 +259,13 @@ sgls_build(struct vos_io *io)
 {
 	uint32_t i;
 
-	io->iovs = malloc(io->seg_nr * sizeof(*io->iovs));
-	if (io->iovs == NULL)
+	if (vos_io_iovs(io, io->seg_nr) == NULL)
 		return -DER_NOMEM;
 	for (i = 0; i < io->seg_nr; i++) {
 		d_sg_list_t *sgl = &io->sgls[io->segs[i].iod_idx];
 
-		if (io->segs[i].media == VOS_MEDIA_HOLE)
+		/* What is taken from the caller's memory is not to be filled. */
+		if (io->segs[i].media == VOS_MEDIA_HOLE || io->segs[i].taken)
 			continue;
 		if (sgl->sg_nr == 0)
 			sgl->sg_iovs = &io->iovs[i];
@@ -252,16 +299,26 @@ vos_update_begin(struct vos_cont *cont, daos_unit_oid_t oid, daos_epoch_t epoch,
 		 struct vos_io **ret_io)
 {
 	struct vos_cond cond = {oid, epoch, flags, dkey, nr, iods, 0};
-	struct vos_io  *io;
-	int		rc;
 
-	rc = vos_io_new(cont, &cond, &io);
+	return vos_update_cond_begin(cont, &cond, NULL, ret_io);
+}
+
+MAY_YIELD int
+vos_update_cond_begin(struct vos_cont *cont, const struct vos_cond *cond, const d_sg_list_t *src,
+		      struct vos_io **ret_io)
+{
+	struct vos_io *io;
+	int	       rc;
+
+	rc = vos_io_new(cont, cond, &io);
 	if (rc != 0)
 		return rc;
 	io->is_update = true;
+	io->src = src;
 	rc = vos_update_check(io);
 	if (rc == 0)
 		rc = segs_plan(io);
+	src_take(io);
 	if (rc == 0)
 		rc = space_reserve(io);
 	if (rc == -DER_NOSPACE && vos_space_drain(cont->pool))
@@ -384,6 +441,8 @@ seg_place(struct vos_io *io, const struct vos_seg *seg, uint64_t *ret_addr)
 		*ret_addr = seg->addr;
 		return 0;
 	}
+	if (io->cond.iods[seg->iod_idx].iod_type == DAOS_IOD_SINGLE)
+		return vos_heap_put_alone(&io->cont->pool->space, seg->buf, seg->bytes, ret_addr);
 	return vos_heap_put(&io->cont->pool->space, seg->buf, seg->bytes, ret_addr);
 }
 

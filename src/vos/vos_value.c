@@ -27,7 +27,7 @@ sv_free(struct vos_pool *pool, const struct vos_sv_df *sv)
 {
 	pool->space.tx_bytes -= sv->bytes;
 	if (vos_media_is(sv->flags, VOS_MEDIA_HEAP))
-		return vos_heap_unref(&pool->space, sv->addr);
+		return umem_free(pool->umem, sv->addr);
 	if (vos_media_is(sv->flags, VOS_MEDIA_DATA))
 		return vos_blocks_free(&pool->space, sv->addr / BIO_BLOCK_BYTES,
 				       align_up(sv->bytes, BIO_BLOCK_BYTES) / BIO_BLOCK_BYTES);
