@@ -3,106 +3,7 @@
  * Every durable structure of a heap, damaged byte by byte: opening gives an error and changes
  * nothing, or gives exactly what was acknowledged.
  */
-#include "bio/bio_df.h"
-#include "umem_fixture.h"
-
-#define MIB (1u << 20)
-
-struct damage {
-	struct fix       f;
-	struct fix_model m;
-	uint8_t         *image;   /**< the whole device, undamaged */
-	uint64_t         tx_nr;   /**< acknowledged in it */
-	uint64_t         rng;
-	uint64_t         refused, opened;
-	uint64_t         from, to, step; /**< bytes to damage */
-};
-
-/** Blobs lie one behind the other on the fresh device: log first. */
-static uint64_t
-wal_at(uint64_t off)
-{
-	return (uint64_t)BIO_FIRST_CLUSTER * BIO_CLUSTER_BYTES + off;
-}
-
-static uint64_t
-meta_at(uint64_t off)
-{
-	return wal_at(MIB + off);
-}
-
-/** Transactions, some in the checkpoint and some in the log only; then the power goes. */
-MAY_YIELD static void
-prepare_ult(void *arg)
-{
-	struct damage *d = arg;
-	struct umem_stat stat;
-
-	assert_int_equal(fix_format(&d->f), 0);
-	assert_int_equal(bio_ram_track(d->f.ram), 0);
-	assert_int_equal(fix_open(&d->f), 0);
-	umem_set_checkpoint(d->f.u, 0, 0);
-	for (int i = 0; i < 20; i++)
-		assert_int_equal(fix_next_tx(&d->f, &d->tx_nr), 0);
-	assert_int_equal(umem_checkpoint(d->f.u), 0);
-	for (int i = 0; i < 8; i++)
-		assert_int_equal(fix_next_tx(&d->f, &d->tx_nr), 0);
-	/* The seal comes when the log has been idle for a while. */
-	while (!d->f.u->log->tail_sealed)
-		ult_sleep_ns(1000000);
-	umem_stat(d->f.u, &stat);
-	assert_true(stat.log_used_bytes > 8 * 4096);
-	bio_ram_fail_after(d->f.ram, 0);
-	fix_close(&d->f);
-	bio_ram_power_loss(d->f.ram, 8);
-}
-
-static void
-damage_create(struct damage *d, uint64_t seed)
-{
-	memset(d, 0, sizeof(*d));
-	d->f.seed = seed;
-	d->rng    = seed + 1;
-	fix_create(&d->f, 1 * MIB, 3 * MIB, false);
-	fix_run(prepare_ult, d);
-	d->image = malloc(bio_ram_bytes(d->f.ram));
-	memcpy(d->image, bio_ram_data(d->f.ram), bio_ram_bytes(d->f.ram));
-	fix_model_advance(&d->m, seed, d->tx_nr);
-}
-
-static void
-damage_destroy(struct damage *d)
-{
-	fix_model_drop(&d->m);
-	free(d->image);
-	bio_ram_destroy(d->f.ram);
-}
-
-/** Open what is on the device now: right content, or an error and untouched bytes. */
-MAY_YIELD static void
-open_damaged(struct damage *d, uint64_t at)
-{
-	uint8_t *data = bio_ram_data(d->f.ram);
-	uint8_t  was  = data[at];
-	int      rc   = fix_open(&d->f);
-
-	if (rc == 0) {
-		fix_compare(&d->f, &d->m);
-		bio_ram_fail_after(d->f.ram, 0); /* closes without writing */
-		fix_close(&d->f);
-		d->opened++;
-		memcpy(data, d->image, bio_ram_bytes(d->f.ram));
-		assert_int_equal(bio_ram_track(d->f.ram), 0);
-		bio_ram_fail_after(d->f.ram, UINT64_MAX);
-		return;
-	}
-	assert_true(rc == -DER_DF_INVAL || rc == -DER_DF_INCOMPT || rc == -DER_UNINIT);
-	d->refused++;
-	data[at] = d->image[at];
-	if (d->refused % 16 == 0)
-		assert_memory_equal(data, d->image, bio_ram_bytes(d->f.ram));
-	assert_true(was != data[at]);
-}
+#include "damage_fixture.h"
 
 MAY_YIELD static void
 flip_ult(void *arg)
@@ -139,7 +40,7 @@ headers_have_two_copies(void **state)
 {
 	struct damage d;
 
-	damage_create(&d, 11);
+	damage_create(&d, 11, 8);
 	flip_range(&d, wal_at(0), 8192, 31);
 	assert_int_equal(d.refused, 0);
 	flip_range(&d, meta_at(0), 8192, 31);
@@ -174,7 +75,7 @@ both_copies_of_a_header_damaged(void **state)
 {
 	struct damage d;
 
-	damage_create(&d, 12);
+	damage_create(&d, 12, 8);
 	fix_run(both_headers_ult, &d);
 	damage_destroy(&d);
 }
@@ -184,7 +85,7 @@ flipped_bits_in_the_log(void **state)
 {
 	struct damage d;
 
-	damage_create(&d, 13);
+	damage_create(&d, 13, 8);
 	/* All that was written, and the zeroes behind it. */
 	flip_range(&d, wal_at(8192), 240 * 1024, 97);
 	assert_true(d.refused > 20 / sparse());
@@ -198,7 +99,7 @@ flipped_bits_in_the_checkpoint(void **state)
 	struct damage d;
 	struct meta_hdr_df *hdr;
 
-	damage_create(&d, 14);
+	damage_create(&d, 14, 8);
 	hdr = (struct meta_hdr_df *)(d.image + meta_at(0));
 	flip_range(&d, meta_at(hdr->table_off), 1024, 3);
 	assert_true(d.refused > 50 / sparse());
@@ -214,7 +115,7 @@ flipped_bits_in_superblock_and_blob_table(void **state)
 {
 	struct damage d;
 
-	damage_create(&d, 15);
+	damage_create(&d, 15, 8);
 	flip_range(&d, 0, 4096, 13);
 	assert_int_equal(d.refused, 0);
 	flip_range(&d, BIO_SUPER_COPY_OFF, 4096, 13);
@@ -259,7 +160,7 @@ misplaced_blocks(void **state)
 {
 	struct damage d;
 
-	damage_create(&d, 16);
+	damage_create(&d, 16, 8);
 	d.from = wal_at(8192);
 	d.to   = wal_at(8192 + 128 * 1024);
 	fix_run(blocks_ult, &d);
