@@ -54,6 +54,7 @@ struct vea {
 	d_list_t         bins[VEA_BIN_NR];
 	uint64_t         bin_map[VEA_BIN_NR / 64];
 	uint64_t         free_blk_nr, resrv_blk_nr, freed_blk_nr, extent_nr;
+	uint64_t         lost_blk_nr; /**< free, but there was no memory to note it */
 	uint64_t         rng, gen;
 	d_list_t         published; /**< struct vea_extent */
 	d_list_t         freeing;   /**< struct vea_freed */
@@ -239,6 +240,7 @@ extent_release(struct vea *vea, uint64_t blk_off, uint64_t blk_nr)
 		next = extent_new(vea);
 	if (next == NULL) {
 		vea->free_blk_nr -= blk_nr;
+		vea->lost_blk_nr += blk_nr;
 		D_ERROR("no memory to note %lu free blocks: unused until the pool is reopened\n",
 			blk_nr);
 		return;
@@ -629,4 +631,108 @@ vea_stat(const struct vea *vea, struct vea_stat *stat)
 	stat->freed_blk_nr        = vea->freed_blk_nr;
 	stat->free_extent_nr      = vea->extent_nr;
 	stat->largest_free_blk_nr = longest == NULL ? 0 : longest->blk_nr;
+}
+
+/* ---- checking ---- */
+
+struct check {
+	const struct vea *vea;
+	uint64_t          end; /**< of the free extent before */
+	uint64_t          blk_nr, extent_nr;
+};
+
+static int
+bad(const char *what, uint64_t is, uint64_t found)
+{
+	D_ERROR("free space of a data blob: %s: %lu, %lu\n", what, is, found);
+	return -DER_DF_INVAL;
+}
+
+/** In order: ascending, apart from one another, free in the bitmap, above those of less priority. */
+static int
+node_check(struct check *c, const struct vea_node *n)
+{
+	int rc;
+
+	if (n == NULL)
+		return 0;
+	if ((n->left != NULL && n->left->prio > n->prio) || (n->right != NULL && n->right->prio > n->prio))
+		return bad("a node stands below one of less priority", n->blk_off, n->prio);
+	rc = node_check(c, n->left);
+	if (rc != 0)
+		return rc;
+	if (n->blk_nr == 0 || n->blk_off + n->blk_nr > c->vea->blk_nr)
+		return bad("a free extent is empty or outside", n->blk_off, n->blk_nr);
+	if (c->extent_nr > 0 && n->blk_off <= c->end)
+		return bad("free extents touch (2)", c->end, n->blk_off);
+	if (!bits_are(c->vea, n->blk_off, n->blk_nr, false))
+		return bad("a free extent has used blocks (1)", n->blk_off, n->blk_nr);
+	c->end = n->blk_off + n->blk_nr;
+	c->blk_nr += n->blk_nr;
+	c->extent_nr++;
+	return node_check(c, n->right);
+}
+
+static int
+bins_check(const struct vea *vea)
+{
+	uint64_t nr = 0;
+
+	for (uint32_t bin = 0; bin < VEA_BIN_NR; bin++) {
+		const struct vea_node *node;
+		bool                   marked = (vea->bin_map[bin / 64] >> (bin % 64) & 1) != 0;
+
+		if (marked == d_list_empty(&vea->bins[bin]))
+			return bad("a bin's mark is wrong", bin, marked);
+		d_list_for_each(node, &vea->bins[bin], link)
+		{
+			if (bin_of(node->blk_nr) != bin)
+				return bad("a free extent is in the wrong bin", node->blk_nr, bin);
+			nr++;
+		}
+	}
+	return nr == vea->extent_nr ? 0 : bad("free extents in bins are counted wrong", vea->extent_nr, nr);
+}
+
+/** Blocks whose bit is 0. */
+static uint64_t
+zero_bits(const struct vea *vea)
+{
+	uint64_t nr = 0;
+
+	for (uint64_t word = 0; word < vea->blk_nr / 64; word++)
+		nr += 64 - __builtin_popcountll(vea->bitmap[word]);
+	for (uint64_t bit = vea->blk_nr / 64 * 64; bit < vea->blk_nr; bit++)
+		nr += (vea->bitmap[bit / 64] >> (bit % 64) & 1) == 0;
+	return nr;
+}
+
+int
+vea_check(const struct vea *vea)
+{
+	struct check            c = {.vea = vea};
+	const struct vea_freed *freed;
+	uint64_t                gen      = 0;
+	uint64_t                freed_nr = 0;
+	int                     rc       = node_check(&c, vea->root);
+
+	if (rc != 0)
+		return rc;
+	if (c.blk_nr != vea->free_blk_nr || c.extent_nr != vea->extent_nr)
+		return bad("free blocks are counted wrong", vea->free_blk_nr, c.blk_nr);
+	d_list_for_each(freed, &vea->freed, link)
+	{
+		if (freed->gen < gen)
+			return bad("freed blocks are out of order (3)", freed->gen, gen);
+		gen = freed->gen;
+		freed_nr += freed->blk_nr;
+	}
+	if (freed_nr != vea->freed_blk_nr)
+		return bad("freed blocks are counted wrong", vea->freed_blk_nr, freed_nr);
+	rc = bins_check(vea);
+	/* Inside a transaction the bits are ahead of the rest. */
+	if (rc != 0 || !d_list_empty(&vea->published) || !d_list_empty(&vea->freeing))
+		return rc;
+	c.blk_nr += freed_nr + vea->resrv_blk_nr + vea->lost_blk_nr;
+	return c.blk_nr == zero_bits(vea) ? 0 : bad("blocks neither free nor used (1)", c.blk_nr, zero_bits(vea));
 }

@@ -41,3 +41,5 @@ void vea_free_visible(struct vea *vea, uint64_t gen);
 /** freed: by committed transactions, to be reserved again once vea_free_visible() says so. */
 struct vea_stat { uint64_t blk_nr, free_blk_nr, resrv_blk_nr, freed_blk_nr, free_extent_nr, largest_free_blk_nr; };
 void vea_stat(const struct vea *vea, struct vea_stat *stat);
+/** Check the invariants, outside of I/O; -DER_DF_INVAL with a log line. */
+int vea_check(const struct vea *vea) MUST_CHECK;

@@ -392,9 +392,3 @@ umem_stat(const struct umem *u, struct umem_stat *stat)
 	stat->log_written_bytes = u->log->written_bytes;
 	stat->checkpoint_nr  = u->ckpt->checkpoint_nr;
 }
-
-int
-umem_check(struct umem *u)
-{
-	return heap_check(&u->heap);
-}

@@ -84,5 +84,5 @@ struct umem_stat {
 	uint64_t log_bytes, log_used_bytes, tx_nr, log_write_nr, log_written_bytes, checkpoint_nr, replayed_tx_nr;
 };
 void umem_stat(const struct umem *u, struct umem_stat *stat);
-/** Walk the allocator and check its invariants; -DER_DF_INVAL with a log line. */
+/** Check the invariants of allocator, log and checkpointer, between transactions; -DER_DF_INVAL with a log line. */
 int  umem_check(struct umem *u) MUST_CHECK;

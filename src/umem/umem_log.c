@@ -44,12 +44,6 @@
 #define LAZY_BYTES       (256u << 10)
 #define LAZY_NS          (2 * NSEC_PER_MSEC)
 
-struct log_waiter {
-	d_list_t            link;
-	uint64_t            seq;
-	struct ult_eventual ev;
-};
-
 /* ---- the ring ---- */
 
 MAY_YIELD int

@@ -16,6 +16,13 @@ struct log_buf {
 	bool     has_data; /**< a record notes bytes on the data blob */
 };
 
+/** On the lists of who waits. */
+struct log_waiter {
+	d_list_t            link;
+	uint64_t            seq;
+	struct ult_eventual ev;
+};
+
 struct umem_log {
 	struct umem     *u;
 	struct bio_blob *blob;

@@ -529,6 +529,8 @@ vos_pool_check(struct vos_pool *pool)
 {
 	int rc = umem_check(pool->umem);
 
+	if (rc == 0 && pool->space.vea != NULL)
+		rc = vea_check(pool->space.vea);
 	return rc != 0 ? rc : pool_walk(pool, NULL);
 }
 

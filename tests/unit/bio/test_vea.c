@@ -56,6 +56,7 @@ world_check(struct world *w)
 		runs += run == 1;
 		longest = MAX_OF(longest, run);
 	}
+	assert_int_equal(vea_check(w->vea), 0);
 	vea_stat(w->vea, &stat);
 	assert_int_equal(stat.blk_nr, BLK_NR);
 	assert_int_equal(stat.free_blk_nr, free_nr);
