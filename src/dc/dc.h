@@ -146,7 +146,15 @@ void dc_ctx_unlock(struct dc_ctx *dctx);
  * Errors: TIMEDOUT | BUSY called from inside a callback of this context
  */
 int dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), void *arg);
-/** The calling thread's context for waiting calls. */
+/**
+ * Give the calling xstream a context of its own: its scheduler progresses it, and waiting calls made in
+ * ULTs of the xstream yield the ULT instead of blocking the thread. Called in a ULT; ended in one.
+ * Errors: EXIST it has one | NOMEM | those of crt_context_create()
+ */
+int client_xs_attach(struct client *cl) MUST_CHECK;
+/** No call may be under way in the xstream. */
+void client_xs_detach(struct client *cl);
+/** The calling thread's context for waiting calls; in a ULT its xstream's, if it has one. */
 int dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
 /** The context that belongs to @sched; one of the calling client's for a scheduler of the user. */
 struct dc_ctx *dc_sched2dctx(tse_sched_t *sched);

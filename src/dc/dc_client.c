@@ -128,6 +128,7 @@ client_alloc(const struct client_attr *attr)
 		cl->sync_ctx_nr_max = MIN_OF(attr->sync_ctx_nr_max, (uint32_t)DC_SYNC_CTX_NR_MAX);
 	pthread_mutex_init(&cl->lock, NULL);
 	d_list_init(&cl->eqs);
+	d_list_init(&cl->xs_ctxs);
 	d_hdl_table_init(&cl->hdls);
 	return cl;
 }
@@ -185,6 +186,7 @@ client_destroy(struct client *cl)
 	if (refresher != NULL)
 		plat_thread_join(refresher);
 	dc_eqs_close(cl);
+	D_ASSERT(d_list_empty(&cl->xs_ctxs)); /* xstreams detach before the client ends */
 	for (uint32_t i = 0; i < cl->sync_ctx_nr_max; i++)
 		dc_ctx_destroy(cl->sync_ctxs[i]);
 	client_modules_fini(cl);

@@ -15,6 +15,8 @@
  * 3. Whoever changes something a waiter may wait for calls dc_ctx_notify() before it unlocks.
  * 4. While `sleeping`, exactly one thread blocks on the descriptors; `notified` is set at most once
  *    until it is back.
+ * 5. The context of an xstream (dc_xs.c) is used by that xstream alone: its scheduler progresses it,
+ *    and who waits is a ULT that yields.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include <poll.h>
@@ -91,6 +93,7 @@ dc_ctx_sync_init(struct dc_ctx *dctx)
 	pthread_cond_init(&dctx->waiters, &cattr);
 	pthread_condattr_destroy(&cattr);
 	d_list_init(&dctx->timers);
+	d_list_init(&dctx->ult_waiters);
 	dctx->spin_ns = DC_SPIN_NS_MAX;
 	return 0;
 }
@@ -187,6 +190,10 @@ dc_ctx_notify(struct dc_ctx *dctx)
 {
 	static const uint64_t one = 1;
 
+	if (dctx->xs != NULL) {
+		dc_xs_notify(dctx);
+		return;
+	}
 	if (dctx->waiter_nr > 0)
 		pthread_cond_broadcast(&dctx->waiters);
 	if (dctx->sleeping && !dctx->notified)
@@ -195,20 +202,22 @@ dc_ctx_notify(struct dc_ctx *dctx)
 
 /* ---- progress and waiting ---- */
 
-void
+int
 dc_ctx_poll(struct dc_ctx *dctx)
 {
+	int nr;
+
 	dctx->depth++; /* a callback that waits is caught (invariant 2) */
-	(void)crt_progress(dctx->crt, 0);
+	nr = crt_progress(dctx->crt, 0);
 	if (!d_list_empty(&dctx->timers))
 		timers_fire(dctx, plat_now_ns());
 	tse_sched_progress(&dctx->sched);
 	dctx->depth--;
+	return nr;
 }
 
-/** When a thread that blocks has to look again even if nothing arrives. */
-static uint64_t
-next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
+uint64_t
+dc_ctx_next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
 	struct dc_timer *timer = d_list_first(&dctx->timers, struct dc_timer, link);
 	uint64_t	 at = MIN_OF(deadline_ns, tse_sched_next_wakeup(&dctx->sched));
@@ -222,7 +231,7 @@ dc_ctx_sleep(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
 	struct pollfd	fds[2] = {{.fd = crt_context_fd(dctx->crt), .events = POLLIN},
 				  {.fd = dctx->wakefd, .events = POLLIN}};
-	uint64_t	until = next_wakeup(dctx, deadline_ns);
+	uint64_t	until = dc_ctx_next_wakeup(dctx, deadline_ns);
 	uint64_t	now = plat_now_ns();
 	struct timespec left = {0};
 	uint64_t	count;
@@ -318,6 +327,11 @@ dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), vo
 		D_ERROR("a call that waits was made inside a callback; give it an event\n");
 		return -DER_BUSY;
 	}
+	if (dctx->xs != NULL) {
+		rc = dc_xs_wait(dctx, deadline, cond, arg);
+		dc_ctx_unlock(dctx);
+		return rc;
+	}
 	rc = wait_locked(dctx, deadline, cond, arg);
 	/* one of the others has to block on the descriptors now */
 	if (dctx->waiter_nr > 0 && !dctx->sleeping)
@@ -355,6 +369,8 @@ sync_ctx_get(struct client *cl, uint32_t idx, struct dc_ctx **ret_dctx)
 int
 dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx)
 {
+	if (dc_xs_ctx(cl, ret_dctx))
+		return 0;
 	if (dc_thread.client_id != cl->id) {
 		pthread_mutex_lock(&cl->lock);
 		dc_thread.idx = cl->thread_nr++ % cl->sync_ctx_nr_max;

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "dc/dc.h"
 #include "platform/platform.h"
+#include "ult/ult.h"
 
 #define DC_SYNC_CTX_NR_MAX    8
 #define DC_MODULE_NR          16
@@ -30,13 +31,29 @@ struct dc_ctx {
 	int             wakefd;
 	uint32_t        spin_ns;
 	uint32_t        wait_nr;
+	struct ult_xs    *xs; /* the xstream it belongs to, or NULL; what follows is of such a context */
+	d_list_t          xs_link; /* client.xs_ctxs */
+	d_list_t          ult_waiters;
+	struct ult_poller poller;
+	struct ult_timer  wake_timer;
 };
 int  dc_ctx_create(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
 void dc_ctx_destroy(struct dc_ctx *dctx);
 /** Something that a waiter may wait for has happened. Under the lock. */
 void dc_ctx_notify(struct dc_ctx *dctx);
-/** One round of progress. Under the lock, outside of callbacks. */
-void dc_ctx_poll(struct dc_ctx *dctx);
+/** One round of progress. Under the lock, outside of callbacks. Returns the number of network events. */
+int  dc_ctx_poll(struct dc_ctx *dctx);
+/** When who blocks has to look again even if nothing arrives, at most @deadline_ns. Under the lock. */
+uint64_t dc_ctx_next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns);
+
+/* ---- contexts of xstreams: dc_xs.c ---- */
+
+/** Whether the caller's xstream has a context of @cl. */
+bool dc_xs_ctx(struct client *cl, struct dc_ctx **ret_dctx);
+/** Yield until @cond holds. Under the lock, held once; given up meanwhile. TIMEDOUT. */
+MAY_YIELD int dc_xs_wait(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), void *arg);
+/** Wake the ULTs whose condition holds now. Under the lock. */
+void dc_xs_notify(struct dc_ctx *dctx);
 
 /* ---- what the agent tells: dc_agent.c ---- */
 
@@ -75,6 +92,7 @@ struct client {
 	struct dc_ctx      *sync_ctxs[DC_SYNC_CTX_NR_MAX];
 	uint32_t            sync_ctx_nr_max;
 	uint32_t            thread_nr; /* threads that made waiting calls */
+	d_list_t            xs_ctxs; /* struct dc_ctx, of xstreams */
 	struct plat_thread *refresher;
 	bool                refreshing;
 	uint64_t            refreshed_ns;

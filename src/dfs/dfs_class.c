@@ -84,28 +84,41 @@ dfs_oid_class(dfs_t *dfs, const dfs_obj_t *parent, mode_t type, daos_oclass_id_t
 						    file ? dfs->file_hint : dfs->dir_hint, 0));
 }
 
-/** The next number: each mount reserves a value of lo, and counts in hi. */
+static bool
+oid_number_take(dfs_t *dfs, daos_obj_id_t *ret_oid)
+{
+	bool left;
+
+	pthread_mutex_lock(&dfs->lock);
+	left = dfs->oid_lo != 0 && dfs->oid_hi != UINT32_MAX;
+	if (left)
+		*ret_oid = (daos_obj_id_t){.lo = dfs->oid_lo, .hi = dfs->oid_hi++};
+	pthread_mutex_unlock(&dfs->lock);
+	return left;
+}
+
+/** The next number: each mount reserves a value of lo, and counts in hi. The lock is not held while waiting. */
 static int
 oid_number(dfs_t *dfs, daos_obj_id_t *ret_oid)
 {
-	int rc = 0;
+	uint64_t lo;
+	int      rc;
 
-	pthread_mutex_lock(&dfs->lock);
-	if (dfs->oid_lo == 0 || dfs->oid_hi == UINT32_MAX) {
-		uint64_t lo = 0;
-
+	while (!oid_number_take(dfs, ret_oid)) {
+		lo = 0;
 		do
 			rc = daos_cont_alloc_oids(dfs->coh, 1, &lo, NULL);
 		while (rc == 0 && lo == 0); /* 0 is for what the file system is made of */
-		if (rc == 0) {
+		if (rc != 0)
+			return daos_der2errno(rc);
+		pthread_mutex_lock(&dfs->lock);
+		if (dfs->oid_lo == 0 || dfs->oid_hi == UINT32_MAX) { /* else somebody else was faster: lo stays unused */
 			dfs->oid_lo = lo;
 			dfs->oid_hi = 0;
 		}
+		pthread_mutex_unlock(&dfs->lock);
 	}
-	if (rc == 0)
-		*ret_oid = (daos_obj_id_t){.lo = dfs->oid_lo, .hi = dfs->oid_hi++};
-	pthread_mutex_unlock(&dfs->lock);
-	return daos_der2errno(rc);
+	return 0;
 }
 
 int

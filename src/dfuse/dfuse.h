@@ -29,6 +29,7 @@
 #include "dfuse/dfuse_args.h"
 #include "dfuse/dfuse_caching.h"
 #include "dfuse/dfuse_itable.h"
+#include "ult/ult.h"
 
 #define DFUSE_IO_BYTES (1u << 20) /* largest read or write of a request */
 
@@ -54,13 +55,14 @@ struct dfuse {
 	struct fuse_session *session;
 	struct dfuse_itable *itable;
 	struct dfuse_inode  *root;
-	pthread_mutex_t      lock; /* of the lists */
+	struct ult_mutex     lock; /* of the lists */
 	struct dfuse_pool   *pools;
 	struct dfuse_cont   *conts;
 	unsigned             cont_nr;
 	bool                 handle_signals; /* SIGTERM and the like end the mount */
 	bool                 wb_cache; /* the kernel agreed */
-	pthread_key_t        io_buf;   /* of DFUSE_IO_BYTES, one a thread */
+	bool                 kills_priv; /* the kernel leaves clearing set-user-ID bits to us */
+	uint64_t             init_unique; /* of the request that asks for capabilities; 0: answered */
 	_Atomic uint64_t     open_nr;
 };
 
@@ -69,7 +71,7 @@ struct dfuse_inode {
 	struct dfuse_cont  *cont; /* NULL: a directory of containers, or of pools */
 	struct dfuse_pool  *pool; /* of a directory of containers */
 	dfs_obj_t          *obj;
-	pthread_rwlock_t    lock;
+	struct ult_rwlock   lock;
 	struct stat         st;      /* as last told to the kernel */
 	uint32_t            open_nr; /* from here on under the lock held for writing */
 	bool                wrote;   /* since it was opened */
@@ -104,8 +106,8 @@ dfuse_reply_err(fuse_req_t req, int err)
 /* ---- containers: dfuse_cont.c ---- */
 
 /** Connect, or find the connection. @param name label or UUID */
-int  dfuse_pool_get(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool) MUST_CHECK;
-int  dfuse_cont_get(struct dfuse *d, struct dfuse_pool *pool, const char *name,
+MAY_YIELD int dfuse_pool_get(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool) MUST_CHECK;
+MAY_YIELD int dfuse_cont_get(struct dfuse *d, struct dfuse_pool *pool, const char *name,
 		    struct dfuse_cont **ret_cont) MUST_CHECK;
 /** Close all. */
 void dfuse_conts_close(struct dfuse *d);
@@ -113,54 +115,54 @@ void dfuse_conts_close(struct dfuse *d);
 /* ---- inodes: dfuse_inode.c ---- */
 
 /** The root of the mount. */
-int  dfuse_root_make(struct dfuse *d, struct dfuse_pool *pool, struct dfuse_cont *cont) MUST_CHECK;
+MAY_YIELD int dfuse_root_make(struct dfuse *d, struct dfuse_pool *pool, struct dfuse_cont *cont) MUST_CHECK;
 /** The inode of what @obj opened, with a reference; takes @obj. */
-int  dfuse_inode_get(struct dfuse *d, struct dfuse_inode *parent, const char *name, dfs_obj_t *obj,
+MAY_YIELD int dfuse_inode_get(struct dfuse *d, struct dfuse_inode *parent, const char *name, dfs_obj_t *obj,
 		     const struct stat *st, struct dfuse_inode **ret_inode) MUST_CHECK;
 /** A directory of containers. */
 int  dfuse_inode_get_pool(struct dfuse *d, struct dfuse_pool *pool, struct dfuse_inode **ret_inode) MUST_CHECK;
 /** The root of a container. */
-int  dfuse_inode_get_cont(struct dfuse *d, struct dfuse_cont *cont, struct dfuse_inode **ret_inode) MUST_CHECK;
+MAY_YIELD int dfuse_inode_get_cont(struct dfuse *d, struct dfuse_cont *cont, struct dfuse_inode **ret_inode) MUST_CHECK;
 void dfuse_inode_put(struct dfuse *d, struct dfuse_inode *inode, uint64_t nr);
 /** At the end of the mount. */
 void dfuse_inodes_free(struct dfuse *d);
 /** Count an open of a file or directory. ESTALE it has no name any more */
-int  dfuse_inode_open(struct dfuse *d, struct dfuse_inode *inode) MUST_CHECK;
-void dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode);
+MAY_YIELD int dfuse_inode_open(struct dfuse *d, struct dfuse_inode *inode) MUST_CHECK;
+MAY_YIELD void dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode);
 /** Tell what lost its name here: its data goes now, or when it is closed. */
-int  dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone *gone) MUST_CHECK;
+MAY_YIELD int dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone *gone) MUST_CHECK;
 /** Attributes as of now. */
-int  dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st) MUST_CHECK;
+MAY_YIELD int dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st) MUST_CHECK;
 /** What a lookup is answered with. */
 void dfuse_entry_fill(const struct dfuse_inode *inode, const struct stat *st,
 		      struct fuse_entry_param *ret_entry);
 double dfuse_timeout(uint32_t sec);
 /** Look a name up. @ret_st as told to the kernel. */
-int  dfuse_lookup(struct dfuse *d, struct dfuse_inode *parent, const char *name,
+MAY_YIELD int dfuse_lookup(struct dfuse *d, struct dfuse_inode *parent, const char *name,
 		  struct dfuse_inode **ret_inode, struct stat *ret_st) MUST_CHECK;
 
 /* ---- requests ---- */
 
-void dfuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+MAY_YIELD void dfuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void dfuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nr);
 void dfuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
-void dfuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void dfuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
 void dfuse_op_readlink(fuse_req_t req, fuse_ino_t ino);
-void dfuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
-void dfuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
-void dfuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name);
-void dfuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
-void dfuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
-void dfuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+MAY_YIELD void dfuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+MAY_YIELD void dfuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+MAY_YIELD void dfuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name);
+MAY_YIELD void dfuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+MAY_YIELD void dfuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+MAY_YIELD void dfuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		     const char *new_name, unsigned int flags);
 void dfuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name);
 void dfuse_op_statfs(fuse_req_t req, fuse_ino_t ino);
 void dfuse_op_access(fuse_req_t req, fuse_ino_t ino, int mask);
 
-void dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
-void dfuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void dfuse_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *bufv, off_t off,
 			struct fuse_file_info *fi);
@@ -168,18 +170,30 @@ void dfuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void dfuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void dfuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 			struct fuse_file_info *fi);
-void dfuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fuse_file_info *fi,
+MAY_YIELD void dfuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fuse_file_info *fi,
 		    unsigned flags, const void *in_buf, size_t in_bytes, size_t out_bytes);
 
-void dfuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void dfuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-void dfuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-void dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+MAY_YIELD void dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
-void dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
-void dfuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
-void dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
-void dfuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+MAY_YIELD void dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+MAY_YIELD void dfuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+MAY_YIELD void dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+MAY_YIELD void dfuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- serving ---- */
+
+/** Memory of DFUSE_IO_BYTES for a request, on its worker; NULL: none. */
+void *dfuse_io_buf_get(void);
+void  dfuse_io_buf_put(void *mem);
+/** See the messages that go between libfuse and the kernel. Before the first. Returns an errno. */
+int   dfuse_io_hook(struct dfuse *d) MUST_CHECK;
+/** Serve until the mount ends. Returns an errno. */
+MAY_YIELD int dfuse_loop(struct dfuse *d) MUST_CHECK;
+/** A change of owner or data takes set-user-ID and set-group-ID bits away. */
+MAY_YIELD void dfuse_priv_kill(struct dfuse *d, struct dfuse_inode *inode);
 
 /** Mount, tell @ready, serve until the mount ends. Returns an exit status. */
-int dfuse_serve(struct dfuse *d, void (*ready)(void *arg), void *arg) MUST_CHECK;
+MAY_YIELD int dfuse_serve(struct dfuse *d, void (*ready)(void *arg), void *arg) MUST_CHECK;

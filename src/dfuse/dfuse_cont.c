@@ -22,23 +22,43 @@ cont_find(struct dfuse *d, const struct dfuse_pool *pool, const uuid_t uuid)
 	return c;
 }
 
+struct connect_job {
+	struct dfuse      *d;
+	const char        *name;
+	struct dfuse_pool *pool; /* to be filled in */
+};
+
+/** Asks the agent, over a socket that blocks: not on a worker. */
 static int
+connect_run(void *arg)
+{
+	struct connect_job *job  = arg;
+	const char         *sys  = job->d->args.sys;
+	daos_pool_info_t    info = {0};
+	int                 rc;
+
+	rc = daos_pool_connect(job->name, sys[0] == '\0' ? NULL : sys,
+			       job->d->args.read_only ? DAOS_PC_RO : DAOS_PC_RW, &job->pool->poh, &info, NULL);
+	if (rc == 0)
+		uuid_copy(job->pool->uuid, info.pi_uuid);
+	return rc;
+}
+
+static MAY_YIELD int
 pool_connect(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool)
 {
 	struct dfuse_pool *pool = calloc(1, sizeof(*pool)), *other;
-	daos_pool_info_t   info = {0};
+	struct connect_job job  = {d, name, pool};
 	int                rc;
 
 	if (pool == NULL)
 		return ENOMEM;
-	rc = daos_pool_connect(name, d->args.sys[0] == '\0' ? NULL : d->args.sys,
-			       d->args.read_only ? DAOS_PC_RO : DAOS_PC_RW, &pool->poh, &info, NULL);
+	rc = ult_self() == NULL ? connect_run(&job) : ult_offload(connect_run, &job);
 	if (rc != 0) { /* the errno says less */
 		D_ERROR("pool %s: " DF_RC, name, DP_RC(rc));
 		free(pool);
 		return daos_der2errno(rc);
 	}
-	uuid_copy(pool->uuid, info.pi_uuid);
 	other = pool_find(d, pool->uuid);
 	if (other != NULL) { /* it was known by another name */
 		daos_pool_disconnect(pool->poh, NULL);
@@ -52,19 +72,19 @@ pool_connect(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool)
 	return 0;
 }
 
-int
+MAY_YIELD int
 dfuse_pool_get(struct dfuse *d, const char *name, struct dfuse_pool **ret_pool)
 {
 	struct dfuse_pool *pool = NULL;
 	uuid_t             uuid;
 	int                rc = 0;
 
-	pthread_mutex_lock(&d->lock);
+	ult_mutex_lock(&d->lock);
 	if (uuid_parse(name, uuid) == 0)
 		pool = pool_find(d, uuid);
 	if (pool == NULL)
 		rc = pool_connect(d, name, &pool);
-	pthread_mutex_unlock(&d->lock);
+	ult_mutex_unlock(&d->lock);
 	if (rc == 0)
 		*ret_pool = pool;
 	return rc;
@@ -101,7 +121,7 @@ cont_open(struct dfuse *d, struct dfuse_pool *pool, const char *name, struct dfu
 	return 0;
 }
 
-int
+MAY_YIELD int
 dfuse_cont_get(struct dfuse *d, struct dfuse_pool *pool, const char *name,
 	       struct dfuse_cont **ret_cont)
 {
@@ -109,7 +129,7 @@ dfuse_cont_get(struct dfuse *d, struct dfuse_pool *pool, const char *name,
 	uuid_t             uuid;
 	int                rc = 0;
 
-	pthread_mutex_lock(&d->lock);
+	ult_mutex_lock(&d->lock);
 	if (uuid_parse(name, uuid) == 0)
 		cont = cont_find(d, pool, uuid);
 	if (cont == NULL) {
@@ -125,7 +145,7 @@ dfuse_cont_get(struct dfuse *d, struct dfuse_pool *pool, const char *name,
 			d->conts   = cont;
 		}
 	}
-	pthread_mutex_unlock(&d->lock);
+	ult_mutex_unlock(&d->lock);
 	if (rc == 0)
 		*ret_cont = cont;
 	return rc;

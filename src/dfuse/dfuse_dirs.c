@@ -9,7 +9,7 @@
 #define DIR_BATCH_NR 512
 
 struct dir_handle {
-	pthread_mutex_t lock;
+	struct ult_mutex lock;
 	daos_anchor_t   anchor; /* where to go on after what is here */
 	char          **names;
 	size_t          nr, room;
@@ -75,7 +75,7 @@ handle_fill(struct dir_handle *h, struct dfuse_inode *inode, size_t idx)
 	return rc;
 }
 
-void
+MAY_YIELD void
 dfuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dfuse       *d     = dfuse_of(req);
@@ -89,16 +89,15 @@ dfuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		dfuse_reply_err(req, rc);
 		return;
 	}
-	pthread_mutex_init(&h->lock, NULL);
+	ult_mutex_init(&h->lock);
 	fi->fh = (uint64_t)(uintptr_t)h;
 	if (fuse_reply_open(req, fi) != 0) {
 		dfuse_inode_close(d, inode);
-		pthread_mutex_destroy(&h->lock);
 		free(h);
 	}
 }
 
-void
+MAY_YIELD void
 dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dfuse      *d = dfuse_of(req);
@@ -106,7 +105,6 @@ dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	handle_reset(h);
 	free(h->names);
-	pthread_mutex_destroy(&h->lock);
 	free(h);
 	dfuse_inode_close(d, dfuse_inode_of(d, ino));
 	dfuse_reply_err(req, 0);
@@ -123,7 +121,7 @@ add_plain(fuse_req_t req, char *at, size_t room, const char *name, off_t next)
 	return fuse_add_direntry(req, at, room, name, &st, next);
 }
 
-static size_t
+static MAY_YIELD size_t
 add_plus(fuse_req_t req, struct dfuse *d, struct dfuse_inode *dir, char *at, size_t room,
 	 const char *name, off_t next)
 {
@@ -171,7 +169,7 @@ fill_reply(fuse_req_t req, struct dfuse_inode *inode, struct dir_handle *h, bool
 	return used > 0 ? 0 : rc;
 }
 
-static void
+static MAY_YIELD void
 read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
@@ -181,9 +179,9 @@ read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_fil
 	int                 rc    = ENOMEM;
 
 	if (buf != NULL) {
-		pthread_mutex_lock(&h->lock);
+		ult_mutex_lock(&h->lock);
 		rc = fill_reply(req, inode, h, plus, buf, size, off, &used);
-		pthread_mutex_unlock(&h->lock);
+		ult_mutex_unlock(&h->lock);
 	}
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
@@ -192,13 +190,13 @@ read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_fil
 	free(buf);
 }
 
-void
+MAY_YIELD void
 dfuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	read_dir(req, ino, size, off, fi, false);
 }
 
-void
+MAY_YIELD void
 dfuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	read_dir(req, ino, size, off, fi, true);

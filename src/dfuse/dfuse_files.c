@@ -23,15 +23,15 @@ pages_fresh(struct dfuse_inode *inode)
 
 	if (sec == 0)
 		return false;
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	fresh = inode->open_nr > 0 ||
 		(inode->close_ns != 0 && (sec == DFUSE_FOREVER_SEC ||
 					  plat_now_ns() - inode->close_ns < sec * 1000000000ULL));
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	return fresh;
 }
 
-static void
+static MAY_YIELD void
 open_flags(struct dfuse_inode *inode, struct fuse_file_info *fi)
 {
 	const struct dfuse_caching *c = &inode->cont->caching;
@@ -44,7 +44,7 @@ open_flags(struct dfuse_inode *inode, struct fuse_file_info *fi)
 		fi->keep_cache = pages_fresh(inode);
 }
 
-void
+MAY_YIELD void
 dfuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dfuse       *d     = dfuse_of(req);
@@ -93,7 +93,7 @@ reply_create(fuse_req_t req, struct dfuse *d, struct dfuse_inode *inode, struct 
 	}
 }
 
-void
+MAY_YIELD void
 dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		struct fuse_file_info *fi)
 {
@@ -119,7 +119,7 @@ dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 		reply_create(req, d, inode, fi);
 }
 
-void
+MAY_YIELD void
 dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dfuse *d = dfuse_of(req);
@@ -131,26 +131,12 @@ dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- reading and writing ---- */
 
-/** Memory for one request of this thread. */
-static void *
-io_buf(struct dfuse *d)
-{
-	void *buf = pthread_getspecific(d->io_buf);
-
-	if (buf == NULL && posix_memalign(&buf, 4096, DFUSE_IO_BYTES) == 0 &&
-	    pthread_setspecific(d->io_buf, buf) != 0) {
-		free(buf);
-		buf = NULL;
-	}
-	return buf;
-}
-
 void
 dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct dfuse       *d     = dfuse_of(req);
 	struct dfuse_inode *inode = dfuse_inode_of(d, ino);
-	void               *buf   = io_buf(d);
+	void               *buf   = dfuse_io_buf_get();
 	d_iov_t             iov;
 	d_sg_list_t         sgl   = {.sg_nr = 1, .sg_iovs = &iov};
 	daos_size_t         got   = 0;
@@ -167,25 +153,17 @@ dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fus
 		dfuse_reply_err(req, rc);
 	else
 		fuse_reply_buf(req, buf, got);
+	dfuse_io_buf_put(buf);
 }
 
-/** The request's bytes in memory: where they are, or copied out of a pipe. */
+/** The request's bytes lie in memory, since nothing is spliced. */
 static ssize_t
-write_bytes(struct dfuse *d, struct fuse_bufvec *bufv, void **ret_buf)
+write_bytes(const struct fuse_bufvec *bufv, void **ret_buf)
 {
-	struct fuse_bufvec dst = FUSE_BUFVEC_INIT(fuse_buf_size(bufv));
-
-	if (bufv->count == 1 && !(bufv->buf[0].flags & FUSE_BUF_IS_FD)) {
-		*ret_buf = (char *)bufv->buf[0].mem + bufv->off;
-		return (ssize_t)(bufv->buf[0].size - bufv->off);
-	}
-	dst.buf[0].mem = io_buf(d);
-	if (dst.buf[0].mem == NULL)
-		return -ENOMEM;
-	if (dst.buf[0].size > DFUSE_IO_BYTES)
-		return -EINVAL;
-	*ret_buf = dst.buf[0].mem;
-	return fuse_buf_copy(&dst, bufv, 0);
+	if (bufv->count != 1 || (bufv->buf[0].flags & FUSE_BUF_IS_FD))
+		return -EIO;
+	*ret_buf = (char *)bufv->buf[0].mem + bufv->off;
+	return (ssize_t)(bufv->buf[0].size - bufv->off);
 }
 
 void
@@ -201,7 +179,7 @@ dfuse_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *bufv, off
 	int                 rc;
 
 	(void)fi;
-	bytes = write_bytes(d, bufv, &buf);
+	bytes = write_bytes(bufv, &buf);
 	if (bytes < 0) {
 		dfuse_reply_err(req, (int)-bytes);
 		return;
@@ -301,16 +279,16 @@ ioctl_counts(fuse_req_t req, struct dfuse *d)
 	struct dfuse_mem_query reply = {.inode_count = dfuse_itable_nr(d->itable),
 					.fh_count    = d->open_nr};
 
-	pthread_mutex_lock(&d->lock);
+	ult_mutex_lock(&d->lock);
 	for (struct dfuse_pool *p = d->pools; p != NULL; p = p->next)
 		reply.pool_count++;
 	for (struct dfuse_cont *c = d->conts; c != NULL; c = c->next)
 		reply.container_count++;
-	pthread_mutex_unlock(&d->lock);
+	ult_mutex_unlock(&d->lock);
 	fuse_reply_ioctl(req, 0, &reply, sizeof(reply));
 }
 
-void
+MAY_YIELD void
 dfuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fuse_file_info *fi,
 	       unsigned flags, const void *in_buf, size_t in_bytes, size_t out_bytes)
 {

@@ -48,7 +48,7 @@ inode_alloc(const void *space, daos_obj_id_t oid)
 	if (inode == NULL)
 		return NULL;
 	dfuse_ientry_init(&inode->ie, space, oid);
-	pthread_rwlock_init(&inode->lock, NULL);
+	ult_rwlock_init(&inode->lock);
 	return inode;
 }
 
@@ -64,7 +64,6 @@ inode_free(struct dfuse_inode *inode)
 	}
 	if (inode->obj != NULL)
 		(void)dfs_release(inode->obj);
-	pthread_rwlock_destroy(&inode->lock);
 	free(inode);
 }
 
@@ -121,7 +120,7 @@ dfuse_inode_get_pool(struct dfuse *d, struct dfuse_pool *pool, struct dfuse_inod
 	return 0;
 }
 
-int
+MAY_YIELD int
 dfuse_inode_get_cont(struct dfuse *d, struct dfuse_cont *cont, struct dfuse_inode **ret_inode)
 {
 	struct stat st;
@@ -133,7 +132,7 @@ dfuse_inode_get_cont(struct dfuse *d, struct dfuse_cont *cont, struct dfuse_inod
 		       : rc;
 }
 
-int
+MAY_YIELD int
 dfuse_root_make(struct dfuse *d, struct dfuse_pool *pool, struct dfuse_cont *cont)
 {
 	return cont == NULL ? dfuse_inode_get_pool(d, pool, &d->root)
@@ -156,11 +155,11 @@ changed_by_others(struct dfuse *d, struct dfuse_inode *inode, const struct stat 
 
 	if (!d->wb_cache || !inode->cont->wb_cache || !S_ISREG(st->st_mode))
 		return false;
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	changed = inode->open_nr == 0 && (inode->kernel_size != st->st_size ||
 					  inode->kernel_mtime.tv_sec != st->st_mtim.tv_sec ||
 					  inode->kernel_mtime.tv_nsec != st->st_mtim.tv_nsec);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	return changed;
 }
 
@@ -170,12 +169,12 @@ inode_set_name(struct dfuse_inode *inode, const struct dfuse_inode *parent, cons
 {
 	if (name == NULL)
 		return;
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	dfs_obj_rename(inode->obj, parent->obj, name);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 }
 
-int
+MAY_YIELD int
 dfuse_inode_get(struct dfuse *d, struct dfuse_inode *parent, const char *name, dfs_obj_t *obj,
 		const struct stat *st, struct dfuse_inode **ret_inode)
 {
@@ -254,7 +253,7 @@ lookup_virtual(struct dfuse *d, struct dfuse_inode *parent, const char *name,
 	return rc == 0 ? dfuse_inode_get_cont(d, cont, ret_inode) : rc;
 }
 
-int
+MAY_YIELD int
 dfuse_lookup(struct dfuse *d, struct dfuse_inode *parent, const char *name,
 	     struct dfuse_inode **ret_inode, struct stat *ret_st)
 {
@@ -321,14 +320,14 @@ dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st)
 		*ret_st = st;
 		return 0;
 	}
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	if (inode->gone_set) {
 		rc = stat_gone(inode, &st);
 	} else {
 		rc = dfs_ostat(inode->cont->dfs, inode->obj, &st);
 		st.st_ino = number_of(inode->cont, st.st_ino);
 	}
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	if (rc == 0)
 		*ret_st = st;
 	return rc;
@@ -336,17 +335,17 @@ dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st)
 
 /* ---- opening, closing, losing the name ---- */
 
-int
+MAY_YIELD int
 dfuse_inode_open(struct dfuse *d, struct dfuse_inode *inode)
 {
 	int rc = 0;
 
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	if (inode->gone_set && inode->open_nr == 0)
 		rc = ESTALE;
 	else
 		inode->open_nr++;
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	if (rc == 0) {
 		dfuse_itable_get(d->itable, &inode->ie);
 		d->open_nr++;
@@ -366,13 +365,13 @@ believe_size(struct dfuse_inode *inode)
 	inode->kernel_mtime = st.st_mtim;
 }
 
-void
+MAY_YIELD void
 dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 {
 	struct dfs_gone gone = {0};
 	int             rc;
 
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	if (--inode->open_nr == 0) {
 		inode->close_ns = plat_now_ns();
 		if (inode->wrote && d->wb_cache)
@@ -382,7 +381,7 @@ dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 			gone = inode->gone;
 		inode->gone.found = false; /* what is destroyed now */
 	}
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	rc = inode->cont == NULL ? 0 : dfs_gone_destroy(inode->cont->dfs, &gone);
 	if (rc != 0)
 		D_ERROR("the space of an unlinked file is not freed: %s\n", strerror(rc));
@@ -390,7 +389,7 @@ dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 	dfuse_inode_put(d, inode, 1);
 }
 
-int
+MAY_YIELD int
 dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone *gone)
 {
 	struct dfuse_ientry *e = gone->found ? dfuse_itable_find(d->itable, cont, gone->oid) : NULL;
@@ -400,12 +399,12 @@ dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone
 	if (e == NULL)
 		return dfs_gone_destroy(cont->dfs, gone);
 	inode = CONTAINER_OF(e, struct dfuse_inode, ie);
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	keep             = inode->open_nr > 0;
 	inode->gone_set  = true;
 	inode->gone      = *gone;
 	inode->gone.found = keep;
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	dfuse_inode_put(d, inode, 1);
 	return keep ? 0 : dfs_gone_destroy(cont->dfs, gone);
 }

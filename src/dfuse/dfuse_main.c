@@ -213,11 +213,9 @@ main(int argc, char **argv)
 		       DAOS_VERSION_FIX, fuse_pkgversion());
 		return 0;
 	}
-	pthread_mutex_init(&d.lock, NULL);
+	ult_mutex_init(&d.lock);
 	d.handle_signals = true;
-	rc = pthread_key_create(&d.io_buf, free);
-	if (rc == 0 && !d.args.foreground)
-		rc = background(&ready_fd);
+	rc = d.args.foreground ? 0 : background(&ready_fd);
 	if (rc != 0) {
 		fprintf(stderr, "dfuse: cannot start: %s\n", strerror(rc));
 		return 1;

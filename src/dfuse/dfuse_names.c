@@ -27,7 +27,7 @@ reply_attr(fuse_req_t req, const struct dfuse_inode *inode, const struct stat *s
 			inode->cont == NULL ? 0 : dfuse_timeout(inode->cont->caching.attr_sec));
 }
 
-void
+MAY_YIELD void
 dfuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct dfuse            *d   = dfuse_of(req);
@@ -68,7 +68,7 @@ dfuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *for
 	fuse_reply_none(req);
 }
 
-void
+MAY_YIELD void
 dfuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
@@ -133,12 +133,12 @@ set_gone(struct dfuse_inode *inode, struct stat *st, int flags)
 	return dfs_stat_data(inode->cont->dfs, inode->obj, st);
 }
 
-static int
+static MAY_YIELD int
 set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 {
 	int rc;
 
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	if (inode->gone_set) {
 		rc = set_gone(inode, st, flags);
 	} else {
@@ -152,8 +152,28 @@ set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 			inode->kernel_mtime = st->st_mtim;
 		}
 	}
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	return rc;
+}
+
+MAY_YIELD void
+dfuse_priv_kill(struct dfuse *d, struct dfuse_inode *inode)
+{
+	mode_t      mode = inode->st.st_mode;
+	struct stat st;
+	int         rc;
+
+	if (inode->cont == NULL || !S_ISREG(mode) || d->args.read_only)
+		return;
+	if (mode & S_IXGRP) /* else the bit stands for mandatory locks */
+		mode &= ~(mode_t)S_ISGID;
+	mode &= ~(mode_t)S_ISUID;
+	if (mode == inode->st.st_mode)
+		return;
+	st = (struct stat){.st_mode = mode};
+	rc = set_attr(inode, &st, DFS_SET_ATTR_MODE);
+	if (rc != 0)
+		D_WARN("set-user-ID bits of a file that changed stay: %s\n", strerror(rc));
 }
 
 /** What the kernel was told, with the time it told us. */
@@ -162,12 +182,12 @@ told_time(struct dfuse_inode *inode, struct stat *st)
 {
 	struct timespec mtim = st->st_mtim;
 
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	inode->st.st_mtim   = mtim;
 	inode->st.st_ctim   = mtim;
 	inode->kernel_mtime = mtim;
 	*st                 = inode->st;
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	return 0;
 }
 
@@ -190,7 +210,7 @@ is_time_of_write(struct dfuse *d, const struct dfuse_inode *inode, const struct 
 	return apart_ns > -1000000000 && apart_ns < 1000000000;
 }
 
-void
+MAY_YIELD void
 dfuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		 struct fuse_file_info *fi)
 {
@@ -237,7 +257,7 @@ dfuse_new_owner(fuse_req_t req, const struct dfuse_inode *dir, mode_t *mode, str
 		*mode |= S_ISGID;
 }
 
-static void
+static MAY_YIELD void
 create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *value)
 {
 	struct dfuse       *d   = dfuse_of(req);
@@ -261,7 +281,7 @@ create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const c
 		dfuse_reply_entry(req, d, inode, &inode->st);
 }
 
-void
+MAY_YIELD void
 dfuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	(void)rdev;
@@ -271,13 +291,13 @@ dfuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		dfuse_reply_err(req, ENOTSUP);
 }
 
-void
+MAY_YIELD void
 dfuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	create(req, parent, name, S_IFDIR | (mode & ~(mode_t)S_IFMT), NULL);
 }
 
-void
+MAY_YIELD void
 dfuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
 {
 	create(req, parent, name, S_IFLNK | 0777, link);
@@ -309,7 +329,7 @@ dfuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char 
 
 /* ---- removing and renaming ---- */
 
-static void
+static MAY_YIELD void
 remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
 {
 	struct dfuse       *d   = dfuse_of(req);
@@ -323,20 +343,20 @@ remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
 	dfuse_reply_err(req, rc);
 }
 
-void
+MAY_YIELD void
 dfuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	remove_name(req, parent, name, 0);
 }
 
-void
+MAY_YIELD void
 dfuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	remove_name(req, parent, name, S_IFDIR);
 }
 
 /** The inode of what was renamed, if there is one, learns its new name. */
-static void
+static MAY_YIELD void
 follow_rename(struct dfuse *d, struct dfuse_inode *dir, const char *name, daos_obj_id_t oid)
 {
 	struct dfuse_ientry *e = dfuse_itable_find(d->itable, dir->cont, oid);
@@ -345,9 +365,9 @@ follow_rename(struct dfuse *d, struct dfuse_inode *dir, const char *name, daos_o
 	if (e == NULL)
 		return;
 	inode = CONTAINER_OF(e, struct dfuse_inode, ie);
-	pthread_rwlock_wrlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	dfs_obj_rename(inode->obj, dir->obj, name);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	dfuse_inode_put(d, inode, 1);
 }
 
@@ -399,7 +419,7 @@ move(struct dfuse *d, struct dfuse_inode *dir, const char *name, struct dfuse_in
 	return dfuse_inode_gone(d, dir->cont, &gone);
 }
 
-void
+MAY_YIELD void
 dfuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		const char *new_name, unsigned int flags)
 {

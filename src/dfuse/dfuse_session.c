@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** The session with the kernel: what is asked of it, mounting, the threads that serve. */
+/** The session with the kernel: what is asked of it, and mounting. */
 #include "dfuse/dfuse.h"
 
 #include <fcntl.h>
 #include <unistd.h>
-#include "platform/platform.h"
 
 static void
 op_init(void *userdata, struct fuse_conn_info *conn)
@@ -101,44 +100,21 @@ device_check(void)
 }
 
 static int
-loop(struct dfuse *d)
-{
-	struct fuse_loop_config *cfg = fuse_loop_cfg_create();
-	unsigned                 nr  = d->args.thread_nr != 0 ? d->args.thread_nr : 2 * plat_core_nr();
-	int                      rc;
-
-	if (cfg == NULL)
-		return ENOMEM;
-	if (d->args.thread_nr == 0)
-		nr = MIN_OF(MAX_OF(nr, 8U), 32U);
-	fuse_loop_cfg_set_max_threads(cfg, nr);
-	fuse_loop_cfg_set_idle_threads(cfg, nr);
-	fuse_loop_cfg_set_clone_fd(cfg, 1);
-	rc = fuse_session_loop_mt(d->session, cfg);
-	fuse_loop_cfg_destroy(cfg);
-	return rc < 0 ? -rc : 0; /* a positive number is the signal that ended it */
-}
-
-static int
 serve_mounted(struct dfuse *d, void (*ready)(void *arg), void *arg)
 {
-	int rc;
+	int rc = dfuse_io_hook(d);
 
-	if (d->handle_signals && fuse_set_signal_handlers(d->session) != 0) {
-		fprintf(stderr, "dfuse: signal handlers: %s\n", strerror(errno));
-		return 1;
+	if (rc == 0) {
+		ready(arg);
+		D_NOTE("mounted on %s\n", d->args.mountpoint);
+		rc = dfuse_loop(d);
 	}
-	ready(arg);
-	D_NOTE("mounted on %s\n", d->args.mountpoint);
-	rc = loop(d);
-	if (rc != 0 && rc != ENOTCONN)
+	if (rc != 0)
 		D_ERROR("the session with the kernel ended: %s\n", strerror(rc));
-	if (d->handle_signals)
-		fuse_remove_signal_handlers(d->session);
-	return rc == 0 || rc == ENOTCONN ? 0 : 1;
+	return rc == 0 ? 0 : 1;
 }
 
-int
+MAY_YIELD int
 dfuse_serve(struct dfuse *d, void (*ready)(void *arg), void *arg)
 {
 	int status = 1;

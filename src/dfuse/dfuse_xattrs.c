@@ -42,7 +42,7 @@ reply_link(fuse_req_t req, const struct dfuse_cont *cont, size_t room)
 	reply_value(req, text, strlen(text), room);
 }
 
-void
+MAY_YIELD void
 dfuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
@@ -65,9 +65,9 @@ dfuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 			return;
 		}
 	}
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	rc = inode->gone_set ? ENODATA : dfs_getxattr(inode->cont->dfs, inode->obj, name, value, &bytes);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
 	else
@@ -75,7 +75,7 @@ dfuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	free(value);
 }
 
-void
+MAY_YIELD void
 dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
@@ -85,12 +85,12 @@ dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 	if (size > 0 && list == NULL)
 		rc = ENOMEM;
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	if (inode->cont == NULL || inode->gone_set)
 		bytes = 0;
 	else if (rc == 0)
 		rc = dfs_listxattr(inode->cont->dfs, inode->obj, list, &bytes);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
 	else
@@ -98,7 +98,7 @@ dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	free(list);
 }
 
-void
+MAY_YIELD void
 dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
 		  int flags)
 {
@@ -110,24 +110,24 @@ dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 		dfuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
-	pthread_rwlock_rdlock(&inode->lock);
+	ult_rwlock_rdlock(&inode->lock);
 	rc = inode->gone_set ? ENOENT
 			     : dfs_setxattr(inode->cont->dfs, inode->obj, name, value, size, flags);
-	pthread_rwlock_unlock(&inode->lock);
+	ult_rwlock_unlock(&inode->lock);
 	dfuse_reply_err(req, rc);
 }
 
-void
+MAY_YIELD void
 dfuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
 	int                 rc    = ENODATA;
 
 	if (inode->cont != NULL && !is_refused(name)) {
-		pthread_rwlock_rdlock(&inode->lock);
+		ult_rwlock_rdlock(&inode->lock);
 		if (!inode->gone_set)
 			rc = dfs_removexattr(inode->cont->dfs, inode->obj, name);
-		pthread_rwlock_unlock(&inode->lock);
+		ult_rwlock_unlock(&inode->lock);
 	}
 	dfuse_reply_err(req, rc);
 }

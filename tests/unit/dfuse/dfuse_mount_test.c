@@ -65,8 +65,7 @@ mount_start(struct mount *m, const char *pool, const char *cont, bool wb, bool c
 	m->d.args.caching  = caching;
 	m->d.args.wb_cache = wb;
 	m->status          = -1;
-	pthread_mutex_init(&m->d.lock, NULL);
-	assert_int_equal(pthread_key_create(&m->d.io_buf, free), 0);
+	ult_mutex_init(&m->d.lock);
 	m->d.itable = dfuse_itable_create();
 	if (pool != NULL)
 		assert_int_equal(dfuse_pool_get(&m->d, pool, &p), 0);
@@ -92,7 +91,6 @@ mount_stop(struct mount *m)
 	assert_int_equal(m->status, 0);
 	dfuse_inodes_free(&m->d);
 	dfuse_conts_close(&m->d);
-	pthread_key_delete(m->d.io_buf);
 	rmdir(m->dir);
 }
 
