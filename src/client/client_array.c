@@ -570,3 +570,17 @@ daos_array_global2local(daos_handle_t coh, d_iov_t glob, unsigned int mode, daos
 		(void)daos_obj_close(obj, NULL);
 	return rc;
 }
+
+int
+client_array_changed_at(daos_handle_t oh, daos_epoch_t *ret_epoch)
+{
+	struct client	    *cl = client_current();
+	struct client_array *array = cl == NULL ? NULL : client_array_get(cl, oh);
+	int		     rc;
+
+	if (array == NULL)
+		return -DER_NO_HDL;
+	rc = dc_obj_changed_at(cl, array->oh, ret_epoch);
+	client_array_put(array);
+	return rc;
+}

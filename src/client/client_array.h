@@ -68,6 +68,10 @@ uint64_t array_cells_beyond(const daos_range_t *rgs, uint64_t rg_nr, uint64_t si
 
 /* ---- size: client_array_size.c ---- */
 
-/** Find the array's size as a part of @parent; @done is called with the outcome, *ret_size set. */
+/** Find the array's size and, unless NULL, the epoch of its newest change, as a part of @parent; @done is called with the
+ *  outcome, *ret_size set. */
 int client_array_size_find(tse_task_t *parent, struct client_array *array, daos_handle_t th,
-			   uint64_t *ret_size, client_part_cb_t done, void *arg) MUST_CHECK;
+			   uint64_t *ret_size, daos_epoch_t *ret_epoch, client_part_cb_t done, void *arg) MUST_CHECK;
+
+/** Epoch of the newest change that was made through an open array, 0: none. NO_HDL */
+int client_array_changed_at(daos_handle_t oh, daos_epoch_t *ret_epoch) MUST_CHECK;

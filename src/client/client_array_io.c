@@ -90,7 +90,7 @@ array_io_done(struct array_io *io)
 		array_io_end(io, 0);
 		return;
 	}
-	rc = client_array_size_find(io->task, io->array, io->args.th, &io->size,
+	rc = client_array_size_find(io->task, io->array, io->args.th, &io->size, NULL,
 				    array_io_size_found, io);
 	if (rc != 0)
 		array_io_end(io, rc);

@@ -46,7 +46,7 @@ size_found(void *arg, int rc)
 
 int
 client_array_size_find(tse_task_t *parent, struct client_array *array, daos_handle_t th,
-		       uint64_t *ret_size, client_part_cb_t done, void *arg)
+		       uint64_t *ret_size, daos_epoch_t *ret_epoch, client_part_cb_t done, void *arg)
 {
 	struct size_find    *find = calloc(1, sizeof(*find));
 	daos_obj_query_key_t args;
@@ -65,6 +65,7 @@ client_array_size_find(tse_task_t *parent, struct client_array *array, daos_hand
 				      .dkey = &find->dkey_iov,
 				      .akey = &find->akey_iov,
 				      .recx = &find->recx,
+				      .max_epoch = ret_epoch,
 				      .flags = DAOS_GET_MAX | DAOS_GET_DKEY | DAOS_GET_RECX};
 	rc =
 	    client_part_start(parent, dc_obj_query_key_task, &args, sizeof(args), size_found, find);
@@ -101,22 +102,6 @@ size_get_end(void *arg, int rc)
 	tse_task_decref(task);
 }
 
-static void
-size_get_found(void *arg, int rc)
-{
-	struct size_get	    *get = arg;
-	daos_obj_query_key_t args;
-
-	if (rc == 0 && get->ret_stat != NULL) {
-		args = (daos_obj_query_key_t){.oh = get->array->oh, .max_epoch = &get->epoch};
-		rc = client_part_start(get->task, dc_obj_query_key_task, &args, sizeof(args),
-				       size_get_end, get);
-		if (rc == 0)
-			return;
-	}
-	size_get_end(get, rc);
-}
-
 static int
 size_get_run(tse_task_t *task, daos_handle_t oh, daos_handle_t th, daos_size_t *ret_size,
 	     daos_array_stbuf_t *ret_stat)
@@ -138,7 +123,7 @@ size_get_run(tse_task_t *task, daos_handle_t oh, daos_handle_t th, daos_size_t *
 	else if (ret_size == NULL && ret_stat == NULL)
 		rc = -DER_INVAL;
 	else
-		rc = client_array_size_find(task, get->array, th, &get->size, size_get_found, get);
+		rc = client_array_size_find(task, get->array, th, &get->size, &get->epoch, size_get_end, get);
 	if (rc != 0)
 		size_get_end(get, rc);
 	return rc;

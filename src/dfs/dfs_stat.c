@@ -9,6 +9,7 @@
 #include "dfs/dfs_internal.h"
 
 #include <unistd.h>
+#include "client/client_array.h"
 #include "platform/platform.h"
 
 #define STAT_DIR_BYTES 4096 /* what local file systems say of a small directory */
@@ -137,22 +138,69 @@ dfs_stat_data(dfs_t *dfs, dfs_obj_t *obj, struct stat *st)
 }
 
 int
+dfs_obj_changed_at(dfs_obj_t *obj, daos_epoch_t *ret_epoch, struct timespec *ret_mtime)
+{
+	int rc;
+
+	*ret_epoch = 0;
+	if (!S_ISREG(obj->mode))
+		return 0;
+	rc = client_array_changed_at(obj->oh, ret_epoch);
+	if (rc == 0 && *ret_epoch != 0)
+		rc = daos_hlc2timespec(*ret_epoch, ret_mtime);
+	return daos_der2errno(rc);
+}
+
+/** The entry and what is known of the data, asked for at the same time. */
+static int
+entry_and_data(dfs_obj_t *obj, daos_handle_t parent_oh, struct dfs_entry *ret_entry, daos_array_stbuf_t *ret_data)
+{
+	daos_event_t ev;
+	bool         ended;
+	int          rc, rc_data;
+
+	*ret_data = (daos_array_stbuf_t){.st_size = STAT_DIR_BYTES};
+	rc        = daos_event_init(&ev, DAOS_HDL_INVAL, NULL);
+	if (rc != 0)
+		return daos_der2errno(rc);
+	if (S_ISREG(obj->mode))
+		rc_data = daos_array_stat(obj->oh, DAOS_TX_NONE, ret_data, &ev);
+	else
+		rc_data = daos_obj_query_max_epoch(obj->oh, DAOS_TX_NONE, &ret_data->st_max_epoch, &ev);
+	rc = dfs_entry_fetch(parent_oh, obj->name, false, ret_entry);
+	if (rc_data == 0) {
+		rc_data = daos_event_test(&ev, DAOS_EQ_WAIT, &ended);
+		if (rc_data == 0)
+			rc_data = ev.ev_error;
+	}
+	(void)daos_event_fini(&ev);
+	return rc != 0 ? rc : daos_der2errno(rc_data);
+}
+
+int
 dfs_ostat(dfs_t *dfs, dfs_obj_t *obj, struct stat *stbuf)
 {
-	struct dfs_entry entry;
-	daos_handle_t    oh;
-	int              rc;
+	bool               data;
+	daos_array_stbuf_t stat;
+	struct dfs_entry   entry;
+	daos_handle_t      oh;
+	int                rc;
 
 	if (dfs == NULL || obj == NULL || stbuf == NULL)
 		return EINVAL;
+	data = S_ISREG(obj->mode) || S_ISDIR(obj->mode);
 	rc = dfs_parent_open(dfs, obj, false, &oh);
 	if (rc != 0)
 		return rc;
-	rc = dfs_entry_fetch(oh, obj->name, false, &entry);
+	rc = data ? entry_and_data(obj, oh, &entry, &stat) : dfs_entry_fetch(oh, obj->name, false, &entry);
 	daos_obj_close(oh, NULL);
 	if (rc == 0 && (entry.oid.lo != obj->oid.lo || entry.oid.hi != obj->oid.hi))
 		rc = ENOENT; /* the name is another file's now */
-	return rc == 0 ? dfs_entry_stat(dfs, &entry, obj->oh, stbuf) : rc;
+	if (rc == 0 && data)
+		entry_to_stat(dfs, &entry, &stat, stbuf);
+	else if (rc == 0)
+		rc = dfs_entry_stat(dfs, &entry, obj->oh, stbuf);
+	return rc;
 }
 
 int

@@ -29,6 +29,7 @@
 #include "dfuse/dfuse_args.h"
 #include "dfuse/dfuse_caching.h"
 #include "dfuse/dfuse_itable.h"
+#include "dfuse/dfuse_missing.h"
 #include "ult/ult.h"
 
 #define DFUSE_IO_BYTES (1u << 20) /* largest read or write of a request */
@@ -79,6 +80,8 @@ struct dfuse_inode {
 	bool                gone_set;
 	struct dfs_gone     gone;        /* no name any more */
 	uint64_t            close_ns;    /* of the last close, 0: never */
+	daos_epoch_t        set_at;      /* newest change of data when a time was last set */
+	struct dfuse_missing missing;    /* of a directory */
 	off_t               kernel_size; /* with write-back the kernel goes by what it was told first, */
 	struct timespec     kernel_mtime; /* and by its own writes */
 };
@@ -166,8 +169,6 @@ MAY_YIELD void dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file
 void dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void dfuse_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *bufv, off_t off,
 			struct fuse_file_info *fi);
-void dfuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void dfuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void dfuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 			struct fuse_file_info *fi);
 MAY_YIELD void dfuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fuse_file_info *fi,

@@ -110,57 +110,128 @@ dfuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	dfuse_reply_err(req, 0);
 }
 
+static bool
+is_dots(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
 /** Names go without numbers: what glibc would skip is 0. */
 static size_t
 add_plain(fuse_req_t req, char *at, size_t room, const char *name, off_t next)
 {
 	struct stat st = {.st_ino = 0xffffffff};
 
-	if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+	if (is_dots(name))
 		st.st_mode = S_IFDIR;
 	return fuse_add_direntry(req, at, room, name, &st, next);
 }
 
-static MAY_YIELD size_t
-add_plus(fuse_req_t req, struct dfuse *d, struct dfuse_inode *dir, char *at, size_t room,
-	 const char *name, off_t next)
-{
-	struct fuse_entry_param entry = {.attr = {.st_ino = 0xffffffff}};
-	struct dfuse_inode     *inode = NULL;
-	struct stat             st;
-	size_t                  bytes;
+/* ---- names with attributes: looked up several at a time ---- */
 
-	if (fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0) > room)
-		return room + 1;
-	if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
-		entry.attr.st_mode = S_IFDIR; /* the kernel knows these */
-	else if (dfuse_lookup(d, dir, name, &inode, &st) == 0)
-		dfuse_entry_fill(inode, &st, &entry);
-	bytes = fuse_add_direntry_plus(req, at, room, name, &entry, next);
-	if (bytes > room && inode != NULL)
-		dfuse_inode_put(d, inode, 1);
-	return bytes;
+#define PLUS_NR_MAX    512
+#define PLUS_AT_A_TIME 16
+
+struct plus_name {
+	const char         *name;
+	struct dfuse_inode *inode; /* NULL: not found, or not looked for */
+	struct stat         st;
+};
+
+struct plus_batch {
+	struct dfuse       *d;
+	struct dfuse_inode *dir;
+	struct plus_name   *names;
+	size_t              nr, next;
+};
+
+static MAY_YIELD void
+plus_lookup(void *arg)
+{
+	struct plus_batch *b = arg;
+
+	while (b->next < b->nr) {
+		struct plus_name *n = &b->names[b->next++];
+
+		if (!is_dots(n->name) && dfuse_lookup(b->d, b->dir, n->name, &n->inode, &n->st) != 0)
+			n->inode = NULL;
+	}
 }
 
-static int
-fill_reply(fuse_req_t req, struct dfuse_inode *inode, struct dir_handle *h, bool plus, char *buf,
-	   size_t size, off_t off, size_t *ret_used)
+static MAY_YIELD void
+plus_lookup_all(struct plus_batch *b)
 {
-	struct dfuse *d    = dfuse_of(req);
-	size_t        used = 0, idx = (size_t)off, bytes;
-	int           rc;
+	struct ult *ults[PLUS_AT_A_TIME];
+	unsigned    nr = 0;
 
-	if (off == 0 && h->nr > 0)
-		handle_reset(h);
+	while (nr < PLUS_AT_A_TIME && nr + 1 < b->nr &&
+	       ult_create(NULL, ULT_POOL_IO, plus_lookup, b, 0, &ults[nr]) == 0)
+		nr++;
+	plus_lookup(b);
+	while (nr > 0)
+		ult_join(ults[--nr]);
+}
+
+/** As many names from @idx on as fit into @room. The handle's names stay where they are while its lock is held. */
+static MAY_YIELD int
+plus_collect(fuse_req_t req, struct dfuse_inode *dir, struct dir_handle *h, size_t idx, size_t room,
+	     struct plus_batch *b)
+{
+	size_t used = 0;
+	int    rc   = 0;
+
+	for (; b->nr < PLUS_NR_MAX; idx++) {
+		rc = handle_fill(h, dir, idx);
+		if (rc != 0 || idx >= h->nr)
+			break;
+		used += fuse_add_direntry_plus(req, NULL, 0, h->names[idx], NULL, 0);
+		if (used > room)
+			break;
+		b->names[b->nr++].name = h->names[idx];
+	}
+	return b->nr > 0 ? 0 : rc;
+}
+
+static MAY_YIELD int
+fill_plus(fuse_req_t req, struct dfuse_inode *dir, struct dir_handle *h, char *buf, size_t size, off_t off,
+	  size_t *ret_used)
+{
+	struct plus_batch b    = {.d = dfuse_of(req), .dir = dir, .names = calloc(PLUS_NR_MAX, sizeof(*b.names))};
+	size_t            used = 0;
+	int               rc;
+
+	if (b.names == NULL)
+		return ENOMEM;
+	rc = plus_collect(req, dir, h, (size_t)off, size, &b);
+	if (rc == 0)
+		plus_lookup_all(&b);
+	for (size_t i = 0; i < b.nr; i++) {
+		struct plus_name       *n     = &b.names[i];
+		struct fuse_entry_param entry = {.attr = {.st_ino = 0xffffffff}};
+
+		if (is_dots(n->name))
+			entry.attr.st_mode = S_IFDIR; /* the kernel knows these */
+		else if (n->inode != NULL)
+			dfuse_entry_fill(n->inode, &n->st, &entry);
+		used += fuse_add_direntry_plus(req, buf + used, size - used, n->name, &entry, off + (off_t)i + 1);
+	}
+	*ret_used = used;
+	free(b.names);
+	return rc;
+}
+
+static MAY_YIELD int
+fill_plain(fuse_req_t req, struct dfuse_inode *inode, struct dir_handle *h, char *buf, size_t size, off_t off,
+	   size_t *ret_used)
+{
+	size_t used = 0, idx = (size_t)off, bytes;
+	int    rc;
+
 	for (;; idx++) {
 		rc = handle_fill(h, inode, idx);
 		if (rc != 0 || idx >= h->nr)
 			break;
-		if (plus)
-			bytes = add_plus(req, d, inode, buf + used, size - used, h->names[idx],
-					 (off_t)idx + 1);
-		else
-			bytes = add_plain(req, buf + used, size - used, h->names[idx], (off_t)idx + 1);
+		bytes = add_plain(req, buf + used, size - used, h->names[idx], (off_t)idx + 1);
 		if (bytes > size - used)
 			break;
 		used += bytes;
@@ -180,7 +251,9 @@ read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_fil
 
 	if (buf != NULL) {
 		ult_mutex_lock(&h->lock);
-		rc = fill_reply(req, inode, h, plus, buf, size, off, &used);
+		if (off == 0 && h->nr > 0)
+			handle_reset(h);
+		rc = (plus ? fill_plus : fill_plain)(req, inode, h, buf, size, off, &used);
 		ult_mutex_unlock(&h->lock);
 	}
 	if (rc != 0)

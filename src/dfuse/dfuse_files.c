@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/**
- * Requests about open files. A write is answered when it is durable, so flush and fsync have nothing
- * to do: the kernel wrote what it held back before it asks.
- */
+/** Requests about open files. A write is answered when it is durable. */
 #include "dfuse/dfuse.h"
 
 #include <fcntl.h>
@@ -65,7 +62,8 @@ dfuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = dfs_punch(inode->cont->dfs, inode->obj, 0, DFS_MAX_FSIZE);
 		if (rc != 0)
 			dfuse_inode_close(d, inode);
-		inode->wrote = true;
+		inode->wrote       = true;
+		inode->kernel_size = 0;
 	}
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
@@ -93,6 +91,26 @@ reply_create(fuse_req_t req, struct dfuse *d, struct dfuse_inode *inode, struct 
 	}
 }
 
+/** A name known to be missing is not looked for again: if others were faster, then it is. */
+static int
+create_file(struct dfuse_inode *dir, const char *name, mode_t mode, int flags, dfs_obj_t **ret_obj, struct stat *st)
+{
+	dfs_t      *dfs   = dir->cont->dfs;
+	struct stat owner = *st;
+	bool        fresh = !(flags & O_EXCL) && dfuse_missing_find(&dir->missing, name, plat_now_ns()) != 0;
+	int         rc    = EEXIST;
+
+	dfuse_missing_forget(&dir->missing);
+	if (fresh)
+		rc = dfs_open_stat(dfs, dir->obj, name, mode, O_CREAT | O_EXCL | O_RDWR, 0, 0, NULL, ret_obj, st);
+	if (!fresh || rc == EEXIST) {
+		*st = owner;
+		rc  = dfs_open_stat(dfs, dir->obj, name, mode, O_CREAT | O_RDWR | flags, 0, 0, NULL, ret_obj, st);
+	}
+	dfuse_missing_forget(&dir->missing);
+	return rc;
+}
+
 MAY_YIELD void
 dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		struct fuse_file_info *fi)
@@ -109,8 +127,7 @@ dfuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 	}
 	mode = S_IFREG | (mode & ~(mode_t)S_IFMT);
 	dfuse_new_owner(req, dir, &mode, &st);
-	rc = dfs_open_stat(dir->cont->dfs, dir->obj, name, mode,
-			   O_CREAT | O_RDWR | (fi->flags & (O_EXCL | O_TRUNC)), 0, 0, NULL, &obj, &st);
+	rc = create_file(dir, name, mode, fi->flags & (O_EXCL | O_TRUNC), &obj, &st);
 	if (rc == 0)
 		rc = dfuse_inode_get(d, dir, name, obj, &st, &inode);
 	if (rc != 0)
@@ -131,6 +148,20 @@ dfuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- reading and writing ---- */
 
+/**
+ * The kernel asks for whole pages and knows where the file ends: asking for what lies beyond that would cost a search for
+ * the end. At least a byte, so that a file others made shorter is noticed.
+ */
+static size_t
+wanted(struct dfuse_inode *inode, off_t off, size_t size)
+{
+	off_t end = __atomic_load_n(&inode->kernel_size, __ATOMIC_RELAXED);
+
+	if (off >= end || (size_t)(end - off) >= size)
+		return size;
+	return (size_t)(end - off);
+}
+
 void
 dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
@@ -142,12 +173,12 @@ dfuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fus
 	daos_size_t         got   = 0;
 	int                 rc;
 
-	(void)fi;
 	if (buf == NULL) {
 		dfuse_reply_err(req, ENOMEM);
 		return;
 	}
-	d_iov_set(&iov, buf, MIN_OF(size, (size_t)DFUSE_IO_BYTES));
+	size = MIN_OF(size, (size_t)DFUSE_IO_BYTES);
+	d_iov_set(&iov, buf, fi->direct_io ? size : wanted(inode, off, size));
 	rc = dfs_read(inode->cont->dfs, inode->obj, &sgl, (daos_off_t)off, &got, NULL);
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
@@ -164,6 +195,17 @@ write_bytes(const struct fuse_bufvec *bufv, void **ret_buf)
 		return -EIO;
 	*ret_buf = (char *)bufv->buf[0].mem + bufv->off;
 	return (ssize_t)(bufv->buf[0].size - bufv->off);
+}
+
+/** The kernel knows now that the file reaches to @end. */
+static void
+reached(struct dfuse_inode *inode, off_t end)
+{
+	off_t seen = __atomic_load_n(&inode->kernel_size, __ATOMIC_RELAXED);
+
+	while (seen < end && !__atomic_compare_exchange_n(&inode->kernel_size, &seen, end, false, __ATOMIC_RELAXED,
+							  __ATOMIC_RELAXED))
+		;
 }
 
 void
@@ -188,27 +230,12 @@ dfuse_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *bufv, off
 	rc = dfs_write(inode->cont->dfs, inode->obj, &sgl, (daos_off_t)off, NULL);
 	__atomic_store_n(&inode->write_ns, plat_realtime_ns(), __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->wrote, true, __ATOMIC_RELAXED);
+	if (rc == 0)
+		reached(inode, off + bytes);
 	if (rc != 0)
 		dfuse_reply_err(req, rc);
 	else
 		fuse_reply_write(req, (size_t)bytes);
-}
-
-void
-dfuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	(void)fi;
-	dfuse_reply_err(req, 0);
-}
-
-void
-dfuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-	(void)ino;
-	(void)datasync;
-	(void)fi;
-	dfuse_reply_err(req, 0);
 }
 
 /** Make the file at least that long. */
@@ -253,9 +280,14 @@ dfuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t
 {
 	struct dfuse_inode *inode = dfuse_inode_of(dfuse_of(req), ino);
 
+	int                 rc;
+
 	(void)fi;
 	__atomic_store_n(&inode->wrote, true, __ATOMIC_RELAXED);
-	dfuse_reply_err(req, allocate(inode, mode, offset, length));
+	rc = allocate(inode, mode, offset, length);
+	if (rc == 0 && (mode & ~FALLOC_FL_ZERO_RANGE) == 0)
+		reached(inode, offset + length);
+	dfuse_reply_err(req, rc);
 }
 
 /* ---- ioctl ---- */

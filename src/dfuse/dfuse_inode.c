@@ -49,6 +49,7 @@ inode_alloc(const void *space, daos_obj_id_t oid)
 		return NULL;
 	dfuse_ientry_init(&inode->ie, space, oid);
 	ult_rwlock_init(&inode->lock);
+	dfuse_missing_init(&inode->missing);
 	return inode;
 }
 
@@ -64,6 +65,7 @@ inode_free(struct dfuse_inode *inode)
 	}
 	if (inode->obj != NULL)
 		(void)dfs_release(inode->obj);
+	dfuse_missing_fini(&inode->missing);
 	free(inode);
 }
 
@@ -353,16 +355,15 @@ dfuse_inode_open(struct dfuse *d, struct dfuse_inode *inode)
 	return rc;
 }
 
-/** After writes the kernel believes what is there now. */
+/** After writes the kernel believes what came of them: size as it grew, and the time of the last one. */
 static void
-believe_size(struct dfuse_inode *inode)
+believe_time(struct dfuse_inode *inode)
 {
-	struct stat st;
+	struct timespec mtime;
+	daos_epoch_t    epoch;
 
-	if (inode->gone_set || dfs_ostat(inode->cont->dfs, inode->obj, &st) != 0)
-		return;
-	inode->kernel_size  = st.st_size;
-	inode->kernel_mtime = st.st_mtim;
+	if (dfs_obj_changed_at(inode->obj, &epoch, &mtime) == 0 && epoch > inode->set_at)
+		inode->kernel_mtime = mtime;
 }
 
 MAY_YIELD void
@@ -375,7 +376,7 @@ dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 	if (--inode->open_nr == 0) {
 		inode->close_ns = plat_now_ns();
 		if (inode->wrote && d->wb_cache)
-			believe_size(inode);
+			believe_time(inode);
 		inode->wrote = false;
 		if (inode->gone_set)
 			gone = inode->gone;

@@ -27,19 +27,38 @@ reply_attr(fuse_req_t req, const struct dfuse_inode *inode, const struct stat *s
 			inode->cont == NULL ? 0 : dfuse_timeout(inode->cont->caching.attr_sec));
 }
 
+/** Answer if the name is known to be missing: the kernel may believe it as long as we do. */
+static bool
+reply_missing(fuse_req_t req, struct dfuse_inode *dir, const char *name)
+{
+	struct fuse_entry_param none  = {0};
+	uint64_t                now   = plat_now_ns();
+	uint64_t                until = dfuse_missing_find(&dir->missing, name, now);
+
+	if (until == 0)
+		return false;
+	none.entry_timeout = (double)(until - now) / 1e9;
+	fuse_reply_entry(req, &none);
+	return true;
+}
+
 MAY_YIELD void
 dfuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct dfuse            *d   = dfuse_of(req);
 	struct dfuse_inode      *dir = dfuse_inode_of(d, parent), *inode;
-	struct fuse_entry_param  none = {0};
+	uint32_t                 begun = dfuse_missing_begin(&dir->missing);
 	struct stat              st;
 	int                      rc;
 
+	if (reply_missing(req, dir, name))
+		return;
 	rc = dfuse_lookup(d, dir, name, &inode, &st);
 	if (rc == ENOENT && dir->cont != NULL && dir->cont->caching.ndentry_sec > 0) {
-		none.entry_timeout = dfuse_timeout(dir->cont->caching.ndentry_sec);
-		fuse_reply_entry(req, &none);
+		dfuse_missing_add(&dir->missing, begun, name,
+				  plat_now_ns() + MIN_OF(dir->cont->caching.ndentry_sec, 3600U) * NSEC_PER_SEC);
+		if (!reply_missing(req, dir, name))
+			dfuse_reply_err(req, ENOENT); /* it is being made */
 	} else if (rc != 0) {
 		dfuse_reply_err(req, rc);
 	} else {
@@ -136,7 +155,8 @@ set_gone(struct dfuse_inode *inode, struct stat *st, int flags)
 static MAY_YIELD int
 set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 {
-	int rc;
+	struct timespec mtime;
+	int             rc;
 
 	ult_rwlock_wrlock(&inode->lock);
 	if (inode->gone_set) {
@@ -150,6 +170,8 @@ set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 			inode->st           = *st;
 			inode->kernel_size  = st->st_size;
 			inode->kernel_mtime = st->st_mtim;
+			if (flags & DFS_SET_ATTR_MTIME)
+				(void)!dfs_obj_changed_at(inode->obj, &inode->set_at, &mtime);
 		}
 	}
 	ult_rwlock_unlock(&inode->lock);
@@ -271,8 +293,10 @@ create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const c
 		return;
 	}
 	dfuse_new_owner(req, dir, &mode, &st);
+	dfuse_missing_forget(&dir->missing);
 	rc = dfs_open_stat(dir->cont->dfs, dir->obj, name, mode, O_CREAT | O_EXCL | O_RDWR, 0, 0, value,
 			   &obj, &st);
+	dfuse_missing_forget(&dir->missing);
 	if (rc == 0)
 		rc = dfuse_inode_get(d, dir, name, obj, &st, &inode);
 	if (rc != 0)
@@ -338,9 +362,11 @@ remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
 	int                 rc;
 
 	rc = dir->cont == NULL ? EROFS : dfs_unlink(dir->cont->dfs, dir->obj, name, type, &gone);
-	if (rc == 0)
-		rc = dfuse_inode_gone(d, dir->cont, &gone);
 	dfuse_reply_err(req, rc);
+	if (rc == 0) /* what had the name is given back when nobody waits for it any more */
+		rc = dfuse_inode_gone(d, dir->cont, &gone);
+	if (rc != 0 && rc != ENOENT && rc != ENOTEMPTY && rc != ENOTDIR && rc != EISDIR)
+		D_ERROR("removing \"%s\": %s\n", name, strerror(rc));
 }
 
 MAY_YIELD void
@@ -396,7 +422,7 @@ exchange(struct dfuse *d, struct dfuse_inode *dir1, const char *name1, struct df
 	if (rc == 0)
 		rc = oid_of(dir2, name2, &oid2);
 	if (rc == 0)
-		rc = dfs_exchange(dir1->cont->dfs, dir1->obj, name1, dir2->obj, name2);
+		rc = dfs_exchange(dir1->cont->dfs, dir1->obj, name1, dir2->obj, name2); /* no name is added */
 	if (rc == 0) {
 		follow_rename(d, dir2, name2, oid1);
 		follow_rename(d, dir1, name1, oid2);
@@ -412,7 +438,9 @@ move(struct dfuse *d, struct dfuse_inode *dir, const char *name, struct dfuse_in
 	daos_obj_id_t   oid;
 	int             rc;
 
+	dfuse_missing_forget(&new_dir->missing);
 	rc = dfs_rename(dir->cont->dfs, dir->obj, name, new_dir->obj, new_name, flags, &oid, &gone);
+	dfuse_missing_forget(&new_dir->missing);
 	if (rc != 0)
 		return rc;
 	follow_rename(d, new_dir, new_name, oid);

@@ -24,6 +24,8 @@ op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = 48;
 }
 
+/** Neither flush nor fsync: a write is answered when it is durable, and the kernel, told once that there is no such
+ *  request, still writes what it holds back and reports errors before close and fsync return. */
 static const struct fuse_lowlevel_ops ops = {
     .init         = op_init,
     .lookup       = dfuse_op_lookup,
@@ -46,15 +48,12 @@ static const struct fuse_lowlevel_ops ops = {
     .release      = dfuse_op_release,
     .read         = dfuse_op_read,
     .write_buf    = dfuse_op_write_buf,
-    .flush        = dfuse_op_flush,
-    .fsync        = dfuse_op_fsync,
     .fallocate    = dfuse_op_fallocate,
     .ioctl        = dfuse_op_ioctl,
     .opendir      = dfuse_op_opendir,
     .readdir      = dfuse_op_readdir,
     .readdirplus  = dfuse_op_readdirplus,
     .releasedir   = dfuse_op_releasedir,
-    .fsyncdir     = dfuse_op_fsync,
     .setxattr     = dfuse_op_setxattr,
     .getxattr     = dfuse_op_getxattr,
     .listxattr    = dfuse_op_listxattr,

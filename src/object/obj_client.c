@@ -209,6 +209,18 @@ dc_obj_shards(struct client *cl, daos_handle_t oh, uint32_t *nr, d_rank_t *ranks
 	return rc;
 }
 
+int
+dc_obj_changed_at(struct client *cl, daos_handle_t oh, daos_epoch_t *ret_epoch)
+{
+	struct dc_obj *obj = dc_hdl2obj(cl, oh);
+
+	if (obj == NULL)
+		return -DER_NO_HDL;
+	*ret_epoch = atomic_load(&obj->changed_at);
+	dc_obj_put(obj);
+	return 0;
+}
+
 /* ---- open and close ---- */
 
 static int

@@ -26,6 +26,7 @@ struct dc_obj {
 	unsigned          mode;   /**< DAOS_OO_* */
 	pthread_mutex_t   lock;   /**< guards layout */
 	struct pl_layout *layout; /**< of the newest map an operation has seen */
+	_Atomic daos_epoch_t changed_at; /**< newest change through this handle */
 };
 /** With a reference for the caller; NULL: no such handle. */
 struct dc_obj *dc_hdl2obj(struct client *cl, daos_handle_t oh);
@@ -98,6 +99,7 @@ struct obj_op {
 	d_iov_t                   data;      /**< update: values that travel inline */
 	struct crt_u64_array      rooms;     /**< fetch */
 	uint64_t                  best;      /**< query: the key found so far */
+	daos_epoch_t              newest;    /**< query: of all shards that answered */
 	uint32_t                  found_nr;  /**< parts that had something */
 };
 

@@ -318,12 +318,11 @@ answer_query(struct obj_op *op, struct obj_part *part, void *out_, int rc)
 	struct obj_query_out *out  = out_;
 
 	(void)part;
+	if (rc != 0 && rc != -DER_NONEXIST)
+		return rc;
+	op->newest = MAX_OF(op->newest, out->max_epoch); /* also of what has no such key */
 	if (rc == -DER_NONEXIST)
 		return 0;
-	if (rc != 0)
-		return rc;
-	if (args->max_epoch != NULL && out->max_epoch > op->best && args->flags == 0)
-		op->best = out->max_epoch;
 	if (((args->flags & DAOS_GET_DKEY) && out->dkey.iov_len != sizeof(uint64_t)) ||
 	    ((args->flags & DAOS_GET_AKEY) && out->akey.iov_len != sizeof(uint64_t)))
 		return -DER_PROTO;
@@ -346,11 +345,9 @@ finish_query(struct obj_op *op, int rc)
 
 	if (rc != 0)
 		return rc;
-	if (args->flags == 0)
-		*args->max_epoch = op->best;
-	else if (op->found_nr == 0)
-		return -DER_NONEXIST;
-	return 0;
+	if (args->max_epoch != NULL)
+		*args->max_epoch = op->newest;
+	return args->flags != 0 && op->found_nr == 0 ? -DER_NONEXIST : 0;
 }
 
 static const struct obj_op_kind query_kind = {.opc     = OBJ_OPC_QUERY_KEY,

@@ -164,6 +164,15 @@ part_settle(struct obj_part *part, int rc)
 }
 
 static void
+note_change(struct dc_obj *obj, daos_epoch_t epoch)
+{
+	daos_epoch_t seen = atomic_load(&obj->changed_at);
+
+	while (seen < epoch && !atomic_compare_exchange_weak(&obj->changed_at, &seen, epoch))
+		;
+}
+
+static void
 part_answered(const struct crt_cb_info *info)
 {
 	struct obj_part *part = info->cci_arg;
@@ -180,6 +189,8 @@ part_answered(const struct crt_cb_info *info)
 		rc = hdr->rc;
 		if (hdr->map_version > op->map_wanted)
 			op->map_wanted = hdr->map_version;
+		if (rc == 0 && op->kind->changes)
+			note_change(op->obj, hdr->epoch);
 		if (op->kind->answer != NULL && !obj_rc_is_transient(rc))
 			rc = op->kind->answer(op, part, info->cci_rpc->cr_output, rc);
 	}
