@@ -180,10 +180,10 @@ dfs_gone_destroy(dfs_t *dfs, const struct dfs_gone *gone)
 		return 0;
 	rc = daos_obj_open(dfs->coh, gone->oid, DAOS_OO_RW, &oh, NULL);
 	if (rc == 0) {
-		rc = daos_obj_punch(oh, DAOS_TX_NONE, 0, NULL);
+		rc = daos_obj_punch(oh, DAOS_TX_NONE, DAOS_COND_PUNCH, NULL); /* shards without data have nothing to write */
 		daos_obj_close(oh, NULL);
 	}
-	return daos_der2errno(rc);
+	return rc == -DER_NONEXIST ? 0 : daos_der2errno(rc);
 }
 
 static int

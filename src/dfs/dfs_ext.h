@@ -46,8 +46,8 @@ int dfs_punch_hole(dfs_t *dfs, dfs_obj_t *obj, daos_off_t offset, daos_size_t le
 /** Size and times of an open file that may have no name any more; other members stay. */
 int dfs_stat_data(dfs_t *dfs, dfs_obj_t *obj, struct stat *st) MUST_CHECK;
 /**
- * When the data of an open file was last changed through @obj: the modification time it then has, unless others changed it
- * or a time was set since.
+ * When the data of an open file, or an entry of a directory, was last changed through @obj: the modification time it then
+ * has, unless others changed it or a time was set since.
  * @param ret_epoch  0: not changed
  */
 int dfs_obj_changed_at(dfs_obj_t *obj, daos_epoch_t *ret_epoch, struct timespec *ret_mtime) MUST_CHECK;

@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 #include "client/client_array.h"
+#include "object/obj_client.h"
 #include "platform/platform.h"
 
 #define STAT_DIR_BYTES 4096 /* what local file systems say of a small directory */
@@ -143,9 +144,12 @@ dfs_obj_changed_at(dfs_obj_t *obj, daos_epoch_t *ret_epoch, struct timespec *ret
 	int rc;
 
 	*ret_epoch = 0;
-	if (!S_ISREG(obj->mode))
+	if (S_ISREG(obj->mode))
+		rc = client_array_changed_at(obj->oh, ret_epoch);
+	else if (S_ISDIR(obj->mode))
+		rc = dc_obj_changed_at(client_current(), obj->oh, ret_epoch);
+	else
 		return 0;
-	rc = client_array_changed_at(obj->oh, ret_epoch);
 	if (rc == 0 && *ret_epoch != 0)
 		rc = daos_hlc2timespec(*ret_epoch, ret_mtime);
 	return daos_der2errno(rc);

@@ -73,7 +73,8 @@ struct dfuse_inode {
 	struct dfuse_pool  *pool; /* of a directory of containers */
 	dfs_obj_t          *obj;
 	struct ult_rwlock   lock;
-	struct stat         st;      /* as last told to the kernel */
+	struct stat         st;      /* as last asked for or set, but for changes made here since */
+	uint64_t            st_until_ns; /* it may be told again until then */
 	uint32_t            open_nr; /* from here on under the lock held for writing */
 	bool                wrote;   /* since it was opened */
 	uint64_t            write_ns; /* wall clock, of the last write */
@@ -132,10 +133,14 @@ void dfuse_inodes_free(struct dfuse *d);
 /** Count an open of a file or directory. ESTALE it has no name any more */
 MAY_YIELD int dfuse_inode_open(struct dfuse *d, struct dfuse_inode *inode) MUST_CHECK;
 MAY_YIELD void dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode);
-/** Tell what lost its name here: its data goes now, or when it is closed. */
-MAY_YIELD int dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone *gone) MUST_CHECK;
-/** Attributes as of now. */
+/** Tell what lost its name here. *gone stays found if its data is to be freed now, by the caller. */
+MAY_YIELD void dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, struct dfs_gone *gone);
+/** Attributes; what was asked for within the container's time for that, with the changes made here, counts as now. */
 MAY_YIELD int dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st) MUST_CHECK;
+/** Attributes as known here. With the lock held. */
+void dfuse_inode_known(struct dfuse_inode *inode, struct stat *ret_st);
+/** They were asked for just now. With the lock held for writing. */
+void dfuse_inode_learn(struct dfuse_inode *inode, const struct stat *st);
 /** What a lookup is answered with. */
 void dfuse_entry_fill(const struct dfuse_inode *inode, const struct stat *st,
 		      struct fuse_entry_param *ret_entry);

@@ -166,13 +166,13 @@ changed_by_others(struct dfuse *d, struct dfuse_inode *inode, const struct stat 
 }
 
 /** It was found under @name: that is how its attributes are reached from now on. */
-static void
-inode_set_name(struct dfuse_inode *inode, const struct dfuse_inode *parent, const char *name)
+static MAY_YIELD void
+inode_found(struct dfuse_inode *inode, const struct dfuse_inode *parent, const char *name, const struct stat *st)
 {
-	if (name == NULL)
-		return;
 	ult_rwlock_wrlock(&inode->lock);
-	dfs_obj_rename(inode->obj, parent->obj, name);
+	if (name != NULL)
+		dfs_obj_rename(inode->obj, parent->obj, name);
+	dfuse_inode_learn(inode, st);
 	ult_rwlock_unlock(&inode->lock);
 }
 
@@ -190,7 +190,7 @@ dfuse_inode_get(struct dfuse *d, struct dfuse_inode *parent, const char *name, d
 	if (e != NULL) {
 		old = CONTAINER_OF(e, struct dfuse_inode, ie);
 		if (!changed_by_others(d, old, st)) {
-			inode_set_name(old, parent, name);
+			inode_found(old, parent, name, st);
 			(void)dfs_release(obj);
 			*ret_inode = old;
 			return 0;
@@ -205,8 +205,7 @@ dfuse_inode_get(struct dfuse *d, struct dfuse_inode *parent, const char *name, d
 	}
 	inode->cont         = cont;
 	inode->obj          = obj;
-	inode->st           = *st;
-	inode->st.st_ino    = number_of(cont, st->st_ino);
+	dfuse_inode_learn(inode, st);
 	inode->kernel_size  = st->st_size;
 	inode->kernel_mtime = st->st_mtim;
 	*ret_inode          = inode_insert(d, old, inode);
@@ -303,6 +302,12 @@ dfuse_entry_fill(const struct dfuse_inode *inode, const struct stat *st,
 
 /* ---- attributes ---- */
 
+static bool
+is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
 /** With the lock held: what has no name any more has its last attributes, and its own size. */
 static int
 stat_gone(struct dfuse_inode *inode, struct stat *ret_st)
@@ -312,26 +317,64 @@ stat_gone(struct dfuse_inode *inode, struct stat *ret_st)
 	return dfs_stat_data(inode->cont->dfs, inode->obj, ret_st);
 }
 
-int
+void
+dfuse_inode_learn(struct dfuse_inode *inode, const struct stat *st)
+{
+	inode->st          = *st;
+	inode->st.st_ino   = number_of(inode->cont, st->st_ino);
+	inode->st_until_ns = plat_now_ns() + MIN_OF(inode->cont->caching.attr_sec, 3600U) * NSEC_PER_SEC;
+}
+
+void
+dfuse_inode_known(struct dfuse_inode *inode, struct stat *ret_st)
+{
+	struct stat    *st = &inode->st;
+	struct timespec mtime;
+	daos_epoch_t    epoch;
+
+	if (S_ISREG(st->st_mode) && __atomic_load_n(&inode->wrote, __ATOMIC_RELAXED)) {
+		st->st_size   = __atomic_load_n(&inode->kernel_size, __ATOMIC_RELAXED);
+		st->st_blocks = (st->st_size + 511) / 512;
+	}
+	if (dfs_obj_changed_at(inode->obj, &epoch, &mtime) == 0 && epoch > inode->set_at && is_later(&mtime, &st->st_mtim)) {
+		st->st_mtim = st->st_atim = mtime;
+		if (is_later(&mtime, &st->st_ctim))
+			st->st_ctim = mtime;
+	}
+	*ret_st = *st;
+}
+
+static int
+stat_anew(struct dfuse_inode *inode)
+{
+	struct stat st;
+	int         rc;
+
+	rc = dfs_ostat(inode->cont->dfs, inode->obj, &st);
+	if (rc == 0)
+		dfuse_inode_learn(inode, &st);
+	return rc;
+}
+
+MAY_YIELD int
 dfuse_inode_stat(struct dfuse_inode *inode, struct stat *ret_st)
 {
-	struct stat st = inode->st;
-	int         rc = 0;
+	int rc = 0;
 
 	if (inode->cont == NULL) {
-		*ret_st = st;
+		*ret_st = inode->st;
 		return 0;
 	}
-	ult_rwlock_rdlock(&inode->lock);
+	ult_rwlock_wrlock(&inode->lock);
 	if (inode->gone_set) {
-		rc = stat_gone(inode, &st);
+		rc = stat_gone(inode, ret_st);
 	} else {
-		rc = dfs_ostat(inode->cont->dfs, inode->obj, &st);
-		st.st_ino = number_of(inode->cont, st.st_ino);
+		if (plat_now_ns() >= inode->st_until_ns)
+			rc = stat_anew(inode);
+		if (rc == 0)
+			dfuse_inode_known(inode, ret_st);
 	}
 	ult_rwlock_unlock(&inode->lock);
-	if (rc == 0)
-		*ret_st = st;
 	return rc;
 }
 
@@ -375,8 +418,13 @@ dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 	ult_rwlock_wrlock(&inode->lock);
 	if (--inode->open_nr == 0) {
 		inode->close_ns = plat_now_ns();
-		if (inode->wrote && d->wb_cache)
-			believe_time(inode);
+		if (inode->wrote && inode->cont != NULL) {
+			struct stat st;
+
+			dfuse_inode_known(inode, &st); /* stays in inode->st */
+			if (d->wb_cache)
+				believe_time(inode);
+		}
 		inode->wrote = false;
 		if (inode->gone_set)
 			gone = inode->gone;
@@ -390,22 +438,22 @@ dfuse_inode_close(struct dfuse *d, struct dfuse_inode *inode)
 	dfuse_inode_put(d, inode, 1);
 }
 
-MAY_YIELD int
-dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, const struct dfs_gone *gone)
+MAY_YIELD void
+dfuse_inode_gone(struct dfuse *d, struct dfuse_cont *cont, struct dfs_gone *gone)
 {
 	struct dfuse_ientry *e = gone->found ? dfuse_itable_find(d->itable, cont, gone->oid) : NULL;
 	struct dfuse_inode  *inode;
-	bool                 keep;
 
 	if (e == NULL)
-		return dfs_gone_destroy(cont->dfs, gone);
+		return;
 	inode = CONTAINER_OF(e, struct dfuse_inode, ie);
 	ult_rwlock_wrlock(&inode->lock);
-	keep             = inode->open_nr > 0;
-	inode->gone_set  = true;
-	inode->gone      = *gone;
-	inode->gone.found = keep;
+	inode->gone_set = true;
+	inode->gone     = *gone;
+	if (inode->open_nr > 0)
+		gone->found = false; /* when it is closed */
+	else
+		inode->gone.found = false;
 	ult_rwlock_unlock(&inode->lock);
 	dfuse_inode_put(d, inode, 1);
-	return keep ? 0 : dfs_gone_destroy(cont->dfs, gone);
 }

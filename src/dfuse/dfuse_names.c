@@ -139,6 +139,8 @@ set_gone(struct dfuse_inode *inode, struct stat *st, int flags)
 		rc = dfs_punch(inode->cont->dfs, inode->obj, (daos_off_t)st->st_size, DFS_MAX_FSIZE);
 	if (rc != 0)
 		return rc;
+	if (flags & DFS_SET_ATTR_SIZE)
+		inode->kernel_size = st->st_size;
 	if (flags & DFS_SET_ATTR_MODE)
 		inode->st.st_mode = st->st_mode;
 	if (flags & DFS_SET_ATTR_UID)
@@ -149,7 +151,8 @@ set_gone(struct dfuse_inode *inode, struct stat *st, int flags)
 		inode->st.st_mtim = st->st_mtim;
 	*st          = inode->st;
 	st->st_nlink = 0;
-	return dfs_stat_data(inode->cont->dfs, inode->obj, st);
+	st->st_size  = inode->kernel_size;
+	return 0; /* times of what is unlinked are sent by the kernel when it forgets it: not worth a search for its size */
 }
 
 static MAY_YIELD int
@@ -162,12 +165,10 @@ set_attr(struct dfuse_inode *inode, struct stat *st, int flags)
 	if (inode->gone_set) {
 		rc = set_gone(inode, st, flags);
 	} else {
-		ino_t ino = inode->st.st_ino;
-
 		rc = dfs_osetattr(inode->cont->dfs, inode->obj, st, flags);
 		if (rc == 0) {
-			st->st_ino          = ino;
-			inode->st           = *st;
+			dfuse_inode_learn(inode, st);
+			st->st_ino          = inode->st.st_ino;
 			inode->kernel_size  = st->st_size;
 			inode->kernel_mtime = st->st_mtim;
 			if (flags & DFS_SET_ATTR_MTIME)
@@ -205,10 +206,9 @@ told_time(struct dfuse_inode *inode, struct stat *st)
 	struct timespec mtim = st->st_mtim;
 
 	ult_rwlock_wrlock(&inode->lock);
-	inode->st.st_mtim   = mtim;
-	inode->st.st_ctim   = mtim;
 	inode->kernel_mtime = mtim;
-	*st                 = inode->st;
+	dfuse_inode_known(inode, st);
+	st->st_mtim = st->st_ctim = mtim;
 	ult_rwlock_unlock(&inode->lock);
 	return 0;
 }
@@ -353,6 +353,16 @@ dfuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char 
 
 /* ---- removing and renaming ---- */
 
+/** What had a name is given back when nobody waits for it any more. */
+static void
+destroy_gone(struct dfuse_cont *cont, const struct dfs_gone *gone)
+{
+	int rc = dfs_gone_destroy(cont->dfs, gone);
+
+	if (rc != 0)
+		D_ERROR("the space of an unlinked file is not freed: %s\n", strerror(rc));
+}
+
 static MAY_YIELD void
 remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
 {
@@ -362,11 +372,11 @@ remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t type)
 	int                 rc;
 
 	rc = dir->cont == NULL ? EROFS : dfs_unlink(dir->cont->dfs, dir->obj, name, type, &gone);
+	if (rc == 0)
+		dfuse_inode_gone(d, dir->cont, &gone);
 	dfuse_reply_err(req, rc);
-	if (rc == 0) /* what had the name is given back when nobody waits for it any more */
-		rc = dfuse_inode_gone(d, dir->cont, &gone);
-	if (rc != 0 && rc != ENOENT && rc != ENOTEMPTY && rc != ENOTDIR && rc != EISDIR)
-		D_ERROR("removing \"%s\": %s\n", name, strerror(rc));
+	if (rc == 0)
+		destroy_gone(dir->cont, &gone);
 }
 
 MAY_YIELD void
@@ -444,7 +454,9 @@ move(struct dfuse *d, struct dfuse_inode *dir, const char *name, struct dfuse_in
 	if (rc != 0)
 		return rc;
 	follow_rename(d, new_dir, new_name, oid);
-	return dfuse_inode_gone(d, dir->cont, &gone);
+	dfuse_inode_gone(d, dir->cont, &gone);
+	destroy_gone(dir->cont, &gone);
+	return 0;
 }
 
 MAY_YIELD void
