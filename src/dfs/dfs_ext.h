@@ -51,3 +51,5 @@ int dfs_stat_data(dfs_t *dfs, dfs_obj_t *obj, struct stat *st) MUST_CHECK;
  * @param ret_epoch  0: not changed
  */
 int dfs_obj_changed_at(dfs_obj_t *obj, daos_epoch_t *ret_epoch, struct timespec *ret_mtime) MUST_CHECK;
+/** The name it was found by, borrowed, and the directory that has it. */
+const char *dfs_obj_where(const dfs_obj_t *obj, daos_obj_id_t *ret_parent);

@@ -295,3 +295,10 @@ dfs_obj_set_chunk_size(dfs_t *dfs, dfs_obj_t *obj, int flags, daos_size_t csize)
 		obj->chunk_size = csize;
 	return rc;
 }
+
+const char *
+dfs_obj_where(const dfs_obj_t *obj, daos_obj_id_t *ret_parent)
+{
+	*ret_parent = obj->parent_oid;
+	return obj->name;
+}

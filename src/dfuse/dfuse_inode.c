@@ -273,7 +273,7 @@ dfuse_lookup(struct dfuse *d, struct dfuse_inode *parent, const char *name,
 		return rc;
 	if (S_ISDIR(st.st_mode)) {
 		rc = follow_link(d, obj, parent, &cont);
-		if (rc != ENODATA) {
+		if (rc != ENODATA && rc != ENOENT) { /* of a container that is gone the directory is left, to be removed */
 			(void)dfs_release(obj);
 			rc = rc == 0 ? dfuse_inode_get_cont(d, cont, ret_inode) : rc;
 			return rc == 0 ? dfuse_inode_stat(*ret_inode, ret_st) : rc;

@@ -398,7 +398,7 @@ signals_open(struct loop *loop)
 		return errno;
 	loop->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	loop->signals   = (struct ult_poller){
-	      .name = "signals", .poll = signal_seen, .fd = loop->signal_fd, .arg = loop};
+	      .name = "signals", .poll = signal_seen, .fd = loop->signal_fd, .rare = true, .arg = loop};
 	return loop->signal_fd < 0 ? errno : 0;
 }
 

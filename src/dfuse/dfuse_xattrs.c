@@ -98,6 +98,45 @@ dfuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	free(list);
 }
 
+/* ---- a directory becomes a container's root, or ceases to be one ---- */
+
+struct forget_job {
+	struct fuse_session *session;
+	fuse_ino_t           parent;
+	char                 name[DFS_MAX_NAME + 1];
+};
+
+/** The kernel waits for whoever holds the parent, who may wait for us: not on a worker. */
+static int
+forget_run(void *arg)
+{
+	struct forget_job *job = arg;
+
+	return fuse_lowlevel_notify_inval_entry(job->session, job->parent, job->name, strlen(job->name));
+}
+
+/** What the kernel remembers under the name is to be looked up anew. */
+static MAY_YIELD void
+link_changed(struct dfuse *d, struct dfuse_inode *inode)
+{
+	struct forget_job    job = {.session = d->session};
+	struct dfuse_ientry *e;
+	daos_obj_id_t        oid;
+	int                  rc;
+
+	ult_rwlock_rdlock(&inode->lock);
+	snprintf(job.name, sizeof(job.name), "%s", dfs_obj_where(inode->obj, &oid));
+	ult_rwlock_unlock(&inode->lock);
+	e = dfuse_itable_find(d->itable, inode->cont, oid);
+	if (e == NULL)
+		return;
+	job.parent = e == &d->root->ie ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)CONTAINER_OF(e, struct dfuse_inode, ie);
+	rc = ult_offload(forget_run, &job);
+	if (rc != 0 && rc != -ENOENT)
+		D_WARN("the link \"%s\" is seen only when the kernel asks again: %s\n", job.name, strerror(-rc));
+	dfuse_inode_put(d, CONTAINER_OF(e, struct dfuse_inode, ie), 1);
+}
+
 MAY_YIELD void
 dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
 		  int flags)
@@ -114,6 +153,8 @@ dfuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 	rc = inode->gone_set ? ENOENT
 			     : dfs_setxattr(inode->cont->dfs, inode->obj, name, value, size, flags);
 	ult_rwlock_unlock(&inode->lock);
+	if (rc == 0 && strcmp(name, DUNS_XATTR_NAME) == 0 && S_ISDIR(inode->st.st_mode))
+		link_changed(dfuse_of(req), inode); /* before the answer: then it is seen at once */
 	dfuse_reply_err(req, rc);
 }
 

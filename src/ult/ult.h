@@ -67,8 +67,10 @@ struct ult_poller {
 	bool (*arm)(void *arg);  /**< about to block: make fd signal; false if there is work now. NULL: always true */
 	int   fd;                /**< readable when poll has work; -1: polled each cycle, but never wakes a
 				  *   blocked xstream: then who makes work must (an eventual, a ULT) */
+	bool  rare;              /**< has work so seldom that it is polled when fd is readable, and now and then, not each cycle */
 	void *arg;
-	d_list_t link;           /**< internal */
+	bool     readable;       /**< internal, as what follows */
+	d_list_t link;
 };
 void ult_poller_add(struct ult_poller *poller);
 void ult_poller_del(struct ult_poller *poller);

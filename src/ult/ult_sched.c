@@ -30,7 +30,8 @@
 #include <sched.h>
 #include "base/log.h"
 
-#define SPIN_NS_MIN 500
+#define SPIN_NS_MIN   500
+#define RARE_CYCLE_NR 1024
 
 static _Thread_local struct ult_xs *xs_self;
 
@@ -301,8 +302,11 @@ xs_poll(struct ult_xs *xs)
 		int n;
 
 		xs->poller_next = d_list_entry(poller->link.next, struct ult_poller, link);
-		n = poller->poll(poller->arg);
-		nr += MAX_OF(n, 0);
+		if (!poller->rare || poller->readable || xs->cycle_nr % RARE_CYCLE_NR == 0) {
+			poller->readable = false;
+			n = poller->poll(poller->arg);
+			nr += MAX_OF(n, 0);
+		}
 		poller = xs->poller_next;
 	}
 	xs->poller_next = NULL;
@@ -388,6 +392,8 @@ xs_wait(struct ult_xs *xs, uint64_t timeout_ns)
 	for (int i = 0; i < nr; i++) {
 		if (ptrs[i] == NULL)
 			(void)plat_event_clear(xs->event_fd);
+		else
+			((struct ult_poller *)ptrs[i])->readable = true;
 	}
 }
 

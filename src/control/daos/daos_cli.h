@@ -12,11 +12,13 @@ struct daos_cli {
 	const char   *pool, *cont; /**< as named: label or UUID */
 	char          pool_buf[DAOS_PROP_MAX_LABEL_BUF_LEN], cont_buf[DAOS_PROP_MAX_LABEL_BUF_LEN];
 	const char   *path;        /**< --path, when it named them */
+	const char   *new_path;    /**< --path, of what is to be made there */
 	int           arg_first;   /**< positional arguments from here on are the command's own */
 	daos_handle_t poh, coh;
 };
 
-enum { WANT_POOL = 1, WANT_CONT = 2 };
+/** WANT_NEW_PATH: --path is where a container is to be linked; it names the pool only if nothing else does. */
+enum { WANT_POOL = 1, WANT_CONT = 2, WANT_NEW_PATH = 4 };
 
 extern const struct cli_cmd daos_pool_cmds[], daos_cont_cmds[], daos_system_cmds[], daos_object_cmds[];
 

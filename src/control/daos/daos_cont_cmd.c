@@ -187,14 +187,14 @@ create_one(struct cli *cli, struct create_args *a, uuid_t uuid)
 	int              rc;
 
 	a->attr.da_props = a->props;
-	if (cli_has(cli, "path") && s->path == NULL) {
+	if (s->new_path != NULL) {
 		struct duns_attr_t duns = {0};
 
 		duns.da_type = a->layout;
 		duns.da_props = a->props;
 		duns.da_chunk_size = a->attr.da_chunk_size;
 		duns.da_oclass_id = a->attr.da_oclass_id;
-		rc = duns_create_path(s->poh, cli_get(cli, "path"), &duns);
+		rc = duns_create_path(s->poh, s->new_path, &duns);
 		uuid_parse(duns.da_cont, uuid);
 		return daos_errno_to_der(rc);
 	}
@@ -232,7 +232,7 @@ run_create(struct cli *cli)
 	struct create_args a = {.layout = DAOS_PROP_CO_LAYOUT_UNKNOWN};
 	int                rc;
 
-	rc = daos_cli_open(cli, WANT_POOL, DAOS_PC_RW, 0);
+	rc = daos_cli_open(cli, WANT_POOL | WANT_NEW_PATH, DAOS_PC_RW, 0);
 	if (rc == CLI_OK) {
 		a.label = cli_has(cli, "label") ? cli_get(cli, "label") : cli_arg(cli, s->arg_first);
 		rc = create(cli, &a);
@@ -418,16 +418,31 @@ run_query(struct cli *cli)
 
 /* ---- destroy, attributes ---- */
 
+/** The path itself stands for a container; it does not just lie in one. */
+static int
+check_link(const char *path)
+{
+	struct duns_attr_t attr = {.da_flags = DUNS_NO_REVERSE_LOOKUP};
+	int                rc   = duns_resolve_path(path, &attr);
+
+	duns_destroy_attr(&attr);
+	return daos_errno_to_der(rc);
+}
+
 static int
 run_destroy(struct cli *cli)
 {
 	struct daos_cli *s = cli->data;
 	int              rc = daos_cli_open(cli, WANT_POOL | WANT_CONT, DAOS_PC_RW, 0);
 
+	if (rc == CLI_OK && s->path != NULL && check_link(s->path) != 0)
+		rc = cli_fail(cli, CLI_FAILED, -DER_INVAL, "path %s lies in container %s but does not stand for one itself; "
+			      "to destroy that one name it", s->path, s->cont);
 	if (rc == CLI_OK) {
-		int err = s->path ? daos_errno_to_der(duns_destroy_path(s->poh, s->path))
-				  : daos_cont_destroy(s->poh, s->cont, cli_has(cli, "force"), NULL);
+		int err = daos_cont_destroy(s->poh, s->cont, cli_has(cli, "force"), NULL);
 
+		if (err == 0 && s->path != NULL && remove(s->path) != 0) /* in a mount it is shown as an empty directory now */
+			err = daos_errno_to_der(errno);
 		if (err != 0)
 			rc = daos_cli_error(cli, "destroy container", s->cont, err);
 		else if (!cli->json)

@@ -73,6 +73,23 @@ resolve_path(struct cli *cli, const char *path, int want)
 	return CLI_OK;
 }
 
+/** The pool is named as ever, else by what lies above the path. */
+static int
+name_new_path(struct cli *cli, const char *path)
+{
+	struct daos_cli *s  = state(cli);
+	int              rc = CLI_OK;
+
+	if (s->pool == NULL && cli_arg(cli, s->arg_first) != NULL)
+		s->pool = cli_arg(cli, s->arg_first++);
+	else if (s->pool == NULL)
+		rc = resolve_path(cli, path, WANT_POOL);
+	s->path     = NULL;
+	s->cont     = NULL;
+	s->new_path = path;
+	return rc;
+}
+
 static int
 name_args(struct cli *cli, int want)
 {
@@ -85,6 +102,8 @@ name_args(struct cli *cli, int want)
 		s->pool = path;
 		path = NULL;
 	}
+	if (path != NULL && (want & WANT_NEW_PATH))
+		return name_new_path(cli, path);
 	if (path != NULL)
 		return resolve_path(cli, path, want);
 	if (s->pool == NULL)

@@ -802,6 +802,48 @@ test_poller_wakes_blocked_xstream(void **state)
 	close(p.poller.fd);
 }
 
+static int
+busy_poll(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+rare_main(void *arg)
+{
+	struct fd_poller *p = arg;
+	struct ult_poller busy = {.name = "busy", .poll = busy_poll, .fd = -1};
+
+	ult_poller_add(&busy);
+	ult_poller_add(&p->poller);
+	for (int i = 0; i < 500; i++)
+		ult_yield();
+	assert_in_range(p->poll_nr, 0, 1); /* not each cycle */
+	assert_int_equal(ult_eventual_wait(&p->got), 11);
+	ult_poller_del(&busy);
+}
+
+static void
+test_rare_poller_is_polled_when_readable(void **state)
+{
+	struct fd_poller    p = {.poller = {.name = "rare", .poll = fd_poll, .rare = true}};
+	struct ult_xs      *xs;
+	struct ult_xs_stats stats;
+	uint64_t            value = 11;
+
+	p.poller.arg = &p;
+	p.poller.fd = eventfd(0, EFD_NONBLOCK);
+	ult_eventual_init(&p.got);
+	assert_int_equal(ult_xs_create(&attr, rare_main, &p, &xs), 0);
+	do {
+		ult_xs_get_stats(xs, &stats);
+	} while (stats.block_nr == 0);
+	assert_int_equal(write(p.poller.fd, &value, sizeof(value)), sizeof(value));
+	ult_xs_stop(xs);
+	close(p.poller.fd);
+}
+
 static void
 test_idle_xstream_blocks(void **state)
 {
@@ -938,6 +980,7 @@ main(void)
 		cmocka_unit_test(test_rwlock_writer_not_starved),
 		cmocka_unit_test(test_timers_random),
 		cmocka_unit_test(test_poller_wakes_blocked_xstream),
+		cmocka_unit_test(test_rare_poller_is_polled_when_readable),
 		cmocka_unit_test(test_idle_xstream_blocks),
 		cmocka_unit_test(test_sleeping_ult_costs_few_cycles),
 		cmocka_unit_test(test_offload_runs_beside),
