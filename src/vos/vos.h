@@ -109,12 +109,16 @@ MAY_YIELD int vos_obj_punch(struct vos_cont *cont, daos_unit_oid_t oid, daos_epo
 			    unsigned akey_nr, const daos_key_t *akeys) MUST_CHECK;
 
 /* ---- iteration and queries ---- */
-enum vos_iter_type { VOS_ITER_OBJ, VOS_ITER_DKEY, VOS_ITER_AKEY, VOS_ITER_SINGLE, VOS_ITER_RECX };
+enum vos_iter_type {
+	VOS_ITER_OBJ, VOS_ITER_DKEY, VOS_ITER_AKEY, VOS_ITER_SINGLE, VOS_ITER_RECX,
+	VOS_ITER_SINGLE_ALL, VOS_ITER_RECX_ALL, /**< all versions in [epoch_lo, epoch], seen or not, holes too */
+};
 struct vos_iter_param {
 	struct vos_cont *cont;
 	daos_unit_oid_t  oid;
 	daos_key_t       dkey, akey;   /**< as far as the type needs */
 	daos_epoch_t     epoch;        /**< what is visible at it */
+	daos_epoch_t     epoch_lo;     /**< OBJ, DKEY, AKEY: leave out where nothing changed since, as far as known; 0: none */
 	bool             reverse;      /**< RECX: descending */
 };
 struct vos_iter_entry {
@@ -122,6 +126,7 @@ struct vos_iter_entry {
 	daos_key_t      key;        /**< borrowed until the callback returns */
 	daos_recx_t     recx;
 	daos_epoch_t    epoch;      /**< of the value; of the newest change for keys, where known */
+	daos_epoch_t    death;      /**< *_ALL: when it was overwritten; DAOS_EPOCH_MAX: not yet */
 	uint64_t        rsize;      /**< record size */
 	bool            is_array;   /**< AKEY */
 };
@@ -142,6 +147,13 @@ MAY_YIELD int vos_obj_query_key(struct vos_cont *cont, daos_unit_oid_t oid, uint
  *  when stopped, too: the container's hae tells. Writes at or before @epoch are refused from its start on, so it must
  *  be older than what may still be under way. BUSY: already running. */
 MAY_YIELD int vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg), void *arg) MUST_CHECK;
+/**
+ * Take back all writes and punches of epochs in [lo, hi], of @oid (NULL: of all objects), as if they had never been; yields
+ * between slices. Interrupted, it is to be repeated. Nobody should read or write in that range meanwhile.
+ * Errors: EP_OLD part of the range is aggregated (all of what is may be discarded: lo 0) | BUSY aggregation or another
+ * discard runs, or a transaction is prepared in the range.
+ */
+MAY_YIELD int vos_discard(struct vos_cont *cont, const daos_unit_oid_t *oid, daos_epoch_t lo, daos_epoch_t hi) MUST_CHECK;
 /** Free what destroyed containers and aggregated punches left, at most @credits items. Returns the number left to do (0: none), or an error. */
 MAY_YIELD int vos_gc(struct vos_pool *pool, unsigned credits) MUST_CHECK;
 /** Where a scrub stands; zero to start. */

@@ -243,6 +243,19 @@ vos_dtx_oldest(const struct vos_cont *cont)
 	return oldest;
 }
 
+bool
+vos_dtx_in_range(const struct vos_cont *cont, daos_epoch_t lo, daos_epoch_t hi)
+{
+	struct vos_dtx_prep *prep;
+
+	if (cont->dtx == NULL)
+		return false;
+	d_list_for_each (prep, &cont->dtx->preps, link)
+		if (lo <= prep->rec->epoch && prep->rec->epoch <= hi)
+			return true;
+	return false;
+}
+
 /* ---- what depends on it ---- */
 
 static int

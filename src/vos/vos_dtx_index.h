@@ -68,6 +68,8 @@ void vos_dtx_index_drop(struct vos_cont *cont, struct vos_dtx_prep *prep);
 /** All records of a container just opened. */
 int	     vos_dtx_index_load(struct vos_cont *cont) MUST_CHECK;
 void	     vos_dtx_index_free(struct vos_cont *cont);
+/** Is something prepared at an epoch in [lo, hi]? */
+bool	     vos_dtx_in_range(const struct vos_cont *cont, daos_epoch_t lo, daos_epoch_t hi);
 daos_epoch_t vos_dtx_oldest(const struct vos_cont *cont);
 
 /* All of these: INPROGRESS, and the blocker is noted. */

@@ -89,6 +89,11 @@ struct vos_evt_pos {
  */
 int vos_evt_reclaim(const struct vos_evt *t, const struct vos_readers *readers,
 		    struct vos_evt_pos *pos, uint32_t *credits) MUST_CHECK;
+/** Take out pieces with epochs in [lo, hi] as if they had never been written, at most *credits of them. */
+int vos_evt_discard(const struct vos_evt *t, uint64_t lo, uint64_t hi, uint32_t *credits,
+		    bool *ret_done) MUST_CHECK;
+/** Record size of the newest live piece, 0: none has one. */
+uint32_t vos_evt_rsize(const struct vos_evt *t);
 /** Remove up to *credits pieces, whatever they are. The tree is empty when both counts are 0. */
 int vos_evt_drain(const struct vos_evt *t, uint32_t *credits) MUST_CHECK;
 

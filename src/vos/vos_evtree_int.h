@@ -32,5 +32,7 @@ int		    evt_live_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_
 int		    evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
 int		    evt_live_delete(const struct vos_evt *t, uint64_t lo) MUST_CHECK;
 int		    evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+/** A live piece of @epoch goes, and past ones may be below. */
+int evt_gap_note(const struct vos_evt *t, uint64_t epoch) MUST_CHECK;
 /** Give back the storage of @e, which is in neither tree any more. */
 int evt_ext_free(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;

@@ -129,9 +129,8 @@ live_join(const struct vos_evt *t, const struct vos_ext *a, const struct vos_ext
 	return 0;
 }
 
-/** A live piece of @epoch goes, and past ones may be below. */
-static int
-gap_note(const struct vos_evt *t, uint64_t epoch)
+int
+evt_gap_note(const struct vos_evt *t, uint64_t epoch)
 {
 	int rc;
 
@@ -168,7 +167,7 @@ live_reclaim(const struct vos_evt *t, const struct vos_readers *readers, struct 
 			next = evt_ext_of_live(l);
 		pos->lo = e.hi;
 		if (!ext_needed(&e, readers)) {
-			rc = gap_note(t, e.epoch);
+			rc = evt_gap_note(t, e.epoch);
 			if (rc == 0)
 				rc = evt_live_delete(t, e.lo);
 			if (rc == 0)

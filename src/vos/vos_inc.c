@@ -168,6 +168,26 @@ vos_inc_trim(struct umem *u, struct vos_inc_df *inc, uint64_t epoch)
 }
 
 int
+vos_inc_discard(struct umem *u, struct vos_inc_df *inc, uint64_t lo, uint64_t hi)
+{
+	uint32_t	     from = lo == 0 || inc->punch_nr == 0 ? 0 : punch_bound(u, inc, lo - 1);
+	uint32_t	     to = inc->punch_nr == 0 ? 0 : punch_bound(u, inc, hi);
+	struct vos_punch_df *all = (struct vos_punch_df *)punches_of(u, inc);
+	int		     rc;
+
+	if (from >= to)
+		return 0;
+	/* In place first: the logged array keeps both ends, then it shrinks. */
+	if (from > 0 && inc->punch_nr > 1) {
+		rc = umem_tx_add(u, all, inc->punch_nr * sizeof(*all));
+		if (rc != 0)
+			return rc;
+		memmove(all + (to - from), all, from * sizeof(*all));
+	}
+	return punches_set(u, inc, all + (to - from), inc->punch_nr - (to - from));
+}
+
+int
 vos_inc_free(struct umem *u, struct vos_inc_df *inc)
 {
 	return inc->punch_nr > 1 ? umem_free(u, inc->punches) : 0;

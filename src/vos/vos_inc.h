@@ -17,6 +17,8 @@ int vos_inc_punch_add(struct umem *u, struct vos_inc_df *inc, struct vos_ver ver
 int vos_inc_touch(struct umem *u, struct vos_inc_df *inc, struct vos_ver ver) MUST_CHECK;
 /** Drop the punches at or before @epoch. */
 int vos_inc_trim(struct umem *u, struct vos_inc_df *inc, uint64_t epoch) MUST_CHECK;
+/** Drop the punches in [lo, hi]. */
+int vos_inc_discard(struct umem *u, struct vos_inc_df *inc, uint64_t lo, uint64_t hi) MUST_CHECK;
 /** Free what the log holds outside of itself. */
 int vos_inc_free(struct umem *u, struct vos_inc_df *inc) MUST_CHECK;
 int vos_inc_check(const struct umem *u, const struct vos_inc_df *inc) MUST_CHECK;

@@ -155,6 +155,9 @@ struct vos_sv_pos {
 int  vos_sv_reclaim(struct vos_pool *pool, struct vos_key_df *akey,
 		    const struct vos_readers *readers, struct vos_sv_pos *pos,
 		    uint32_t *credits) MUST_CHECK;
+/** Free those in [lo, hi] as if they had never been, at most *credits of them. */
+int  vos_sv_discard(struct vos_pool *pool, struct vos_key_df *akey, uint64_t lo, uint64_t hi,
+		    uint32_t *credits, bool *ret_done) MUST_CHECK;
 int  vos_sv_drain(struct vos_pool *pool, struct vos_key_df *akey, uint32_t *credits) MUST_CHECK;
 bool vos_akey_is_empty(const struct vos_key_df *akey);
 /** Set the type, or refuse (-DER_INVAL) a value of another; the same for an array's record size. */

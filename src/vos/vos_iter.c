@@ -14,8 +14,8 @@
 #include <xxhash.h>
 #include "base/log.h"
 #include "vos/vos_dtx_index.h"
+#include "vos/vos_iter_int.h"
 
-#define SLICE_NR       64u /**< entries looked at before yielding */
 #define ANCHOR_KEY_MAX 80u
 #define ANCHOR_SEED    0x616e63686f72ULL
 
@@ -27,14 +27,6 @@ struct iter_anchor {
 	uint8_t	 key[ANCHOR_KEY_MAX];
 };
 _Static_assert(sizeof(struct iter_anchor) <= DAOS_ANCHOR_BUF_MAX, "anchor buffer");
-
-struct iter {
-	const struct vos_iter_param *param;
-	struct vos_pool		    *pool;
-	daos_anchor_t		    *anchor;
-	vos_iter_cb_t		     cb;
-	void			    *arg;
-};
 
 enum { ITER_MORE = 0, ITER_STOP = 1 };
 
@@ -122,9 +114,17 @@ key_visible(struct vos_pool *pool, struct vos_key_df *key, daos_epoch_t epoch, s
 				      : vos_akey_visible(pool, key, epoch, punch);
 }
 
+/** Did anything below change, or the thing itself get punched, since the caller looked last? */
+static bool
+is_changed(const struct vos_iter *it, const struct vos_inc_df *inc)
+{
+	return it->param->epoch_lo == 0 || inc->change_epoch >= it->param->epoch_lo ||
+	       vos_inc_punch_last(it->pool->umem, inc).epoch >= it->param->epoch_lo;
+}
+
 /** One slice over the keys in @df. */
 static int
-keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, struct vos_ver punch)
+keys_slice(struct vos_iter *it, struct vos_btree_df *df, enum vos_key_kind kind, struct vos_ver punch)
 {
 	struct vos_btree       tree = vos_key_tree(it->pool, df);
 	struct vos_btree_cur   cur;
@@ -133,7 +133,7 @@ keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, str
 	uint32_t	       nr;
 	int		       rc = 0;
 
-	for (nr = 0; ent != NULL && nr < SLICE_NR && rc == 0; nr++) {
+	for (nr = 0; ent != NULL && nr < VOS_ITER_SLICE_NR && rc == 0; nr++) {
 		struct vos_key_df    *key = vos_key_of(it->pool, ent);
 		struct vos_iter_entry e = {
 		    .oid = it->param->oid,
@@ -143,7 +143,8 @@ keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, str
 			key->level == VOS_AKEY && key->type == VOS_AKEY_ARRAY ? key->rsize : 0};
 
 		d_iov_set(&e.key, vos_key_bytes(key), key->key_bytes);
-		if (key_visible(it->pool, key, it->param->epoch, punch))
+		if (is_changed(it, &key->inc) &&
+		    key_visible(it->pool, key, it->param->epoch, punch))
 			rc = it->cb(&e, it->arg);
 		if (rc < 0)
 			break;
@@ -159,7 +160,7 @@ keys_slice(struct iter *it, struct vos_btree_df *df, enum vos_key_kind kind, str
 
 /** The object and, for what lies in it, the dkey, with the punches above; NULL: nothing there. */
 static int
-keys_enter(struct iter *it, enum vos_key_level level, struct vos_key_df **ret_dkey,
+keys_enter(struct vos_iter *it, enum vos_key_level level, struct vos_key_df **ret_dkey,
 	   struct vos_obj_df **ret_obj, struct vos_ver *punch)
 {
 	struct vos_obj_df   *obj = vos_obj_find(it->pool, it->param->cont->df, &it->param->oid);
@@ -185,7 +186,7 @@ keys_enter(struct iter *it, enum vos_key_level level, struct vos_key_df **ret_dk
 }
 
 static int
-dkey_slice(struct iter *it)
+dkey_slice(struct vos_iter *it)
 {
 	struct vos_key_df *dkey;
 	struct vos_obj_df *obj;
@@ -201,7 +202,7 @@ dkey_slice(struct iter *it)
 }
 
 static int
-akey_slice(struct iter *it)
+akey_slice(struct vos_iter *it)
 {
 	struct vos_key_df *dkey;
 	struct vos_obj_df *obj;
@@ -219,7 +220,7 @@ akey_slice(struct iter *it)
 /* ---- objects ---- */
 
 static int
-obj_slice(struct iter *it)
+obj_slice(struct vos_iter *it)
 {
 	struct vos_btree  tree = vos_obj_tree(it->pool, it->param->cont->df);
 	enum vos_btree_op op =
@@ -230,11 +231,12 @@ obj_slice(struct iter *it)
 	uint32_t	       nr;
 	int		       rc = 0;
 
-	for (nr = 0; ent != NULL && nr < SLICE_NR && rc == 0; nr++) {
+	for (nr = 0; ent != NULL && nr < VOS_ITER_SLICE_NR && rc == 0; nr++) {
 		struct vos_obj_df    *obj = umem_ptr(it->pool->umem, ent->obj);
 		struct vos_iter_entry e = {.oid = ent->oid, .epoch = obj->inc.change_epoch};
 
-		if (vos_obj_visible(it->pool, obj, it->param->epoch))
+		if (is_changed(it, &obj->inc) &&
+		    vos_obj_visible(it->pool, obj, it->param->epoch))
 			rc = it->cb(&e, it->arg);
 		if (rc < 0)
 			break;
@@ -254,7 +256,7 @@ obj_slice(struct iter *it)
 
 /** The akey and what its reader sees, NULL if nothing. */
 static int
-akey_enter(struct iter *it, struct vos_key_df **ret_akey, struct vos_view *view)
+akey_enter(struct vos_iter *it, struct vos_key_df **ret_akey, struct vos_view *view)
 {
 	struct vos_key_probe probe;
 	struct vos_key_df   *akey;
@@ -277,7 +279,7 @@ akey_enter(struct iter *it, struct vos_key_df **ret_akey, struct vos_view *view)
 }
 
 static int
-single_slice(struct iter *it)
+single_slice(struct vos_iter *it)
 {
 	const struct vos_sv_df *sv = NULL;
 	struct vos_iter_entry	e = {.oid = it->param->oid, .key = it->param->akey};
@@ -300,7 +302,7 @@ single_slice(struct iter *it)
 
 /** Pieces in list order; @at is where the list began, moved behind each piece passed. */
 static int
-recx_list_pass(struct iter *it, const struct vos_ext_list *list, uint64_t *at)
+recx_list_pass(struct vos_iter *it, const struct vos_ext_list *list, uint64_t *at)
 {
 	uint32_t i;
 
@@ -323,7 +325,7 @@ recx_list_pass(struct iter *it, const struct vos_ext_list *list, uint64_t *at)
 }
 
 static int
-recx_slice(struct iter *it)
+recx_slice(struct vos_iter *it)
 {
 	bool		    reverse = it->param->reverse;
 	uint64_t	    edge = reverse ? 0 : UINT64_MAX;
@@ -341,9 +343,9 @@ recx_slice(struct iter *it)
 		struct vos_evt evt = vos_akey_evt(it->pool, akey);
 
 		if (reverse)
-			rc = vos_evt_fetch_rev(&evt, &view, 0, at, SLICE_NR, &list, &done);
+			rc = vos_evt_fetch_rev(&evt, &view, 0, at, VOS_ITER_SLICE_NR, &list, &done);
 		else
-			rc = vos_evt_fetch(&evt, &view, at, UINT64_MAX, SLICE_NR, &list, &done);
+			rc = vos_evt_fetch(&evt, &view, at, UINT64_MAX, VOS_ITER_SLICE_NR, &list, &done);
 	}
 	if (rc == 0)
 		rc = recx_list_pass(it, &list, &at);
@@ -361,15 +363,16 @@ MAY_YIELD int
 vos_iterate(const struct vos_iter_param *param, enum vos_iter_type type, daos_anchor_t *anchor,
 	    vos_iter_cb_t cb, void *arg)
 {
-	static int (*const slices[])(struct iter * it) = {
+	static int (*const slices[])(struct vos_iter * it) = {
 	    [VOS_ITER_OBJ] = obj_slice,	  [VOS_ITER_DKEY] = dkey_slice,
 	    [VOS_ITER_AKEY] = akey_slice, [VOS_ITER_SINGLE] = single_slice,
-	    [VOS_ITER_RECX] = recx_slice,
+	    [VOS_ITER_RECX] = recx_slice, [VOS_ITER_SINGLE_ALL] = vos_iter_single_all,
+	    [VOS_ITER_RECX_ALL] = vos_iter_recx_all,
 	};
-	struct iter it = {param, param->cont->pool, anchor, cb, arg};
+	struct vos_iter it = {param, param->cont->pool, anchor, cb, arg};
 	int	    rc = ITER_MORE;
 
-	if (type > VOS_ITER_RECX || param->epoch == 0)
+	if (type > VOS_ITER_RECX_ALL || param->epoch == 0)
 		return -DER_INVAL;
 	vos_cont_get(param->cont);
 	while (rc == ITER_MORE && anchor->da_type != DAOS_ANCHOR_TYPE_EOF) {

@@ -179,6 +179,52 @@ vos_sv_drain(struct vos_pool *pool, struct vos_key_df *akey, uint32_t *credits)
 	return rc;
 }
 
+/** The newest of the older ones becomes the newest. */
+static int
+sv_cur_restore(struct vos_pool *pool, struct vos_key_df *akey)
+{
+	struct vos_btree  tree = vos_sv_tree(pool, &akey->sv);
+	struct vos_sv_df *sv = vos_btree_probe(&tree, VOS_BTREE_LAST, NULL, NULL);
+	struct vos_sv_df  newest;
+	int		  rc;
+
+	if (sv == NULL)
+		return 0;
+	newest = *sv;
+	rc = vos_btree_delete(&tree, &newest.epoch);
+	if (rc == 0)
+		rc = umem_tx_add(pool->umem, &akey->sv.cur, sizeof(akey->sv.cur));
+	if (rc == 0)
+		akey->sv.cur = newest;
+	return rc;
+}
+
+int
+vos_sv_discard(struct vos_pool *pool, struct vos_key_df *akey, uint64_t lo, uint64_t hi,
+	       uint32_t *credits, bool *ret_done)
+{
+	struct vos_btree tree = vos_sv_tree(pool, &akey->sv);
+	int		 rc = 0;
+
+	*ret_done = false;
+	for (; rc == 0 && *credits > 0; (*credits)--) {
+		const struct vos_sv_df *cur = &akey->sv.cur;
+		struct vos_sv_df       *sv = vos_btree_probe(&tree, VOS_BTREE_GE, &lo, NULL);
+
+		if (sv != NULL && sv->epoch <= hi) {
+			rc = sv_hist_delete(pool, akey, sv);
+		} else if (cur->epoch != 0 && cur->epoch >= lo && cur->epoch <= hi) {
+			rc = sv_cur_delete(pool, akey);
+			if (rc == 0)
+				rc = sv_cur_restore(pool, akey);
+		} else {
+			*ret_done = true;
+			return 0;
+		}
+	}
+	return rc;
+}
+
 bool
 vos_akey_is_empty(const struct vos_key_df *akey)
 {

@@ -113,6 +113,7 @@ void model_do_tx_read(struct model *m);
 void model_do_fetch(struct model *m);
 void model_do_list(struct model *m);
 void model_do_query(struct model *m);
+void model_do_versions(struct model *m);
 /** Is everything at @epoch as the reference has it? */
 bool model_agrees(struct model *m, uint64_t epoch);
 /** An epoch that is readable. */

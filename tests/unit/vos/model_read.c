@@ -339,6 +339,92 @@ model_do_list(struct model *m)
 			model_wrong(m, "listing: %d, %s", rc, l.wrong == NULL ? "not what the reference has" : l.wrong);
 }
 
+/* ---- all versions ---- */
+
+struct versions {
+	struct model *m;
+	uint64_t      lo;
+	uint32_t      nr;
+	const char   *wrong;
+	uint16_t     *sizes; /**< [epoch - lo][record]: 1 + record size, 0: not told */
+};
+
+static int
+versions_cb(const struct vos_iter_entry *ent, void *arg)
+{
+	struct versions *v = arg;
+	uint64_t	 idx;
+
+	if (model_rnd(v->m, 6) == 0)
+		return -DER_TRUNC;
+	if (ent->epoch < v->lo || ent->epoch >= v->lo + v->nr || ent->death <= ent->epoch ||
+	    ent->recx.rx_idx + ent->recx.rx_nr > REF_ARRAY_END) {
+		v->wrong = "a version out of range";
+		return 0;
+	}
+	for (idx = ent->recx.rx_idx; idx < ent->recx.rx_idx + ent->recx.rx_nr; idx++) {
+		uint16_t *size = &v->sizes[(ent->epoch - v->lo) * REF_ARRAY_END + idx];
+
+		if (*size != 0)
+			v->wrong = "a version twice";
+		*size = 1 + ent->rsize;
+	}
+	return model_rnd(v->m, 5) == 0;
+}
+
+static void
+versions_check(struct model *m, const struct versions *v, int obj, int dkey, int akey)
+{
+	uint64_t epoch;
+	uint64_t idx;
+
+	if (v->wrong != NULL)
+		model_wrong(m, "all versions: %s", v->wrong);
+	for (epoch = v->lo; epoch < v->lo + v->nr; epoch++) {
+		for (idx = 0; idx < (akey % 2 ? REF_ARRAY_END : 1); idx++) {
+			const struct ref_item *d = ref_written(&m->ref, obj, dkey, akey, idx, epoch);
+			uint32_t	       got = v->sizes[(epoch - v->lo) * REF_ARRAY_END + idx];
+
+			if (got != (d == NULL ? 0 : 1 + d->bytes))
+				model_wrong(m, "all versions: record %lu at %lu is %u, reference %ld", (unsigned long)idx,
+					    (unsigned long)epoch, got, d == NULL ? 0 : 1 + (long)d->bytes);
+		}
+	}
+}
+
+void
+model_do_versions(struct model *m)
+{
+	int		      obj = model_rnd(m, REF_OBJ_NR);
+	int		      dkey = model_rnd(m, REF_DKEY_NR);
+	int		      akey = model_rnd(m, REF_AKEY_NR);
+	struct versions	      v = {.m = m, .lo = m->floor + 1 + model_rnd(m, 5), .nr = 1 + model_rnd(m, 60)};
+	struct vos_iter_param param = {.cont = m->cont,
+				       .oid = model_oid(m, obj),
+				       .dkey = m->dkey[obj][dkey],
+				       .akey = m->akey[obj][akey],
+				       .epoch_lo = v.lo,
+				       .epoch = v.lo + v.nr - 1};
+	daos_anchor_t	      anchor = DAOS_ANCHOR_INIT;
+	int		      rc = 0;
+
+	v.sizes = calloc(v.nr * REF_ARRAY_END, sizeof(*v.sizes));
+	while (rc == 0 && anchor.da_type != DAOS_ANCHOR_TYPE_EOF) {
+		rc = vos_iterate(&param, akey % 2 ? VOS_ITER_RECX_ALL : VOS_ITER_SINGLE_ALL, &anchor, versions_cb, &v);
+		if (rc == -DER_TRUNC)
+			rc = 0;
+	}
+	model_say(m, "  versions obj %d dkey %d akey %d from %lu, %u = %d\n", obj, dkey, akey, (unsigned long)v.lo, v.nr,
+		  rc);
+	if (rc == -DER_INPROGRESS)
+		model_check_blocked(m, obj, param.epoch);
+	else if (rc != 0)
+		model_wrong(m, "all versions: %d", rc);
+	else
+		versions_check(m, &v, obj, dkey, akey);
+	free(v.sizes);
+}
+
 /* ---- queries ---- */
 
 struct answer {

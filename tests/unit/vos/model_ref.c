@@ -121,6 +121,24 @@ ref_read(const struct ref *ref, uint32_t mask, int obj, int dkey, int akey, uint
 			recs[idx] = NULL;
 }
 
+const struct ref_item *
+ref_written(const struct ref *ref, int obj, int dkey, int akey, uint64_t idx, uint64_t epoch)
+{
+	const struct ref_item *best = NULL;
+	uint32_t	       i;
+
+	for (i = 0; i < ref->item_nr; i++) {
+		const struct ref_item *d = &ref->items[i];
+
+		if (d->what == REF_PUNCH || d->obj != obj || d->dkey != dkey || d->akey != akey ||
+		    ref->txs[d->tx].epoch != epoch || ref->txs[d->tx].state != REF_DONE)
+			continue;
+		if ((d->what != REF_ARRAY || (d->lo <= idx && idx < d->hi)) && is_after(ref, 0, d, best))
+			best = d;
+	}
+	return best;
+}
+
 bool
 ref_exists(const struct ref *ref, uint32_t mask, int obj, int dkey, int akey, uint64_t epoch)
 {

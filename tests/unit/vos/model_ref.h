@@ -63,6 +63,8 @@ void	 ref_tx_set(struct ref *ref, uint32_t tx, enum ref_state state);
 /** What is read of an akey, record by record (a single value is record 0); NULL: nothing. */
 void ref_read(const struct ref *ref, uint32_t mask, int obj, int dkey, int akey, uint64_t epoch,
 	      const struct ref_item *recs[REF_ARRAY_END]);
+/** What was written at exactly this epoch, punched or not: the last of it; NULL: nothing. Prepared ones do not count. */
+const struct ref_item *ref_written(const struct ref *ref, int obj, int dkey, int akey, uint64_t idx, uint64_t epoch);
 /** dkey, akey < 0: the object, the dkey. */
 bool ref_exists(const struct ref *ref, uint32_t mask, int obj, int dkey, int akey, uint64_t epoch);
 /** Byte @off of record @idx of what has this id. */

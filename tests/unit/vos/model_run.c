@@ -356,7 +356,7 @@ unsure_settle(struct model *m)
 }
 
 static void
-power_cycle(struct model *m)
+power_restore(struct model *m)
 {
 	model_say(m, "  power goes\n");
 	bio_ram_fail_after(m->ram, 0);
@@ -365,6 +365,54 @@ power_cycle(struct model *m)
 	pool_open(m);
 	snaps_tell(m);
 	m->device_gone = false;
+}
+
+/** Until it is done: half of it is nothing the reference knows. */
+static int
+discard_run(struct model *m, const daos_unit_oid_t *oid, uint64_t lo, uint64_t hi)
+{
+	int rc = MODEL_CALL(m, vos_discard(m->cont, oid, lo, hi));
+
+	while (rc != 0 && model_excused(m, rc)) {
+		model_say(m, "  discard = %d, again\n", rc);
+		if (m->device_gone)
+			power_restore(m);
+		rc = model_call_end(m, vos_discard(m->cont, oid, lo, hi));
+	}
+	return rc;
+}
+
+static void
+do_discard(struct model *m)
+{
+	int	        obj = model_rnd(m, 2) ? (int)model_rnd(m, REF_OBJ_NR) : -1;
+	bool	        all = model_rnd(m, 6) == 0;
+	uint64_t        lo = all ? 0 : m->floor + 1 + model_rnd(m, m->now - m->floor + 1);
+	uint64_t        hi = all ? m->now : lo + model_rnd(m, 20);
+	daos_unit_oid_t oid = model_oid(m, MAX_OF(obj, 0));
+	bool	        busy = false;
+	uint32_t        i;
+	int	        rc;
+
+	for (i = 0; i < m->ref.prep_nr; i++)
+		busy |= lo <= m->ref.txs[m->ref.preps[i]].epoch && m->ref.txs[m->ref.preps[i]].epoch <= hi;
+	rc = discard_run(m, obj < 0 ? NULL : &oid, lo, hi);
+	model_say(m, "  discard obj %d [%lu, %lu] = %d\n", obj, (unsigned long)lo, (unsigned long)hi, rc);
+	if (rc != (busy ? -DER_BUSY : 0))
+		model_wrong(m, "discard: %d, busy %d", rc, busy);
+	for (i = 0; rc == 0 && i < m->ref.item_nr; i++) {
+		struct ref_item *item = &m->ref.items[i];
+
+		if ((obj < 0 || item->obj == obj) && m->ref.txs[item->tx].state == REF_DONE &&
+		    lo <= m->ref.txs[item->tx].epoch && m->ref.txs[item->tx].epoch <= hi)
+			item->obj = -1;
+	}
+}
+
+static void
+power_cycle(struct model *m)
+{
+	power_restore(m);
 	unsure_settle(m);
 	all_check(m);
 }
@@ -388,11 +436,11 @@ op_run(struct model *m)
 	static void (*const fns[])(struct model *) = {
 	    [MODEL_UPDATE] = model_do_update,	  [MODEL_PUNCH] = model_do_punch,
 	    [MODEL_FETCH] = model_do_fetch,	  [MODEL_LIST] = model_do_list,
-	    [MODEL_QUERY] = model_do_query,	  [MODEL_SNAPSHOT] = do_snapshot,
+	    [MODEL_QUERY] = model_do_query,	  [MODEL_VERSIONS] = model_do_versions,	  [MODEL_SNAPSHOT] = do_snapshot,
 	    [MODEL_AGGREGATE] = do_aggregate,	  [MODEL_GC] = do_gc,
 	    [MODEL_TX] = model_do_tx,		  [MODEL_TX_END] = model_do_tx_end,
 	    [MODEL_TX_TRIM] = model_do_tx_trim,	  [MODEL_TX_READ] = model_do_tx_read,
-	    [MODEL_REOPEN] = do_reopen,		  [MODEL_CHECK] = all_check,
+	    [MODEL_DISCARD] = do_discard,	  [MODEL_REOPEN] = do_reopen,		  [MODEL_CHECK] = all_check,
 	};
 
 	m->rnd = m->op->seed;
@@ -439,9 +487,9 @@ model_make(uint64_t seed, struct model_op *ops, uint32_t nr)
 		uint32_t	weight;
 	} table[] = {
 	    {MODEL_UPDATE, 260}, {MODEL_PUNCH, 60},  {MODEL_FETCH, 160},   {MODEL_LIST, 90},
-	    {MODEL_QUERY, 70},	 {MODEL_SNAPSHOT, 16}, {MODEL_AGGREGATE, 24}, {MODEL_GC, 14},
+	    {MODEL_QUERY, 70},	 {MODEL_VERSIONS, 30},	 {MODEL_SNAPSHOT, 16}, {MODEL_AGGREGATE, 24}, {MODEL_GC, 14},
 	    {MODEL_TX, 110},	 {MODEL_TX_END, 110},  {MODEL_TX_TRIM, 8},   {MODEL_TX_READ, 40},
-	    {MODEL_REOPEN, 5},	 {MODEL_POWER_LOSS, 8}, {MODEL_DEVICE_FAILS, 12}, {MODEL_CHECK, 13},
+	    {MODEL_DISCARD, 8},	  {MODEL_REOPEN, 5},	 {MODEL_POWER_LOSS, 8}, {MODEL_DEVICE_FAILS, 12}, {MODEL_CHECK, 13},
 	};
 	uint64_t state = seed * 0x632be59bd9b4e019ULL;
 	uint32_t total = 0;
