@@ -64,8 +64,9 @@ enum_cb(const struct vos_iter_entry *ent, void *arg)
 	case VOS_ITER_SINGLE:
 	case VOS_ITER_RECX:
 		return add_extent(st, ent);
+	default:
+		return -DER_INVAL;
 	}
-	return -DER_INVAL;
 }
 
 static enum vos_iter_type
