@@ -66,6 +66,10 @@ int  bio_blob_open(struct bio_ctx *ctx, struct bio_dev *dev, const struct bio_bl
 void bio_blob_close(struct bio_blob *blob);
 uint64_t bio_blob_bytes(const struct bio_blob *blob);
 const char *bio_blob_name(const struct bio_blob *blob); /**< device, role, pool and target, for messages */
+/** On a file, space may be reserved that was never written; the first write there makes the next flush dearer. */
+bool bio_blob_is_file(const struct bio_blob *blob);
+/** Was all of the range written once? False if that cannot be told. Blocks: call it in ult_offload(). */
+bool bio_blob_is_written(const struct bio_blob *blob, uint64_t off, uint64_t bytes);
 /** Does a flush of one make writes to the other durable, too? */
 bool bio_blob_same_dev(const struct bio_blob *a, const struct bio_blob *b);
 struct bio_ctx *bio_blob_ctx(const struct bio_blob *blob);

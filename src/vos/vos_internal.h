@@ -19,6 +19,19 @@
 struct vos_dtx_index;
 struct vos_ts;
 
+#define VOS_SMALL_BLK_NR 16u /**< allocations up to it are small: a stream of their own */
+
+/** Blocks written before they are needed: vos_prepare.c. */
+struct vos_prepare {
+	struct vea_hint	    hint;   /**< of small allocations */
+	uint64_t	    lo, hi; /**< prepared, some of it in use by now */
+	uint64_t	    blk_nr; /**< reserved by it */
+	uint32_t	    skip_nr;
+	bool		    running;
+	bool		    stop; /**< also: never began, the data blob is no file */
+	struct ult_eventual done;
+};
+
 struct vos_pool {
 	struct vos_store   *store; /**< borrowed; outlives the pool */
 	uuid_t		    uuid;
@@ -27,7 +40,8 @@ struct vos_pool {
 	struct bio_blob	   *meta, *wal, *data; /**< NULL: none */
 	struct vos_space    space;
 	d_list_t	    conts; /**< open ones */
-	struct vea_hint	    hint;
+	struct vea_hint	    hint; /**< of large allocations */
+	struct vos_prepare  prepare;
 	uint32_t	    reserve_pct;
 	uint32_t	    data_thresh;
 	bool		    lazy; /**< nobody waits for the log */
@@ -85,6 +99,11 @@ void vos_read_put(struct vos_pool *pool, struct vos_reader *reader);
 MAY_YIELD bool vos_space_drain(struct vos_pool *pool);
 /** NOSPACE when an update of about this size would touch the reserve. */
 int vos_space_admit(struct vos_pool *pool, uint64_t heap_bytes, uint64_t blk_nr) MUST_CHECK;
+
+/** A small allocation was made: see whether there is something to prepare. */
+void vos_prepare_kick(struct vos_pool *pool);
+/** Until nothing is being prepared; true if something was. */
+MAY_YIELD bool vos_prepare_wait(struct vos_pool *pool);
 
 /* ---- objects and keys (vos_key.c) ---- */
 

@@ -315,6 +315,7 @@ pool_load(struct vos_pool *pool)
 	pool->df = umem_ptr(pool->umem, umem_root(pool->umem));
 	pool->space.umem = pool->umem;
 	pool->gen_seq = umem_last_seq(pool->umem);
+	pool->prepare.stop = pool->data == NULL || !bio_blob_is_file(pool->data);
 	rc = root_check(pool);
 	if (rc != 0 || pool->data == NULL)
 		return rc;
@@ -325,6 +326,8 @@ pool_load(struct vos_pool *pool)
 MAY_YIELD static void
 pool_free(struct vos_pool *pool)
 {
+	pool->prepare.stop = true;
+	(void)vos_prepare_wait(pool);
 	vea_unload(pool->space.vea);
 	vos_ts_destroy(pool->ts);
 	pool_umem_close(pool);
@@ -536,7 +539,7 @@ vos_pool_query(struct vos_pool *pool, struct vos_pool_info *info)
 	    .scm_total = heap.heap_bytes,
 	    .scm_free = heap.free_bytes,
 	    .nvme_total = vea.blk_nr * BIO_BLOCK_BYTES,
-	    .nvme_free = (vea.free_blk_nr + vea.freed_blk_nr) * BIO_BLOCK_BYTES,
+	    .nvme_free = (vea.free_blk_nr + vea.freed_blk_nr + pool->prepare.blk_nr) * BIO_BLOCK_BYTES,
 	    .cont_nr = pool->df->conts.nr,
 	    .obj_nr = pool->df->obj_nr,
 	    .csum_err_nr = pool->csum_err_nr,

@@ -172,11 +172,12 @@ vos_space_drain(struct vos_pool *pool)
 {
 	uint64_t	   gen = pool->committed_gen;
 	struct vos_reader *oldest;
+	bool		   more = vos_prepare_wait(pool);
 
 	if (pool->visible_gen >= gen || pool->err != 0)
-		return false;
+		return more;
 	if (umem_wait_proven(pool->umem, umem_last_seq(pool->umem)) != 0)
-		return false;
+		return more;
 	ult_mutex_lock(&pool->lock);
 	while ((oldest = d_list_first(&pool->readers, struct vos_reader, link)) != NULL &&
 	       oldest->gen < gen)

@@ -123,6 +123,7 @@ blocks_reserve(struct vos_io *io)
 	struct vos_pool	  *pool = io->cont->pool;
 	struct vea	  *vea = pool->space.vea;
 	struct vea_extent *ext;
+	bool		   small = io->blk_nr <= VOS_SMALL_BLK_NR;
 	uint64_t	   next;
 	uint32_t	   i;
 	int		   rc = -DER_NOSPACE;
@@ -130,8 +131,11 @@ blocks_reserve(struct vos_io *io)
 	if (io->blk_nr == 0)
 		return 0;
 	if (io->blk_nr <= UINT32_MAX)
-		rc = vea_reserve(vea, io->blk_nr, &pool->hint, &io->reserved);
+		rc = vea_reserve(vea, io->blk_nr, small ? &pool->prepare.hint : &pool->hint,
+				 &io->reserved);
 	if (rc == 0) {
+		if (small)
+			vos_prepare_kick(pool);
 		next = d_list_first(&io->reserved, struct vea_extent, link)->blk_off;
 		for (i = 0; i < io->seg_nr; i++) {
 			if (io->segs[i].media != VOS_MEDIA_DATA)
