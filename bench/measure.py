@@ -7,6 +7,14 @@ sys.path.insert(0, str(top / 'tests/system'))
 ROUNDS = int(os.environ.get('ROUNDS', '3'))
 
 
+def record(out, name, unit, ours, reference, goal=''):
+    """Append the medians of both sides to the file."""
+    a, b = statistics.median(ours), statistics.median(reference)
+    with open(out, 'a') as f:
+        f.write(json.dumps({'name': name, 'unit': unit, 'ours': round(a, 2), 'reference': round(b, 2),
+                            'ratio': round(a / b, 3) if b else 0, 'goal': goal}) + '\n')
+
+
 def compare(out, prefix, unit_of, ours, reference, goals=None):
     """Run both sides ROUNDS times, alternately; each returns {name: figure}. Append the medians to the file."""
     figures = {'ours': {}, 'reference': {}}
@@ -14,11 +22,8 @@ def compare(out, prefix, unit_of, ours, reference, goals=None):
         for side, fn in (('ours', ours), ('reference', reference)) if n % 2 == 0 else (('reference', reference), ('ours', ours)):
             for name, value in fn(n).items():
                 figures[side].setdefault(name, []).append(value)
-    with open(out, 'a') as f:
-        for name, values in figures['ours'].items():
-            a, b = statistics.median(values), statistics.median(figures['reference'][name])
-            f.write(json.dumps({'name': f'{prefix}.{name}', 'unit': unit_of(name), 'ours': round(a, 2), 'reference': round(b, 2),
-                                'ratio': round(a / b, 3) if b else 0, 'goal': (goals or {}).get(name, '')}) + '\n')
+    for name, values in figures['ours'].items():
+        record(out, f'{prefix}.{name}', unit_of(name), values, figures['reference'][name], (goals or {}).get(name, ''))
 
 
 def file_unit(name):
