@@ -133,6 +133,7 @@ ctx_init(struct crt_ctx *ctx, struct crt *crt)
 	d_binheap_init(&ctx->timeouts, deadline_less);
 	d_list_init(&ctx->work);
 	d_list_init(&ctx->rmas);
+	d_list_init(&ctx->iv_nss);
 	d_list_init(&ctx->rpc_pool);
 	d_list_init(&ctx->xfer_pool);
 }

@@ -130,6 +130,8 @@ struct crt_ctx {
 	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
 	uint32_t        spin_ns;
 
+	d_list_t         iv_nss; /* struct crt_iv_ns */
+
 	/* what is called in each poll: crt_hook.c */
 	struct crt_hook *hooks; /* [hook_nr] */
 	uint32_t         hook_nr;

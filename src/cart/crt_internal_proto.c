@@ -9,11 +9,13 @@ CRT_RPC_DEFINE(crt_uri, CRT_URI_IN, CRT_URI_OUT)
 CRT_RPC_DEFINE(crt_ping, CRT_PING_FIELDS, CRT_PING_FIELDS)
 CRT_RPC_DEFINE(crt_query, CRT_QUERY_IN, CRT_QUERY_OUT)
 CRT_RPC_DEFINE(crt_swim, CRT_SWIM_IN, CRT_NO_FIELDS)
+CRT_RPC_DEFINE(crt_iv, CRT_IV_IN, CRT_IV_OUT)
+CRT_RPC_DEFINE(crt_iv_sync, CRT_IV_SYNC_IN, CRT_IV_SYNC_OUT)
 CRT_RPC_DEFINE(crt_corpc, CRT_CORPC_IN, CRT_CORPC_OUT)
 
 static const struct crt_proto_rpc internal_rpcs[] = {
-#define CRT_INTERNAL_DEF(id, fmt, hdlr, flg)                                                       \
-	[CRT_RPC_##id] = {.format = &fmt##_format, .handler = hdlr, .flags = flg},
+#define CRT_INTERNAL_DEF(id, fmt, hdlr, flg, ops)                                                  \
+	[CRT_RPC_##id] = {.format = &fmt##_format, .handler = hdlr, .flags = flg, .co_ops = ops},
 	CRT_INTERNAL_RPCS(CRT_INTERNAL_DEF)
 #undef CRT_INTERNAL_DEF
 };

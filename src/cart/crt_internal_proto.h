@@ -10,23 +10,25 @@
 
 #define CRT_INTERNAL_VERSION 1
 
-/** X(id, format, handler, flags) */
+/** X(id, format, handler, flags, corpc_ops) */
 #define CRT_INTERNAL_RPCS(X)                                                                       \
-	X(URI, crt_uri, crt_uri_handler, 0)                                                        \
-	X(PING, crt_ping, crt_ping_handler, 0)                                                     \
-	X(PROTO_QUERY, crt_query, crt_query_handler, 0)                                            \
-	X(CORPC, crt_corpc, crt_corpc_handler, 0)                                                  \
-	X(SWIM, crt_swim, crt_swim_handler, CRT_RPC_NO_REPLY)
+	X(URI, crt_uri, crt_uri_handler, 0, NULL)                                                  \
+	X(PING, crt_ping, crt_ping_handler, 0, NULL)                                               \
+	X(PROTO_QUERY, crt_query, crt_query_handler, 0, NULL)                                      \
+	X(CORPC, crt_corpc, crt_corpc_handler, 0, NULL)                                            \
+	X(SWIM, crt_swim, crt_swim_handler, CRT_RPC_NO_REPLY, NULL)                                \
+	X(IV, crt_iv, crt_iv_handler, 0, NULL)                                                     \
+	X(IV_SYNC, crt_iv_sync, crt_iv_sync_handler, 0, &crt_iv_sync_ops)
 
 enum crt_internal_rpc {
-#define CRT_INTERNAL_ENUM(id, format, handler, flags) CRT_RPC_##id,
+#define CRT_INTERNAL_ENUM(id, format, handler, flags, ops) CRT_RPC_##id,
 	CRT_INTERNAL_RPCS(CRT_INTERNAL_ENUM)
 #undef CRT_INTERNAL_ENUM
 	CRT_RPC_INTERNAL_NR
 };
 #define CRT_INTERNAL_OPC(id) CRT_OPC(CRT_MOD_INTERNAL, CRT_INTERNAL_VERSION, id)
 
-#define CRT_INTERNAL_HANDLER(id, format, handler, flags) void handler(crt_rpc_t *rpc);
+#define CRT_INTERNAL_HANDLER(id, format, handler, flags, ops) void handler(crt_rpc_t *rpc);
 CRT_INTERNAL_RPCS(CRT_INTERNAL_HANDLER)
 #undef CRT_INTERNAL_HANDLER
 
@@ -63,6 +65,18 @@ CRT_RPC_DECLARE(crt_swim, CRT_SWIM_IN, CRT_NO_FIELDS)
 	F(iov, root_name) F(iov, body) F(crt_bulk_t, chained)
 #define CRT_CORPC_OUT(F) F(int32_t, rc) F(uint32_t, reached_nr) F(ranks, failed) F(iov, body)
 CRT_RPC_DECLARE(crt_corpc, CRT_CORPC_IN, CRT_CORPC_OUT)
+
+/** An operation on an incast variable on its way to the root, and the news from there: crt_iv.c. */
+#define CRT_IV_IN(F)                                                                               \
+	F(uint8_t, kind) F(uint8_t, sync) F(uint32_t, flags) F(uint32_t, ns_id) F(uint32_t, root)  \
+	F(uint32_t, grp_version) F(uint32_t, class_id) F(iov, key) F(iov, value)
+#define CRT_IV_OUT(F) F(int32_t, rc) F(iov, value)
+CRT_RPC_DECLARE(crt_iv, CRT_IV_IN, CRT_IV_OUT)
+#define CRT_IV_SYNC_IN(F)                                                                          \
+	F(uint32_t, ns_id) F(uint32_t, class_id) F(bool, invalidate) F(iov, key) F(iov, value)
+#define CRT_IV_SYNC_OUT(F) F(int32_t, rc)
+CRT_RPC_DECLARE(crt_iv_sync, CRT_IV_SYNC_IN, CRT_IV_SYNC_OUT)
+extern const struct crt_corpc_ops crt_iv_sync_ops;
 
 /** Under the lock of @ctx. NULL: no memory. */
 struct crt_rpc_priv *crt_internal_alloc(struct crt_ctx *ctx, enum crt_internal_rpc id);
