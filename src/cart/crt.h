@@ -42,6 +42,7 @@ struct crt_attr {
 	uint32_t    ep_credits;/**< requests in flight to one (rank, tag); 0: 64 */
 	uint32_t    ctx_nr_max;/**< 0: 64 */
 	struct na_self_world *world; /**< provider "self" only; borrowed */
+	bool        ctl_allowed; /**< peers may inject faults and change the log (cart_ctl): tests only */
 	struct d_tm *tm;         /**< where metrics go ("net/..."); NULL: none; borrowed */
 };
 int  crt_init(const struct crt_attr *attr, struct crt **ret_crt) MUST_CHECK;

@@ -134,6 +134,7 @@ ctx_init(struct crt_ctx *ctx, struct crt *crt)
 	d_list_init(&ctx->work);
 	d_list_init(&ctx->rmas);
 	d_list_init(&ctx->iv_nss);
+	d_list_init(&ctx->st_sessions);
 	d_list_init(&ctx->rpc_pool);
 	d_list_init(&ctx->xfer_pool);
 }
@@ -282,6 +283,8 @@ crt_context_destroy(crt_context_t ctx)
 			ctx->rpc_nr);
 	D_ASSERT(ctx->rpc_nr == 0);
 	crt_metrics_close(ctx);
+	crt_st_fini(ctx);
+	crt_st_job_free(ctx->st_job);
 	free(ctx->hooks);
 	na_ep_close(ctx->ep);
 	crt_wait_fini(ctx);

@@ -131,6 +131,8 @@ struct crt_ctx {
 	uint32_t        spin_ns;
 
 	d_list_t         iv_nss; /* struct crt_iv_ns */
+	d_list_t         st_sessions; /* of self-tests: crt_st_server.c */
+	struct crt_st_job *st_job;    /* a self-test that was asked for: crt_st_client.c */
 
 	/* what is called in each poll: crt_hook.c */
 	struct crt_hook *hooks; /* [hook_nr] */
@@ -165,6 +167,10 @@ struct crt_opc_stats *crt_opc_stats_of(struct crt_ctx *ctx, crt_opcode_t opc,
 int  crt_corpc_start(struct crt_rpc_priv *rpc) MUST_CHECK;
 int  crt_corpc_local_reply(struct crt_rpc_priv *local, int status);
 void crt_corpc_detach(struct crt_rpc_priv *rpc);
+
+/* crt_st_server.c, crt_st_client.c */
+void crt_st_fini(struct crt_ctx *ctx);
+void crt_st_job_free(struct crt_st_job *job);
 
 /* crt_swim.c; without a lock */
 void crt_swim_group_changed(struct crt *crt);

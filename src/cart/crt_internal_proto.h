@@ -18,7 +18,13 @@
 	X(CORPC, crt_corpc, crt_corpc_handler, 0, NULL)                                            \
 	X(SWIM, crt_swim, crt_swim_handler, CRT_RPC_NO_REPLY, NULL)                                \
 	X(IV, crt_iv, crt_iv_handler, 0, NULL)                                                     \
-	X(IV_SYNC, crt_iv_sync, crt_iv_sync_handler, 0, &crt_iv_sync_ops)
+	X(IV_SYNC, crt_iv_sync, crt_iv_sync_handler, 0, &crt_iv_sync_ops)                          \
+	X(ST_OPEN, crt_st_open, crt_st_open_handler, 0, NULL)                                      \
+	X(ST_TEST, crt_st_test, crt_st_test_handler, 0, NULL)                                      \
+	X(ST_CLOSE, crt_st_close, crt_st_close_handler, 0, NULL)                                   \
+	X(ST_START, crt_st_start, crt_st_start_handler, 0, NULL)                                   \
+	X(ST_STATUS, crt_st_status, crt_st_status_handler, 0, NULL)                                \
+	X(CTL, crt_ctl, crt_ctl_handler, 0, NULL)
 
 enum crt_internal_rpc {
 #define CRT_INTERNAL_ENUM(id, format, handler, flags, ops) CRT_RPC_##id,
@@ -77,6 +83,40 @@ CRT_RPC_DECLARE(crt_iv, CRT_IV_IN, CRT_IV_OUT)
 #define CRT_IV_SYNC_OUT(F) F(int32_t, rc)
 CRT_RPC_DECLARE(crt_iv_sync, CRT_IV_SYNC_IN, CRT_IV_SYNC_OUT)
 extern const struct crt_corpc_ops crt_iv_sync_ops;
+
+/** Self-test: crt_st_server.c, crt_st_client.c. @tag of OPEN is the asker's. */
+#define CRT_ST_OPEN_IN(F)                                                                          \
+	F(uint32_t, tag) F(uint32_t, inflight) F(uint32_t, send_bytes) F(bool, send_bulk)          \
+	F(uint32_t, reply_bytes) F(bool, reply_bulk)
+#define CRT_ST_OPEN_OUT(F) F(int32_t, rc) F(uint64_t, session)
+CRT_RPC_DECLARE(crt_st_open, CRT_ST_OPEN_IN, CRT_ST_OPEN_OUT)
+#define CRT_ST_TEST_IN(F)                                                                          \
+	F(uint64_t, session) F(iov, data) F(crt_bulk_t, send_bulk) F(crt_bulk_t, reply_bulk)
+#define CRT_ST_TEST_OUT(F) F(int32_t, rc) F(iov, data)
+CRT_RPC_DECLARE(crt_st_test, CRT_ST_TEST_IN, CRT_ST_TEST_OUT)
+#define CRT_ST_CLOSE_IN(F)  F(uint64_t, session)
+#define CRT_ST_CLOSE_OUT(F) F(int32_t, rc)
+CRT_RPC_DECLARE(crt_st_close, CRT_ST_CLOSE_IN, CRT_ST_CLOSE_OUT)
+/** @eps: rank, tag, rank, tag, ... */
+#define CRT_ST_START_IN(F)                                                                         \
+	F(u32s, eps) F(uint32_t, rep_nr) F(uint32_t, inflight) F(uint32_t, align)                  \
+	F(bool, randomize) F(uint32_t, send_bytes) F(bool, send_bulk) F(uint32_t, reply_bytes)     \
+	F(bool, reply_bulk)
+#define CRT_ST_START_OUT(F) F(int32_t, rc)
+CRT_RPC_DECLARE(crt_st_start, CRT_ST_START_IN, CRT_ST_START_OUT)
+#define CRT_ST_STATUS_OUT(F)                                                                       \
+	F(int32_t, rc) F(bool, running) F(uint64_t, duration_ns) F(uint32_t, fail_nr)              \
+	F(int32_t, first_error) F(u64s, latencies) F(u32s, ep_idx)
+CRT_RPC_DECLARE(crt_st_status, CRT_NO_FIELDS, CRT_ST_STATUS_OUT)
+
+/** What cart_ctl asks and tells: crt_ctl.c, crt_ctl.h. */
+#define CRT_CTL_IN(F)                                                                              \
+	F(uint8_t, cmd) F(string, text) F(uint32_t, fault_id) F(uint8_t, fault_where)              \
+	F(uint8_t, fault_what) F(int64_t, fault_arg) F(uint32_t, fault_opc)                        \
+	F(uint32_t, fault_rank) F(uint32_t, fault_ppm) F(uint32_t, fault_interval)                 \
+	F(uint64_t, fault_max)
+#define CRT_CTL_OUT(F) F(int32_t, rc) F(uint64_t, value) F(string, text)
+CRT_RPC_DECLARE(crt_ctl, CRT_CTL_IN, CRT_CTL_OUT)
 
 /** Under the lock of @ctx. NULL: no memory. */
 struct crt_rpc_priv *crt_internal_alloc(struct crt_ctx *ctx, enum crt_internal_rpc id);

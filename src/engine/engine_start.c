@@ -276,6 +276,8 @@ bring_up(struct engine *eng, const struct engine_attr *attr)
 	if (rc != 0)
 		return rc;
 	fabric.server = true;
+	fabric.tm = eng->tm;
+	fabric.ctl_allowed = fabric.ctl_allowed || getenv("CRT_CTL_ENABLE") != NULL;
 	fabric.ctx_nr_max = MAX_OF(fabric.ctx_nr_max, eng->xs_nr);
 	rc = crt_init(&fabric, &eng->crt);
 	if (rc != 0) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""The network layer of real engines: who dies is found dead and excluded, who returns is a member again."""
-import os, signal, time
+"""The network layer of real engines: who dies is found dead and excluded, who returns is a member again; the tools that
+measure it and look into it."""
+import os, re, signal, time
 import cluster
 from cluster import Cluster, wait_until
 
@@ -49,6 +50,83 @@ def cut_off_returns():
         os.kill(pid, signal.SIGCONT)
         c.wait_joined()
         assert c.engine_pid(1) != pid
+
+
+@cluster.test
+def self_test():
+    """Sizes inline and bulk, from here and from one engine to another; old and new spellings of options."""
+    with Cluster(engines=2, targets=1) as c:
+        c.up()
+        r = c.run('self_test', '-u', '--group-name', 'daos_server', '--endpoint', '0:2', '--message-size', '(b1048578 b1048578)',
+                  '--max-inflight-rpcs', '16', '--repetitions', '100', check=True)
+        assert 'RPC Failures: 0' in r.out and 'RPC Bandwidth (MB/sec)' in r.out and '99th  %' in r.out, r
+        assert re.search(r'0:2 - \d+\.\d+', r.out), r
+        r = c.run('self_test', '-u', '-g', 'daos_server', '-e', '0-1:0-2', '-s', '(0 0),(64 100000),(b5000 0)', '-r', '300', '-i', '4',
+                  '-j', check=True)
+        assert [(x['send'], x['reply']) for x in r.json] == [('0', '0'), ('64', '100000'), ('b5000', '0')], r
+        for size in r.json:
+            one = size['results'][0]
+            assert one['rpcs'] == 300 and one['failures'] == 0 and len(one['endpoints']) == 6, r
+            lat = one['latency_us']
+            assert 0 < lat['min'] <= lat['p25'] <= lat['median'] <= lat['p99'] <= lat['max'], lat
+            assert sum(e['rpcs'] for e in one['endpoints']) == 300
+        r = c.run('self_test', '-u', '-g', 'daos_server', '-e', '1:0-2', '-m', '0:0-1', '-s', '(1000 b1000)', '-r', '200', '-q', '-j', check=True)
+        assert [x['master'] for x in r.json[0]['results']] == [{'rank': 0, 'tag': 0}, {'rank': 0, 'tag': 1}], r
+        assert all(x['rpcs'] == 200 for x in r.json[0]['results']), r
+        assert c.run('self_test', '-g', 'daos_server', '-e', '7:0', '-r', '1').rc == 1
+        assert 'not understood' in c.run('self_test', '-g', 'daos_server', '-e', '0:0', '-s', '(1 2 3)').err
+        assert '--endpoint' in c.run('self_test', '--help').out
+
+
+@cluster.test
+def cart_ctl():
+    with Cluster(engines=2, targets=2) as c:
+        c.env['CRT_CTL_ENABLE'] = '1'
+        c.up()
+        ctl = lambda cmd, *more, **kw: c.run('cart_ctl', cmd, '--group-name', 'daos_server', '-u', *more, **kw)
+        pids = [c.engine_pid(0), c.engine_pid(1)]
+        r = ctl('get_pid', '--rank', '0-1', '-j', check=True)
+        assert sorted(x['value'] for x in r.json) == sorted(pids), (r, pids)
+        assert f'pid: {r.json[0]["value"]}' in ctl('get_pid', '--rank', '0', check=True).out
+        r = ctl('list_ctx', '--rank', '1', '-j', check=True)
+        assert r.json[0]['value'] == 4 and len(r.json[0]['lines']) == 4, r
+        r = ctl('get_uri_cache', check=True)
+        assert len(re.findall(r'rank [01]: [01] 0 ofi', r.out)) >= 4, r
+        assert os.uname().nodename in ctl('get_hostname', check=True).out
+        assert 'req_recv' in ctl('dump_counters', '--rank', '0', check=True).out
+        assert 'swim=DEBUG' in ctl('set_log', '-l', 'ERR,swim=DEBUG,cart=NOTE', check=True).out
+        ctl('add_log_msg', '--message', 'hello from a test', '--rank', '1', check=True)
+        logs = [(c.dir / f'engine{i}.log').read_text() for i in range(2)]
+        assert ['hello from a test' in text for text in logs].count(True) == 1, logs
+        # three requests of self-test fail where they arrive, at rank 0
+        run = ['self_test', '-u', '-g', 'daos_server', '-e', '0:0', '-s', '0', '-r', '50', '-j']
+        ctl('set_fi_attr', '-a', '1,3,100,-1007,1,0,0xff010008', '--rank', '0', check=True)
+        assert c.run(*run, check=True).json[0]['results'][0]['failures'] == 0  # not enabled yet
+        ctl('enable_fi', '--rank', '0', check=True)
+        assert c.run(*run).json[0]['results'][0]['failures'] == 3
+        ctl('set_fi_attr', '-a', '1,0,100,-1007,1,0,0xff010008', '--rank', '0', check=True)
+        ctl('disable_fi', check=True)
+        assert c.run(*run, check=True).json[0]['results'][0]['failures'] == 0
+        assert ctl('get_pid', '--rank', '9').rc == 1
+        assert ctl('nonsense').rc == 1
+    with Cluster(engines=1, targets=1) as c:
+        c.up()
+        r = c.run('cart_ctl', 'enable_fi', '-g', 'daos_server', '-u')
+        assert r.rc == 1 and 'CRT_CTL_ENABLE' in r.err, r
+
+
+@cluster.test
+def idle():
+    """An engine with nothing to do uses next to nothing of a CPU, SWIM included."""
+    with Cluster(engines=1, targets=2) as c:
+        c.up()
+        pid = c.engine_pid(0)
+        ticks = lambda: sum(int(x) for x in open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[11:13])
+        time.sleep(2)  # what start-up left to do; a period of rest is what is measured
+        before = ticks()
+        time.sleep(10)
+        used = (ticks() - before) / os.sysconf('SC_CLK_TCK') / 10
+        assert used < 0.01, f'{used * 100:.1f} % of a CPU'
 
 
 cluster.main()

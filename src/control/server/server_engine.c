@@ -338,6 +338,11 @@ do_join(struct server_engine *eng)
 			server_say("engine %u joined as rank %u", eng->idx, eng->rank);
 			eng->error[0] = '\0';
 			set_state(eng, ENGINE_JOINED);
+			if (eng->srv->is_ms) { /* the first one here: ranks elsewhere have not been told of it yet */
+				pthread_mutex_unlock(&eng->srv->lock);
+				server_ms_distribute(eng->srv);
+				pthread_mutex_lock(&eng->srv->lock);
+			}
 			return;
 		}
 		if (delay_ms == 1600)
