@@ -63,6 +63,8 @@ MAY_YIELD int  vos_cont_create(struct vos_pool *pool, const uuid_t uuid) MUST_CH
 MAY_YIELD int  vos_cont_destroy(struct vos_pool *pool, const uuid_t uuid) MUST_CHECK;  /**< BUSY while open; space is reclaimed in slices afterwards */
 int  vos_cont_open(struct vos_pool *pool, const uuid_t uuid, struct vos_cont **ret_cont) MUST_CHECK; /**< NONEXIST; counted */
 void vos_cont_close(struct vos_cont *cont);
+/** All containers, by uuid; @cb may not change anything; what it returns other than 0 ends and is returned. */
+int vos_cont_list(struct vos_pool *pool, int (*cb)(const uuid_t uuid, void *arg), void *arg) MUST_CHECK;
 struct vos_cont_info { uint64_t obj_nr, used_bytes; daos_epoch_t hae /**< highest aggregated epoch */; };
 void vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info);
 /** Epochs that stay readable whatever is aggregated; to be told after

@@ -152,6 +152,20 @@ vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32
 	return 0;
 }
 
+int
+vos_cont_list(struct vos_pool *pool, int (*cb)(const uuid_t uuid, void *arg), void *arg)
+{
+	struct vos_btree	tree = vos_cont_tree(pool);
+	struct vos_btree_cur	cur;
+	struct vos_cont_ent_df *ent;
+	int			rc = 0;
+
+	for (ent = vos_btree_probe(&tree, VOS_BTREE_FIRST, NULL, &cur); ent != NULL && rc == 0;
+	     ent = vos_btree_next(&tree, &cur))
+		rc = cb(ent->uuid, arg);
+	return rc;
+}
+
 void
 vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info)
 {

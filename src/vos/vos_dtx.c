@@ -330,9 +330,9 @@ vos_dtx_end(struct vos_dtx *dtx, enum vos_dtx_how how)
 
 /* ---- what was prepared ---- */
 
-/** Commit or abort @rec, in one transaction. */
+/** Commit or abort @rec, in one transaction; durable once *ret_seq is. */
 MAY_YIELD static int
-record_end(struct vos_cont *cont, struct vos_dtx_df *rec, bool commit)
+record_end_async(struct vos_cont *cont, struct vos_dtx_df *rec, bool commit, uint64_t *ret_seq)
 {
 	struct vos_dtx_prep *prep = vos_dtx_index_find(cont, rec);
 	struct dtx_id	     id = rec->id;
@@ -350,7 +350,7 @@ record_end(struct vos_cont *cont, struct vos_dtx_df *rec, bool commit)
 	/* Others run before this returns: they must not find a record that is gone. Should the
 	 * transaction abort, it does before anything yields. */
 	vos_dtx_index_hide(cont, prep);
-	rc = vos_tx_end(cont->pool, cont->df, rc);
+	rc = vos_tx_end_async(cont->pool, cont->df, rc, ret_seq);
 	if (rc != 0 && is_prepared(cont, &id))
 		vos_dtx_index_unhide(cont, prep);
 	else
@@ -359,16 +359,46 @@ record_end(struct vos_cont *cont, struct vos_dtx_df *rec, bool commit)
 	return rc;
 }
 
+MAY_YIELD static int
+record_end(struct vos_cont *cont, struct vos_dtx_df *rec, bool commit)
+{
+	uint64_t seq = 0;
+	int	 rc = record_end_async(cont, rec, commit, &seq);
+
+	return rc != 0 ? rc : vos_tx_wait(cont->pool, seq);
+}
+
 MAY_YIELD int
 vos_dtx_commit(struct vos_cont *cont, const struct dtx_id *id)
 {
-	struct vos_dtx_df *rec = vos_dtx_rec_find(cont->pool, cont->df, id);
+	int rc_one;
+	int rc = vos_dtx_commit_many(cont, id, 1, &rc_one);
 
-	if (rec != NULL)
-		return record_end(cont, rec, true);
-	if (vos_dtx_check(cont, id, NULL) != VOS_DTX_COMMITTED)
-		return -DER_NONEXIST;
-	return vos_cont_wait_durable(cont);
+	return rc_one != 0 ? rc_one : rc;
+}
+
+MAY_YIELD int
+vos_dtx_commit_many(struct vos_cont *cont, const struct dtx_id *ids, uint32_t nr, int *rcs)
+{
+	uint64_t seq = 0;
+	uint32_t i;
+	int	 rc;
+
+	vos_cont_get(cont);
+	for (i = 0; i < nr; i++) {
+		struct vos_dtx_df *rec = vos_dtx_rec_find(cont->pool, cont->df, &ids[i]);
+
+		rcs[i] = 0;
+		if (rec != NULL)
+			rcs[i] = record_end_async(cont, rec, true, &seq);
+		else if (vos_dtx_check(cont, &ids[i], NULL) == VOS_DTX_COMMITTED)
+			seq = umem_last_seq(cont->pool->umem);
+		else
+			rcs[i] = -DER_NONEXIST;
+	}
+	rc = vos_tx_wait(cont->pool, seq);
+	vos_cont_close(cont);
+	return rc;
 }
 
 MAY_YIELD int

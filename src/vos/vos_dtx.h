@@ -39,6 +39,8 @@ MAY_YIELD int vos_dtx_end(struct vos_dtx *dtx, enum vos_dtx_how how) MUST_CHECK;
 
 /** In one transaction; durable when it returns 0, also when it was committed before. NONEXIST | NOSPACE, NOMEM: try again. */
 MAY_YIELD int vos_dtx_commit(struct vos_cont *cont, const struct dtx_id *id) MUST_CHECK;
+/** Many, each in a transaction of its own, @rcs as above; one wait until all that went well is durable, whose error is returned. */
+MAY_YIELD int vos_dtx_commit_many(struct vos_cont *cont, const struct dtx_id *ids, uint32_t nr, int *rcs) MUST_CHECK;
 /** In one transaction: the values are freed, the id is forgotten. NONEXIST | ALREADY committed. */
 MAY_YIELD int vos_dtx_abort(struct vos_cont *cont, const struct dtx_id *id) MUST_CHECK;
 enum vos_dtx_state { VOS_DTX_UNKNOWN, VOS_DTX_PREPARED, VOS_DTX_COMMITTED };

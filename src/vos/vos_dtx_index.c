@@ -129,8 +129,17 @@ vos_dtx_index_add(struct vos_cont *cont, struct vos_dtx_prep *prep, struct vos_d
 struct vos_dtx_prep *
 vos_dtx_index_find(struct vos_cont *cont, const struct vos_dtx_df *rec)
 {
-	struct vos_dtx_prep *prep;
+	const struct vos_dtx_op_df *first;
+	struct vos_dtx_prep	   *prep;
+	struct prep_op		   *op;
 
+	if (rec->op_nr > 0) {
+		first = umem_ptr(cont->pool->umem, rec->ops);
+		d_list_for_each (op, dkey_bucket(cont->dtx, &first->oid, first->body, first->dkey_bytes),
+				 by_dkey)
+			if (op->prep->rec == rec)
+				return op->prep;
+	}
 	d_list_for_each (prep, &cont->dtx->preps, link)
 		if (prep->rec == rec)
 			return prep;

@@ -91,6 +91,8 @@ MAY_YIELD int vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc
 /** As vos_tx_end(), but does not wait: umem_wait_durable(*ret_seq) would. */
 MAY_YIELD int vos_tx_end_async(struct vos_pool *pool, struct vos_cont_df *cont, int rc,
 			       uint64_t *ret_seq) MUST_CHECK;
+/** Until what vos_tx_end_async() gave is durable; then blocks may be used again. */
+MAY_YIELD int vos_tx_wait(struct vos_pool *pool, uint64_t seq) MUST_CHECK;
 /** Blocks in the trees now will not be written again until put. */
 void vos_read_get(struct vos_pool *pool, struct vos_reader *reader);
 void vos_read_put(struct vos_pool *pool, struct vos_reader *reader);

@@ -141,8 +141,14 @@ vos_tx_end(struct vos_pool *pool, struct vos_cont_df *cont, int rc)
 	uint64_t seq = 0;
 
 	rc = vos_tx_end_async(pool, cont, rc, &seq);
-	if (rc != 0)
-		return rc;
+	return rc != 0 ? rc : vos_tx_wait(pool, seq);
+}
+
+MAY_YIELD int
+vos_tx_wait(struct vos_pool *pool, uint64_t seq)
+{
+	int rc = 0;
+
 	if (!pool->lazy && !VOS_BUG(VOS_BUG_EARLY_ANSWER))
 		rc = umem_wait_durable(pool->umem, seq);
 	if (rc != 0)

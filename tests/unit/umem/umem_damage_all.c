@@ -5,7 +5,7 @@
  * byte; the device's file ends early, at every block. Each time opening gives an error, or content
  * that is right: all that was acknowledged; or, only where the log is cut off with all that would
  * prove its end, all up to some transaction. STEP > 1 tries one of so many (make check); 1 all (make
- * soak).
+ * soak); UMEM_SPARSE=N one of N times as many.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -186,10 +186,13 @@ models_make(void)
 int
 main(int argc, char **argv)
 {
-	char path[] = "/tmp/umem_damage_XXXXXX";
-	int  fd;
+	char        path[] = "/tmp/umem_damage_XXXXXX";
+	const char *sparse = getenv("UMEM_SPARSE");
+	int         fd;
 
 	all.step = argc > 1 ? MAX_OF(strtoull(argv[1], NULL, 0), 1ull) : 1;
+	if (sparse != NULL && argc > 1)
+		all.step *= MAX_OF(strtoull(sparse, NULL, 0), 1ull);
 	assert_int_equal(d_log_init(), 0);
 	assert_int_equal(d_log_setmasks("FATAL"), 0);
 	atexit(tell);

@@ -324,6 +324,41 @@ records_and_ids_survive_restarts(void **state)
 }
 
 static int
+name_cb(const uuid_t uuid, void *arg)
+{
+	assert_int_equal(memcmp(uuid, arg, 16), 0);
+	return 7;
+}
+
+static void
+many_are_committed_with_one_wait(void **state)
+{
+	struct vos_dtx_stat stat;
+	struct dtx_id	    ids[12];
+	struct rig	    rig;
+	int		    rcs[12];
+	int		    i;
+
+	rig_init(&rig, RIG_RAM, &small);
+	for (i = 0; i < 12; i++) {
+		ids[i] = id_of(i + 1);
+		if (i != 5)
+			assert_int_equal(two_puts(&rig, i + 1, 10 + i, 'a' + i, VOS_DTX_PREPARE), 0);
+	}
+	assert_int_equal(vos_dtx_commit(rig.cont, &ids[3]), 0);
+	assert_int_equal(vos_dtx_commit_many(rig.cont, ids, 12, rcs), 0);
+	for (i = 0; i < 12; i++)
+		assert_int_equal(rcs[i], i == 5 ? -DER_NONEXIST : 0);
+	vos_dtx_stat(rig.cont, &stat);
+	assert_int_equal(stat.prepared_nr, 0);
+	assert_int_equal(stat.committed_nr, 11);
+	assert_int_equal(plain_get(&rig, "x", DAOS_EPOCH_MAX), 'a' + 11);
+	assert_int_equal(vos_pool_check(rig.pool), 0);
+	assert_int_equal(vos_cont_list(rig.pool, name_cb, rig.cont_uuid), 7);
+	rig_fini(&rig);
+}
+
+static int
 resolve_cb(const struct dtx_id *id, daos_epoch_t epoch, enum vos_dtx_how *how, void *arg)
 {
 	*how = id->hlc == 2 ? VOS_DTX_COMMIT : id->hlc == 3 ? VOS_DTX_ROLLBACK : VOS_DTX_PREPARE;
@@ -709,6 +744,7 @@ group(void)
 	    cmocka_unit_test(two_record_sizes_in_one_array_are_refused),
 	    cmocka_unit_test(listing_depends_on_what_appears_or_goes),
 	    cmocka_unit_test(records_and_ids_survive_restarts),
+	    cmocka_unit_test(many_are_committed_with_one_wait),
 	    cmocka_unit_test(leaked_records_are_resolved_and_ids_trimmed),
 	    cmocka_unit_test(aggregation_stops_before_what_is_prepared),
 	    cmocka_unit_test(writes_below_a_read_restart),

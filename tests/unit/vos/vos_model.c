@@ -24,7 +24,7 @@
 #include "ult/ult.h"
 
 #define SEEDS_A_PROCESS 20u
-#define RUN_SECONDS	60u
+#define RUN_SECONDS	240u /**< of the clock: the machine may be busy */
 #define SHRINK_SECONDS	90
 
 #ifdef VOS_PLANTED_BUGS
