@@ -291,6 +291,28 @@ cmd_value_dump(struct ddb *ddb, int argc, char **argv)
 	return rc;
 }
 
+MAY_YIELD static int
+cmd_csum_dump(struct ddb *ddb, int argc, char **argv)
+{
+	const uint32_t	*csums;
+	struct ddb_place place;
+	uint64_t	 blk;
+	uint64_t	 end;
+	int		 rc = ddb_find(ddb, argc > 1 ? argv[1] : NULL, &place);
+
+	if (rc != 0)
+		return rc;
+	if (place.level != DDB_VALUE || !vos_media_is(place.ext.flags, VOS_MEDIA_DATA))
+		return ddb_say("checksums are of values on the data blob", -DER_INVAL);
+	if (ddb->pool->df->csums == UMEM_NULL)
+		return ddb_say("the pool keeps none", -DER_NONEXIST);
+	csums = umem_ptr(ddb->pool->umem, ddb->pool->df->csums);
+	end = (place.ext.addr + vos_ext_bytes(&place.ext) + BIO_BLOCK_BYTES - 1) / BIO_BLOCK_BYTES;
+	for (blk = place.ext.addr / BIO_BLOCK_BYTES; blk < end && blk < ddb->pool->df->data_blk_nr; blk++)
+		fprintf(ddb->out, "  block %lu: CRC-32C %08x\n", (unsigned long)blk, csums[blk]);
+	return 0;
+}
+
 /* ---- transactions, space ---- */
 
 static void
@@ -463,6 +485,7 @@ static const struct ddb_cmd cmds[] = {
     {"ls", NULL, "[-r] [-d] [path]", "list what is below; -r all levels, -d with details", true, false, cmd_ls},
     {"superblock_dump", NULL, "", "the root of the pool", true, false, cmd_superblock_dump},
     {"value_dump", "dump_value", "path [file]", "bytes of one version of a value", true, false, cmd_value_dump},
+    {"csum_dump", NULL, "path", "checksums of the blocks of a value", true, false, cmd_csum_dump},
     {"ilog_dump", NULL, "path", "punches of an object, dkey or akey", true, false, cmd_ilog_dump},
     {"dtx_dump", NULL, "[-a] [-c] container", "active, committed transactions", true, false, cmd_dtx_dump},
     {"dtx_stat", NULL, "container", "how many transactions", true, false, cmd_dtx_stat},

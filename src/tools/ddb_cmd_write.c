@@ -160,6 +160,90 @@ cmd_dtx_cmt_clear(struct ddb *ddb, int argc, char **argv)
 	return 0;
 }
 
+MAY_YIELD static int
+cmd_dtx_aggr(struct ddb *ddb, int argc, char **argv)
+{
+	struct vos_dtx_stat before;
+	struct vos_dtx_stat after;
+	struct vos_cont	   *cont;
+	uint64_t	    hlc;
+	char		   *end;
+	int		    rc;
+
+	if (argc != 3)
+		return ddb_say("a container, and a time in hexadecimal as in the ids", -DER_INVAL);
+	hlc = strtoull(argv[2], &end, 16);
+	if (*end != '\0' || end == argv[2])
+		return ddb_say(argv[2], -DER_INVAL);
+	rc = cont_open(ddb, argv[1], &cont);
+	if (rc != 0)
+		return rc;
+	vos_dtx_stat(cont, &before);
+	rc = vos_dtx_trim(cont, hlc, 0);
+	vos_dtx_stat(cont, &after);
+	vos_cont_close(cont);
+	if (rc != 0)
+		return ddb_say("dtx_aggr", rc);
+	fprintf(ddb->out, "%lu ids forgotten\n", (unsigned long)(before.committed_nr - after.committed_nr));
+	return 0;
+}
+
+/* ---- values ---- */
+
+/** Put @bytes as a new version of a single value, newer than all it has. */
+MAY_YIELD static int
+value_store(struct ddb *ddb, const struct ddb_place *p, void *buf, uint64_t bytes)
+{
+	daos_iod_t	 iod = {.iod_type = DAOS_IOD_SINGLE, .iod_size = bytes, .iod_nr = 1};
+	struct vos_cont *cont;
+	daos_key_t	 dkey;
+	d_iov_t		 iov;
+	d_sg_list_t	 sgl = {.sg_nr = 1, .sg_iovs = &iov};
+	uint64_t	 epoch = MAX_OF(p->cont->floor, p->akey->inc.change_epoch) + 1;
+	int		 rc;
+
+	d_iov_set(&dkey, vos_key_bytes(p->dkey), p->dkey->key_bytes);
+	d_iov_set(&iod.iod_name, vos_key_bytes(p->akey), p->akey->key_bytes);
+	d_iov_set(&iov, buf, bytes);
+	rc = vos_cont_open(ddb->pool, p->cont->uuid, &cont);
+	if (rc != 0)
+		return rc;
+	rc = vos_obj_update(cont, p->obj->oid, epoch, 0, &dkey, 1, &iod, &sgl);
+	vos_cont_close(cont);
+	if (rc == 0)
+		fprintf(ddb->out, "%lu bytes at epoch %lu\n", (unsigned long)bytes, (unsigned long)epoch);
+	return rc;
+}
+
+#define LOAD_BYTES_MAX (16ul << 20)
+
+MAY_YIELD static int
+cmd_value_load(struct ddb *ddb, int argc, char **argv)
+{
+	struct ddb_place place;
+	size_t		 bytes;
+	void		*buf;
+	FILE		*f;
+	int		 rc;
+
+	if (argc != 3)
+		return ddb_say("a file, and the path of an akey", -DER_INVAL);
+	rc = ddb_find(ddb, argv[2], &place);
+	if (rc != 0)
+		return rc;
+	if (place.level != DDB_AKEY || place.akey->type != VOS_AKEY_SINGLE)
+		return ddb_say("single values can be loaded, into an akey that has some", -DER_INVAL);
+	f = fopen(argv[1], "r");
+	if (f == NULL)
+		return ddb_say(argv[1], -DER_NONEXIST);
+	buf = malloc(LOAD_BYTES_MAX);
+	bytes = buf == NULL ? 0 : fread(buf, 1, LOAD_BYTES_MAX, f);
+	rc = bytes == 0 || !feof(f) ? -DER_INVAL : value_store(ddb, &place, buf, bytes);
+	free(buf);
+	fclose(f);
+	return rc != 0 ? ddb_say("value_load", rc) : 0;
+}
+
 /* ---- repair ---- */
 
 MAY_YIELD static int
@@ -189,6 +273,8 @@ const struct ddb_cmd ddb_write_cmds[] = {
     {"dtx_act_commit", NULL, "container id", "commit an active transaction", true, true, cmd_dtx_act_commit},
     {"dtx_act_abort", NULL, "container id", "abort an active transaction", true, true, cmd_dtx_act_abort},
     {"dtx_cmt_clear", NULL, "container", "forget the ids of committed ones", true, true, cmd_dtx_cmt_clear},
+    {"dtx_aggr", NULL, "container time", "forget ids of transactions begun until then", true, true, cmd_dtx_aggr},
+    {"value_load", NULL, "file path", "a new version of a single value", true, true, cmd_value_load},
     {"repair", NULL, "", "put accounts and used blocks right", true, true, cmd_repair},
 };
 const unsigned ddb_write_cmd_nr = ARRAY_NR(ddb_write_cmds);

@@ -34,12 +34,14 @@
 #include "vos/vos_dtx_index.h"
 
 #define TRIM_SLICE 64u
+#define PART_MAX   8192u /**< akeys a transaction changes: committing it must fit the log */
 
 struct vos_dtx {
 	struct vos_cont *cont; /**< a reference */
 	struct dtx_id	 id;
 	daos_epoch_t	 epoch;
 	uint32_t	 op_nr;
+	uint32_t	 part_nr;
 	d_list_t	 ops; /**< struct vos_dtx_op */
 };
 
@@ -79,35 +81,37 @@ vos_dtx_begin(struct vos_cont *cont, const struct dtx_id *id, daos_epoch_t epoch
 	return 0;
 }
 
-static struct vos_dtx_op *
-op_add(struct vos_dtx *dtx)
+static int
+op_add(struct vos_dtx *dtx, uint32_t part_nr, struct vos_dtx_op **ret_op)
 {
-	struct vos_dtx_op *op = calloc(1, sizeof(*op));
+	struct vos_dtx_op *op;
 
+	if (part_nr > PART_MAX - dtx->part_nr)
+		return -DER_REC2BIG;
+	op = calloc(1, sizeof(*op));
 	if (op == NULL)
-		return NULL;
+		return -DER_NOMEM;
 	d_list_add_tail(&op->link, &dtx->ops);
 	dtx->op_nr++;
-	return op;
+	dtx->part_nr += part_nr;
+	*ret_op = op;
+	return 0;
 }
 
 int
 vos_dtx_update(struct vos_dtx *dtx, struct vos_io *io)
 {
 	struct vos_dtx_op *op;
+	int		   rc = -DER_INVAL;
 
 	D_ASSERT(io->is_update);
-	if (io->cont != dtx->cont || io->cond.epoch != dtx->epoch) {
+	if (io->cont == dtx->cont && io->cond.epoch == dtx->epoch)
+		rc = op_add(dtx, io->cond.nr, &op);
+	if (rc == 0)
+		op->io = io;
+	else
 		vos_io_free(io);
-		return -DER_INVAL;
-	}
-	op = op_add(dtx);
-	if (op == NULL) {
-		vos_io_free(io);
-		return -DER_NOMEM;
-	}
-	op->io = io;
-	return 0;
+	return rc;
 }
 
 int
@@ -118,13 +122,11 @@ vos_dtx_punch(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const da
 	struct vos_dtx_op *op;
 	int		   rc = vos_punch_check(&p);
 
-	if (rc != 0)
-		return rc;
-	op = op_add(dtx);
-	if (op == NULL)
-		return -DER_NOMEM;
-	op->punch = p;
-	return 0;
+	if (rc == 0)
+		rc = op_add(dtx, 1 + akey_nr, &op);
+	if (rc == 0)
+		op->punch = p;
+	return rc;
 }
 
 static void

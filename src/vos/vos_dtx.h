@@ -29,6 +29,7 @@ int vos_dtx_begin(struct vos_cont *cont, const struct dtx_id *id, daos_epoch_t e
  *  is returned; its dkey and iods stay borrowed until vos_dtx_end(). Conditions are about the state before
  *  the transaction. */
 int vos_dtx_update(struct vos_dtx *dtx, struct vos_io *io) MUST_CHECK;
+/* Both: REC2BIG more akeys than a transaction may change (8,192). */
 /** As vos_obj_punch(); keys are borrowed until vos_dtx_end(). */
 int vos_dtx_punch(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const daos_key_t *dkey, unsigned akey_nr,
 		  const daos_key_t *akeys) MUST_CHECK;

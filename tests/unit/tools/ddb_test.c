@@ -189,6 +189,7 @@ shows_everything_and_changes_nothing(void **state)
 	assert_says("-R 'value_dump /[0]/[0]/one/value/[1]'", 0, "aaaaaaaaaa");
 	assert_says("-R 'value_dump /[0]/[0]/two/value/[0]'", 0, "00002320  63 63 63 63 63 63 63 63");
 	assert_says("-R 'dtx_dump -a /[0]'", 0, "736f6d65-626f-6479-2773-2074782e2e2e.1234 epoch 5, 1 operations, 20 bytes");
+	assert_says("-R 'csum_dump /[0]/[0]/two/value/[0]'", 0, "CRC-32C");
 	assert_says("-R vea_dump", 0, "1021 of 1024 blocks free");
 	assert_says("-R check", 0, "3 blocks read, 0 bad");
 	assert_says("-R 'ilog_dump /[0]/[0]'", 0, "newest change 3");
@@ -217,7 +218,10 @@ ends_transactions_and_takes_branches_out(void **state)
 	assert_says("-w -R 'dtx_act_commit /[0] 736f6d65-626f-6479-2773-2074782e2e2e.1234'", 0, "committed");
 	assert_says("-R 'ls /[0]/[0]'", 0, "[1] three");
 	assert_says("-R 'dtx_stat /[0]'", 0, "active: 0\ncommitted: 1");
+	assert_says("-w -R 'dtx_aggr /[0] 1233'", 0, "0 ids forgotten");
 	assert_says("-w -R 'dtx_cmt_clear /[0]'", 0, "1 ids forgotten");
+	assert_says("-w -R 'value_load /etc/passwd /[0]/[0]/one/value'", 0, "bytes at epoch 3");
+	assert_says("-R 'value_dump /[0]/[0]/one/value/[0]'", 0, "72 6f 6f 74");
 	assert_says("-w -R 'rm /[0]/[0]/two'", 0, "removed");
 	assert_says("-R 'ls /[0]/[0]'", 0, "[1] three\n");
 	assert_says("-R vea_dump", 0, "1024 of 1024 blocks free");

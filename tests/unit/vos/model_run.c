@@ -446,7 +446,9 @@ op_run(struct model *m)
 	m->rnd = m->op->seed;
 	m->device_gone = false;
 	model_say(m, "%u:\n", m->op_idx);
-	if (m->op->kind == MODEL_POWER_LOSS && m->fails_device)
+	/* A device that is gone, which no call has noticed yet, stays so. */
+	if (m->fails_device && (m->op->kind == MODEL_POWER_LOSS ||
+				(m->op->kind == MODEL_DEVICE_FAILS && bio_ram_has_failed(m->ram))))
 		power_cycle(m);
 	else if (m->op->kind == MODEL_DEVICE_FAILS && m->fails_device)
 		bio_ram_fail_after(m->ram, 1 + model_rnd(m, 60));
