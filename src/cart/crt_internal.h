@@ -266,6 +266,13 @@ crt_priv(const crt_rpc_t *rpc)
 	return CONTAINER_OF(rpc, struct crt_rpc_priv, pub);
 }
 
+/** For the log. */
+static inline const char *
+crt_rpc_name(const struct crt_rpc_priv *rpc)
+{
+	return rpc->format == NULL ? "?" : rpc->format->name;
+}
+
 /* crt_rpc.c */
 struct crt_rpc_priv *crt_rpc_alloc(struct crt_ctx *ctx, const struct crt_proto_rpc *def,
 				   crt_opcode_t opc);

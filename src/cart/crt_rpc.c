@@ -264,6 +264,8 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	D_ASSERT(!rpc->server);
 	if (rpc->state == CRT_RPC_DONE)
 		return;
+	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC "\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc));
 	rpc->state = CRT_RPC_DONE;
 	rpc->rc    = rc;
 	crt_rpc_disarm(rpc);
@@ -330,6 +332,8 @@ req_start(struct crt_rpc_priv *rpc)
 	if (rc != 0)
 		return rc;
 	rpc->state = CRT_RPC_QUEUED;
+	D_DEBUG("%s id %lx to rank %u tag %u: queued\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag);
 	d_list_add_tail(&rpc->link, &rpc->peer->queue);
 	crt_peer_kick(rpc->peer);
 	return 0;
@@ -424,6 +428,9 @@ crt_req_transmit(struct crt_rpc_priv *rpc)
 		req_fault(rpc, msg, &hit);
 		return;
 	}
+	D_DEBUG("%s id %lx to rank %u tag %u: sent, %u bytes%s\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len,
+		rpc->out.mr != NULL ? ", the body to be read" : "");
 	na_msg_send(ctx->ep, rpc->addr, msg);
 	if ((rpc->flags & CRT_RPC_NO_REPLY) && rpc->out.mr == NULL)
 		crt_req_complete(rpc, 0);

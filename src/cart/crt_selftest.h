@@ -8,7 +8,7 @@
 
 #include "cart/crt.h"
 
-#define CRT_ST_BYTES_MAX    (1u << 30) /**< of one session's buffers */
+#define CRT_ST_BYTES_MAX    (256u << 20) /**< of one session's buffers */
 #define CRT_ST_INFLIGHT_MAX 1024
 #define CRT_ST_REP_NR_MAX   10000000
 

@@ -36,6 +36,8 @@ crt_reply_status(struct crt_rpc_priv *rpc, int status)
 	msg = na_msg_get(ctx->ep);
 	if (msg == NULL)
 		return -DER_NOMEM;
+	D_DEBUG("%s id %lx to rank %u tag %u: reply sent, status " DF_RC "\n", crt_rpc_name(rpc), rpc->peer_id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(status));
 	reply_hdr(rpc, status, &hdr);
 	msg->len    = sizeof(hdr);
 	msg->cookie = CRT_ID_NONE;
@@ -98,6 +100,9 @@ reply_encode_send(struct crt_rpc_priv *rpc, struct na_msg *msg)
 		msg->cookie = CRT_ID_NONE;
 	}
 	rpc->replied = true;
+	D_DEBUG("%s id %lx to rank %u tag %u: reply sent, %u bytes%s\n", crt_rpc_name(rpc), rpc->peer_id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len,
+		rpc->out.mr != NULL ? ", the body to be read" : "");
 	na_msg_send(ctx->ep, rpc->addr, msg);
 	return 0;
 }
@@ -158,6 +163,8 @@ dispatch(struct crt_work *work)
 		crt_req_decref(&rpc->pub);
 		return;
 	}
+	D_DEBUG("%s id %lx from rank %u tag %u: to its handler\n", crt_rpc_name(rpc), rpc->peer_id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag);
 	if (ctx->task == NULL || CRT_OPC_MOD(rpc->pub.cr_opc) == CRT_MOD_INTERNAL) {
 		rpc->handler(&rpc->pub);
 		crt_req_decref(&rpc->pub);
@@ -325,6 +332,8 @@ crt_server_recv(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, const void 
 		request_refuse(rpc, check);
 		return;
 	}
+	D_DEBUG("%s id %lx from rank %u tag %u: arrived, %lu bytes of body%s\n", crt_rpc_name(rpc), rpc->peer_id,
+		hdr->src_rank, hdr->src_tag, hdr->body_bytes, hdr->flags & CRT_MSG_RMA ? ", to be read" : "");
 	if ((hdr->flags & CRT_MSG_RMA) == 0) {
 		request_decode(rpc, body, hdr->body_bytes);
 		return;

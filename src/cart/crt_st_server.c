@@ -13,6 +13,7 @@
 #include "platform/platform.h"
 
 #define SESSION_NR_MAX  64
+#define SESSIONS_BYTES_MAX (512ull << 20) /* of all in a context */
 #define SESSION_IDLE_NS (60 * NSEC_PER_SEC)
 
 struct st_session {
@@ -56,20 +57,22 @@ session_find(struct crt_ctx *ctx, uint64_t id)
 	return NULL;
 }
 
-/** Drop the idle; returns how many are left. */
-static uint32_t
-sessions_expire(struct crt_ctx *ctx, uint64_t now)
+/** Drop the idle. May one of @bytes be added to those that are left? */
+static bool
+sessions_room(struct crt_ctx *ctx, uint64_t now, uint64_t bytes)
 {
 	struct st_session *s, *tmp;
 	uint32_t           nr = 0;
 
 	d_list_for_each_safe(s, tmp, &ctx->st_sessions, link) {
-		if (s->busy_nr == 0 && now - s->used_ns > SESSION_IDLE_NS)
+		if (s->busy_nr == 0 && now - s->used_ns > SESSION_IDLE_NS) {
 			session_free(s);
-		else
+		} else {
 			nr++;
+			bytes += s->buf_nr * s->buf_bytes;
+		}
 	}
-	return nr;
+	return nr < SESSION_NR_MAX && bytes <= SESSIONS_BYTES_MAX;
 }
 
 static int
@@ -81,7 +84,7 @@ session_open(struct crt_ctx *ctx, const struct crt_st_open_in *in, uint64_t *ret
 
 	if (in->inflight == 0 || in->inflight > CRT_ST_INFLIGHT_MAX || bytes * in->inflight > CRT_ST_BYTES_MAX)
 		return -DER_INVAL;
-	if (sessions_expire(ctx, now) >= SESSION_NR_MAX)
+	if (!sessions_room(ctx, now, bytes * in->inflight))
 		return -DER_BUSY;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)

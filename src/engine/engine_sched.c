@@ -384,6 +384,8 @@ engine_sched_rpc(crt_context_t ctx, crt_rpc_t *rpc, crt_rpc_hdlr_t hdlr, void *a
 	if (sched->queues && mod != NULL && mod->sm_req_attr != NULL)
 		mod->sm_req_attr(rpc, &attr);
 	req->queue = attr.kind == DSS_REQ_UPDATE ? SCHED_Q_UPDATE : SCHED_Q_OTHER;
+	D_DEBUG("%s: xstream %u: request %x: %s", eng->name, sched->dx->dx_id, rpc->cr_opc,
+		uuid_is_null(attr.pool) ? "a ULT at once" : "queued for its pool");
 	if (uuid_is_null(attr.pool)) {
 		req->pool = NULL;
 		sched->stat.direct_nr++;

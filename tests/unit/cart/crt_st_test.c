@@ -102,7 +102,7 @@ trouble(void **state)
 	bad.inflight = 0;
 	assert_int_equal(crt_st_run(m.ctx[0], &bad, on_result, &o), -DER_INVAL);
 	bad      = p;
-	bad.send = (struct crt_st_size){1u << 30, true};
+	bad.send = (struct crt_st_size){200u << 20, true};
 	assert_int_equal(crt_st_run(m.ctx[0], &bad, on_result, &o), -DER_INVAL);
 	assert_int_equal(run(&m, &absent, &p).rc, -DER_OOG);
 	assert_int_equal(crt_fault_set(m.crt[2], &rule), 0);
