@@ -16,7 +16,7 @@
 #define UMEM_BYTES_MIN    (4u * UMEM_CHUNK_BYTES)
 #define UMEM_RING_MIN     (128u << 10)
 #define CKPT_INTERVAL_S   10u
-#define CKPT_LOG_PCT      50u
+#define CKPT_LOG_PCT      30u
 
 static int
 heap_map(struct umem *u)

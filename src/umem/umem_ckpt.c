@@ -7,6 +7,10 @@
  * double-write area, one sequential write and a flush; then in place, with their page table entries,
  * and a flush. At opening, a whole round in the double-write area overrides the places of its pages.
  *
+ * A page that was never written before needs no second copy: until its table entry is durable, its
+ * place counts as zeroes, and the log has all that ever happened to it. It goes to its place with the
+ * round's first flush, its entry with the second.
+ *
  * Commits go on meanwhile. A page is copied as it is at that moment, so it may hold transactions that
  * are newer than the checkpoint's; replay repeats them, which changes nothing (redo is physical).
  * They must be durable before the page is written, or a crash would keep half of them.
@@ -18,6 +22,8 @@
  *  3. The double-write area is overwritten only when the round before was flushed in place; at
  *     opening, ckpt_repair() does that first.
  *  4. A table entry vouches for itself (check), so a table block may be torn between sectors.
+ *  5. An entry says "written" only when the page is durable, or its copy in the double-write area is.
+ *     So that area never holds an older image of a page than its place, except of pages it protects.
  */
 #define D_LOGFAC LOG_FAC_UMEM
 
@@ -47,6 +53,14 @@ ckpt_entry(const struct umem_ckpt *ck, uint32_t page, uint32_t crc, uint32_t wri
 	} in = {ck->hdr->format_id, page, crc, written, 0};
 
 	return (struct meta_page_df){crc, d_crc32c(0, &in, sizeof(in))};
+}
+
+bool
+ckpt_is_new(const struct umem_ckpt *ck, uint32_t page)
+{
+	struct meta_page_df never = ckpt_entry(ck, page, 0, 0);
+
+	return memcmp(&ck->table[page], &never, sizeof(never)) == 0;
 }
 
 static struct meta_dw_df *
@@ -123,13 +137,37 @@ group_add(struct io_group *g, struct bio_blob *blob, bool write, uint64_t off,
 
 /* ---- a round ---- */
 
+/** Copies of a round: those written before from the front of the area, the new ones from its end. */
+struct round {
+	uint32_t old_nr;
+	uint32_t new_nr;
+	struct meta_dw_entry_df new_pages[META_DW_MAX];
+};
+
+static uint8_t *
+new_image(const struct umem_ckpt *ck, uint32_t idx)
+{
+	return dw_page(ck, ck->hdr->dw_page_nr - 1 - idx);
+}
+
+static void
+round_copy(struct umem_ckpt *ck, struct round *r, uint32_t page)
+{
+	bool     is_new = ckpt_is_new(ck, page);
+	uint8_t *image  = is_new ? new_image(ck, r->new_nr) : dw_page(ck, r->old_nr);
+
+	memcpy(image, page_ptr(ck, page), META_PAGE_BYTES);
+	*(is_new ? &r->new_pages[r->new_nr++] : &dw_hdr(ck)->pages[r->old_nr++]) =
+	    (struct meta_dw_entry_df){page, d_crc32c(0, image, META_PAGE_BYTES)};
+}
+
 /** Copy up to a round of dirty pages, from *@cursor on. */
 MAY_YIELD static uint32_t
-round_collect(struct umem_ckpt *ck, uint32_t *cursor)
+round_collect(struct umem_ckpt *ck, struct round *r, uint32_t *cursor)
 {
-	struct meta_dw_df *dw = dw_hdr(ck);
-	uint32_t           nr = 0, page = *cursor;
+	uint32_t nr = 0, page = *cursor;
 
+	r->old_nr = r->new_nr = 0;
 	while (page < ck->page_nr && nr < ck->hdr->dw_page_nr) {
 		uint64_t bits = ck->dirty[page / 64] >> (page % 64);
 
@@ -140,9 +178,7 @@ round_collect(struct umem_ckpt *ck, uint32_t *cursor)
 		page += __builtin_ctzll(bits);
 		ck->dirty[page / 64] &= ~(1ULL << (page % 64));
 		ck->dirty_nr--;
-		memcpy(dw_page(ck, nr), page_ptr(ck, page), META_PAGE_BYTES);
-		dw->pages[nr].page = page;
-		dw->pages[nr].crc  = d_crc32c(0, dw_page(ck, nr), META_PAGE_BYTES);
+		round_copy(ck, r, page);
 		nr++;
 		page++;
 		if (nr % COPY_BATCH == 0)
@@ -163,8 +199,8 @@ ckpt_dw_crc(struct meta_dw_df *dw)
 	return crc;
 }
 
-MAY_YIELD static int
-round_double_write(struct umem_ckpt *ck, uint32_t nr)
+static void
+group_add_double_write(struct umem_ckpt *ck, struct io_group *g, uint32_t nr)
 {
 	struct meta_dw_df *dw  = dw_hdr(ck);
 	struct iovec       iov = {dw, BIO_BLOCK_BYTES + (uint64_t)nr * META_PAGE_BYTES};
@@ -175,18 +211,36 @@ round_double_write(struct umem_ckpt *ck, uint32_t nr)
 	dw->page_nr   = nr;
 	memset(&dw->pages[nr], 0, (META_DW_MAX - nr) * sizeof(dw->pages[0]));
 	dw->crc = ckpt_dw_crc(dw);
-	return bio_writev_flush(ck->blob, ck->hdr->dw_off, &iov, 1);
+	group_add(g, ck->blob, true, ck->hdr->dw_off, &iov, 1);
 }
 
-/** Write the table blocks of the round's pages; their entries are up to date. */
+/** Pages at their places, runs of neighbours in one write. Images lie @step bytes apart. */
 static void
-group_add_table(struct umem_ckpt *ck, struct io_group *g, const uint32_t *pages, uint32_t nr)
+group_add_pages(struct umem_ckpt *ck, struct io_group *g, const struct meta_dw_entry_df *pages,
+		uint32_t nr, uint8_t *image, ptrdiff_t step)
 {
+	struct iovec iov[RUN_MAX];
+
+	for (uint32_t i = 0, run; i < nr; i += run) {
+		for (run = 0; i + run < nr && run < RUN_MAX && pages[i + run].page == pages[i].page + run; run++)
+			iov[run] = (struct iovec){image + (ptrdiff_t)(i + run) * step, META_PAGE_BYTES};
+		group_add(g, ck->blob, true,
+			  ck->hdr->pages_off + (uint64_t)pages[i].page * META_PAGE_BYTES, iov, run);
+	}
+}
+
+/** Bring the table up to date, and write its blocks. */
+static void
+group_add_table(struct umem_ckpt *ck, struct io_group *g, const struct meta_dw_entry_df *pages,
+		uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		ck->table[pages[i].page] = ckpt_entry(ck, pages[i].page, pages[i].crc, 1);
 	for (uint32_t i = 0; i < nr; i++) {
-		uint32_t     block = pages[i] / TABLE_BLOCK_PAGES;
+		uint32_t     block = pages[i].page / TABLE_BLOCK_PAGES;
 		struct iovec iov   = {ck->table + block * TABLE_BLOCK_PAGES, BIO_BLOCK_BYTES};
 
-		if (i > 0 && pages[i - 1] / TABLE_BLOCK_PAGES == block)
+		if (i > 0 && pages[i - 1].page / TABLE_BLOCK_PAGES == block)
 			continue;
 		group_add(g, ck->blob, true,
 			  ck->hdr->table_off + (uint64_t)block * BIO_BLOCK_BYTES, &iov, 1);
@@ -194,44 +248,44 @@ group_add_table(struct umem_ckpt *ck, struct io_group *g, const uint32_t *pages,
 }
 
 MAY_YIELD static int
-round_in_place(struct umem_ckpt *ck, uint32_t nr)
+group_flush(struct umem_ckpt *ck, struct io_group *g)
 {
-	struct meta_dw_df *dw = dw_hdr(ck);
-	struct io_group    g  = {.pending = 0};
-	uint32_t           pages[META_DW_MAX];
-	int                rc;
+	int rc = group_wait(g);
 
-	for (uint32_t i = 0, run; i < nr; i += run) {
-		struct iovec iov = {dw_page(ck, i), META_PAGE_BYTES};
-
-		for (run = 1; i + run < nr && run < RUN_MAX &&
-			      dw->pages[i + run].page == dw->pages[i].page + run;)
-			run++;
-		iov.iov_len = (size_t)run * META_PAGE_BYTES;
-		group_add(&g, ck->blob, true,
-			  ck->hdr->pages_off + (uint64_t)dw->pages[i].page * META_PAGE_BYTES, &iov, 1);
-	}
-	for (uint32_t i = 0; i < nr; i++) {
-		pages[i]            = dw->pages[i].page;
-		ck->table[pages[i]] = ckpt_entry(ck, pages[i], dw->pages[i].crc, 1);
-	}
-	group_add_table(ck, &g, pages, nr);
-	rc = group_wait(&g);
 	return rc != 0 ? rc : bio_flush(ck->blob);
+}
+
+/** First what may be torn without harm; once that is durable, what it protects. */
+MAY_YIELD static int
+round_write(struct umem_ckpt *ck, struct round *r)
+{
+	struct io_group                g     = {.pending = 0};
+	const struct meta_dw_entry_df *pages = dw_hdr(ck)->pages;
+	int                            rc;
+
+	if (r->old_nr > 0)
+		group_add_double_write(ck, &g, r->old_nr);
+	group_add_pages(ck, &g, r->new_pages, r->new_nr, new_image(ck, 0), -(ptrdiff_t)META_PAGE_BYTES);
+	rc = group_flush(ck, &g);
+	if (rc != 0)
+		return rc;
+	group_add_pages(ck, &g, pages, r->old_nr, dw_page(ck, 0), META_PAGE_BYTES);
+	group_add_table(ck, &g, pages, r->old_nr);
+	group_add_table(ck, &g, r->new_pages, r->new_nr);
+	return group_flush(ck, &g);
 }
 
 MAY_YIELD int
 ckpt_write_dirty(struct umem_ckpt *ck)
 {
-	uint32_t cursor = 0, nr;
-	int      rc     = 0;
+	uint32_t     cursor = 0;
+	struct round r;
+	int          rc = 0;
 
-	while (rc == 0 && (nr = round_collect(ck, &cursor)) > 0) {
+	while (rc == 0 && round_collect(ck, &r, &cursor) > 0) {
 		rc = umem_wait_durable(ck->u, ck->u->last_seq);
 		if (rc == 0)
-			rc = round_double_write(ck, nr);
-		if (rc == 0)
-			rc = round_in_place(ck, nr);
+			rc = round_write(ck, &r);
 	}
 	return rc;
 }

@@ -51,4 +51,6 @@ void ckpt_wake(struct umem_ckpt *ck); /**< look at stop and interval again */
 
 /** The table entry that vouches for (page, crc, written). */
 struct meta_page_df ckpt_entry(const struct umem_ckpt *ck, uint32_t page, uint32_t crc, uint32_t written);
+/** Was it never written? */
+bool ckpt_is_new(const struct umem_ckpt *ck, uint32_t page);
 uint32_t ckpt_dw_crc(struct meta_dw_df *dw);

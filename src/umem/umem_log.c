@@ -15,6 +15,9 @@
  * Positions only grow; the place in the ring is vpos % ring_bytes, and a batch carries its vpos, so
  * one of an earlier lap is never taken for a present one.
  *
+ * Should commits that do not wait come faster than they can be written, batches grow to
+ * LARGE_BUF_BYTES, and at BEHIND_BYTES they do wait, for the writer.
+ *
  * Space: a commit that finds the log over SOFT_PCT is staged, then waits until a checkpoint has
  * trimmed it. The rest of the ring is for those who commit meanwhile; a record that would not fit
  * even there is refused with NOSPACE and its transaction aborted, nothing lost.
@@ -41,8 +44,10 @@
 #define SOFT_PCT         75u
 #define SEAL_DELAY_NS    (20 * NSEC_PER_MSEC)
 #define ZERO_BYTES       (1u << 20)
-#define LAZY_BYTES       (256u << 10)
+#define LAZY_BYTES       (768u << 10)
 #define LAZY_NS          (2 * NSEC_PER_MSEC)
+#define LARGE_BUF_BYTES  (8u << 20)  /**< a batch while the writer is behind */
+#define BEHIND_BYTES     (32u << 20) /**< staged, not written: more, and commits wait for the writer */
 
 /* ---- the ring ---- */
 
@@ -126,7 +131,8 @@ buf_get(struct umem_log *log, size_t need)
 static void
 buf_put(struct umem_log *log, struct log_buf *buf)
 {
-	if (buf->cap != log->buf_bytes || log->free_buf_nr >= LOG_FREE_BUF_MAX) {
+	if (buf->cap > LARGE_BUF_BYTES || log->free_buf_nr >= LOG_FREE_BUF_MAX ||
+	    (buf->cap > log->buf_bytes && d_list_empty(&log->ready))) {
 		buf_free(buf);
 		return;
 	}
@@ -160,6 +166,15 @@ log_close_open(struct umem_log *log)
 	log->open = NULL;
 }
 
+/** Room for a batch whose first record needs @need bytes: more, if others wait to be written already. */
+static size_t
+batch_bytes(const struct umem_log *log, size_t need)
+{
+	bool is_behind = !d_list_empty(&log->ready) && log->ring_bytes >= 8 * LARGE_BUF_BYTES;
+
+	return is_behind ? MAX_OF(need, LARGE_BUF_BYTES) : need;
+}
+
 int
 log_stage_begin(struct umem_log *log, size_t bytes, uint8_t **ret_entries)
 {
@@ -180,7 +195,7 @@ log_stage_begin(struct umem_log *log, size_t bytes, uint8_t **ret_entries)
 		}
 	}
 	if (log->open == NULL)
-		log->open = buf_get(log, sizeof(struct wal_batch_df) + need);
+		log->open = buf_get(log, batch_bytes(log, sizeof(struct wal_batch_df) + need));
 	if (log->open == NULL)
 		return -DER_NOMEM;
 	log->staging = log->open;
@@ -306,15 +321,23 @@ log_wait_proven(struct umem_log *log, uint64_t seq)
 	return rc;
 }
 
+static bool
+is_nearly_full(const struct umem_log *log)
+{
+	return log_used_bytes(log) > log->ring_bytes / 100 * SOFT_PCT;
+}
+
 MAY_YIELD int
 log_wait_space(struct umem_log *log)
 {
 	int rc = log->u->err;
 
-	while (rc == 0 && log_used_bytes(log) > log->ring_bytes / 100 * SOFT_PCT) {
+	while (rc == 0 && (is_nearly_full(log) || log->staged_bytes > BEHIND_BYTES)) {
 		struct log_waiter w = {.seq = 0};
 
-		ckpt_kick(log->u->ckpt);
+		if (is_nearly_full(log))
+			ckpt_kick(log->u->ckpt);
+		log_wake_writer(log);
 		ult_eventual_init(&w.ev);
 		d_list_add_tail(&w.link, &log->space_waiters);
 		rc = ult_eventual_wait(&w.ev);
@@ -484,6 +507,8 @@ writer_main(void *arg)
 		if (rc == 0) {
 			wake_durable(log);
 			wake_all(&log->proof_waiters, 0);
+			if (log->staged_bytes <= BEHIND_BYTES / 2)
+				wake_all(&log->space_waiters, 0);
 		}
 		else
 			umem_fail(log->u, rc, "the log", log->blob);
