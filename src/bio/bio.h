@@ -43,6 +43,13 @@ void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);        /**
 void bio_dev_system_uuid(const struct bio_dev *dev, unsigned char uuid[16]); /**< given to bio_dev_format() */
 const char *bio_dev_name(const struct bio_dev *dev);                         /**< path, for messages */
 struct bio_dev_space { uint64_t total_bytes, free_bytes; };
+/** Since it was opened, all xstreams together. */
+struct bio_dev_health {
+	uint64_t read_nr, read_bytes, write_nr, write_bytes, flush_nr;
+	uint64_t retry_nr; /**< tried again, as the kernel asked to */
+	uint64_t err_nr;   /**< requests that failed */
+};
+void bio_dev_health(const struct bio_dev *dev, struct bio_dev_health *ret_health);
 void bio_dev_space(struct bio_dev *dev, struct bio_dev_space *space);
 
 /* ---- blobs; these block on the device: call them in ult_offload() on an xstream ---- */

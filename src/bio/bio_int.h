@@ -26,6 +26,7 @@ struct bio_dev {
 	struct bio_table_df *table;
 	uint32_t            table_copy;  /**< where the present table lies; the other one is written first */
 	uint32_t            open_nr;     /**< blobs open */
+	struct bio_dev_health health;    /**< added to by any xstream */
 };
 
 /** Blocking I/O on the device, for superblock and table. Memory and offsets are block aligned. */
@@ -76,6 +77,8 @@ struct bio_io {
 	struct bio_blob *blob;
 	enum bio_op    op;
 	bool           flush;    /**< a flush is still to be done */
+	bool           flushes;  /**< one was asked for */
+	uint64_t       bytes;
 	uint32_t       pending;  /**< completions outstanding */
 	uint32_t       retry_nr;
 	int            rc;

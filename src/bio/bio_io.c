@@ -339,6 +339,8 @@ io_create(struct bio_blob *blob, enum bio_op op, bool flush, uint64_t off, const
 	io->blob     = blob;
 	io->op       = op;
 	io->flush    = flush;
+	io->flushes  = flush;
+	io->bytes    = total;
 	io->pending  = 0;
 	io->retry_nr = 0;
 	io->rc       = 0;
@@ -397,6 +399,40 @@ ram_run(struct bio_io *io)
 	return rc;
 }
 
+static void
+count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+static void
+count_done(const struct bio_io *io)
+{
+	struct bio_dev_health *h = &io->blob->dev->health;
+
+	if (io->op == BIO_OP_READ) {
+		count(&h->read_nr, 1);
+		count(&h->read_bytes, io->bytes);
+	} else if (io->op == BIO_OP_WRITE) {
+		count(&h->write_nr, 1);
+		count(&h->write_bytes, io->bytes);
+	}
+	if (io->flushes)
+		count(&h->flush_nr, 1);
+	if (io->rc != 0)
+		count(&h->err_nr, 1);
+}
+
+void
+bio_dev_health(const struct bio_dev *dev, struct bio_dev_health *ret_health)
+{
+	const uint64_t *from = (const uint64_t *)&dev->health;
+	uint64_t       *to   = (uint64_t *)ret_health;
+
+	for (size_t i = 0; i < sizeof(*ret_health) / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
 void
 bio_io_complete(struct bio_io *io)
 {
@@ -404,6 +440,7 @@ bio_io_complete(struct bio_io *io)
 	void    *arg = io->arg;
 	int      rc  = io->rc;
 
+	count_done(io);
 	io->ctx->in_flight--;
 	io_put(io);
 	cb(arg, rc);
@@ -427,6 +464,8 @@ bio_io_advance(struct bio_io *io)
 	struct bio_ctx *ctx = io->ctx;
 
 	D_ASSERT(io->pending == 0);
+	if (UNLIKELY(io->retry_nr > 0))
+		count(&io->blob->dev->health.retry_nr, 1);
 	if (io->retry_nr > BIO_RETRY_MAX) {
 		D_ERROR("%s: request makes no progress after %u tries; check the device\n",
 			io->blob->name, io->retry_nr);
@@ -508,7 +547,8 @@ ram_now(struct bio_blob *blob, enum bio_op op, bool flush, uint64_t off, const s
 	if (rc == 0)
 		rc = io_create(blob, op, flush, off, iov, nr, &io);
 	if (rc == 0) {
-		rc = ram_run(io);
+		rc = io->rc = ram_run(io);
+		count_done(io);
 		io_put(io);
 	}
 	return rc;

@@ -95,3 +95,4 @@ size_t plat_page_bytes(void);
 void  *plat_map(size_t bytes);       /**< NULL: none */
 void  *plat_map_stack(size_t bytes); /**< the lowest page is a guard */
 void   plat_unmap(void *map, size_t bytes);
+uint64_t plat_memory_bytes(void); /**< what the machine has */

@@ -158,6 +158,12 @@ plat_map(size_t bytes)
 	return map == MAP_FAILED ? NULL : map;
 }
 
+uint64_t
+plat_memory_bytes(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * plat_page_bytes();
+}
+
 void *
 plat_map_stack(size_t bytes)
 {

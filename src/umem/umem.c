@@ -46,6 +46,18 @@ umem_free_all(struct umem *u)
 	free(u);
 }
 
+/** Better now than when it has grown. */
+static int
+check_memory(uint64_t bytes, const unsigned char uuid[16])
+{
+	if (bytes <= plat_memory_bytes())
+		return 0;
+	D_ERROR("heap " DF_UUID ": %lu bytes of metadata do not fit this machine's %lu bytes of memory, where "
+		"all of it is kept; create a smaller pool, or one with less metadata (--scm-size)\n",
+		DP_UUID(uuid), bytes, plat_memory_bytes());
+	return -DER_NOMEM;
+}
+
 static int
 umem_new(uint64_t bytes, const unsigned char uuid[16], struct bio_blob *data, struct umem **ret_umem)
 {
@@ -58,6 +70,9 @@ umem_new(uint64_t bytes, const unsigned char uuid[16], struct bio_blob *data, st
 			bytes, UMEM_BYTES_MIN);
 		return -DER_INVAL;
 	}
+	rc = check_memory(bytes, uuid);
+	if (rc != 0)
+		return rc;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return -DER_NOMEM;

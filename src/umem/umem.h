@@ -27,7 +27,7 @@ struct umem_attr {
 /** Largest heap whose checkpoints fit a meta blob of so many bytes; about 4 MiB and 0.05 % less. */
 uint64_t umem_heap_bytes(uint64_t meta_blob_bytes);
 MAY_YIELD int  umem_format(const struct umem_attr *attr, const unsigned char uuid[16]) MUST_CHECK;
-/** Errors: DF_INVAL damaged | DF_INCOMPT | NOMEM | IO. The uuid must be the one formatted. Volatile heaps (no blobs) are formatted by open. */
+/** Errors: DF_INVAL damaged | DF_INCOMPT | NOMEM (also: larger than the machine's memory) | IO. The uuid must be the one formatted. Volatile heaps (no blobs) are formatted by open. */
 MAY_YIELD int  umem_open(const struct umem_attr *attr, const unsigned char uuid[16], struct umem **ret_umem) MUST_CHECK;
 /** Checkpoints, so that the next open replays nothing. */
 MAY_YIELD void umem_close(struct umem *u);
@@ -74,6 +74,13 @@ MAY_YIELD int umem_wait_proven(struct umem *u, uint64_t seq) MUST_CHECK;
 /** Write dirty pages, trim the log. Runs by itself too: when the log passes its threshold or the interval ends. */
 MAY_YIELD int umem_checkpoint(struct umem *u) MUST_CHECK;
 void umem_set_checkpoint(struct umem *u, uint32_t interval_s, uint32_t log_pct); /**< 0, 0: only when the log is nearly full */
+
+struct umem_scrub {
+	uint64_t page_nr; /**< compared */
+	uint64_t bad_nr;  /**< of them not what was written: reported, and written anew by the next checkpoint */
+};
+/** Read the checkpoint again and compare its checksums, a few pages at a time. NOMEM, IO */
+MAY_YIELD int umem_scrub(struct umem *u, struct umem_scrub *ret_scrub) MUST_CHECK;
 
 /** Free bytes of the heap, and whether @bytes are free in one piece. Cheap. */
 uint64_t umem_free_bytes(const struct umem *u);

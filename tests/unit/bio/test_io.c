@@ -268,6 +268,44 @@ buffers_are_limited(struct fixture *f)
 	assert_int_equal(f->ctx->buf_used, 0);
 }
 
+/** What was done is counted, failures too. */
+static void
+operations_are_counted(struct fixture *f)
+{
+	struct bio_dev_health before, after;
+	void                 *buf = NULL;
+	struct iovec          iov = {NULL, 8192};
+
+	assert_int_equal(bio_buf_get(f->ctx, 8192, &buf), 0);
+	memset(buf, 1, 8192);
+	iov.iov_base = buf;
+	bio_dev_health(f->dev, &before);
+	assert_int_equal(bio_writev(f->blob, 0, &iov, 1), 0);
+	assert_int_equal(bio_writev_flush(f->blob, 8192, &iov, 1), 0);
+	assert_int_equal(bio_flush(f->blob), 0);
+	assert_int_equal(bio_readv(f->blob, 0, &iov, 1), 0);
+	bio_dev_health(f->dev, &after);
+	assert_int_equal(after.write_nr - before.write_nr, 2);
+	assert_int_equal(after.write_bytes - before.write_bytes, 16384);
+	assert_int_equal(after.flush_nr - before.flush_nr, 2);
+	assert_int_equal(after.read_nr - before.read_nr, 1);
+	assert_int_equal(after.read_bytes - before.read_bytes, 8192);
+	assert_int_equal(after.err_nr, before.err_nr);
+	if (f->ram != NULL) {
+		bio_ram_fail_after(f->ram, 0);
+		assert_int_equal(bio_writev(f->blob, 0, &iov, 1), -DER_IO);
+		bio_dev_health(f->dev, &after);
+		assert_int_equal(after.err_nr, before.err_nr + 1);
+	}
+	bio_buf_put(f->ctx, buf, 8192);
+}
+
+static void
+counted(void **state)
+{
+	run_all(operations_are_counted);
+}
+
 static void
 bad_arguments(void **state)
 {
@@ -322,6 +360,7 @@ main(void)
 	    cmocka_unit_test(plain_copy_ram),
 	    cmocka_unit_test(many_in_flight),
 	    cmocka_unit_test(limited_buffers),
+	    cmocka_unit_test(counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
