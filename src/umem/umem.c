@@ -286,6 +286,9 @@ umem_close(struct umem *u)
 		ckpt_stop(u->ckpt);
 		rc = umem_checkpoint(u);
 		log_stop_writer(u->log);
+		/* The writer's last batch, a seal, may have failed. */
+		if (rc == 0)
+			rc = u->err;
 		if (rc == 0)
 			rc = log_mark_clean(u->log);
 		if (rc != 0)

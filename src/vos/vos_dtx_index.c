@@ -76,6 +76,11 @@ vos_dtx_index_make(struct vos_cont *cont)
 
 	if (cont->dtx != NULL)
 		return 0;
+	if (cont->dtx_spare != NULL) {
+		cont->dtx = cont->dtx_spare;
+		cont->dtx_spare = NULL;
+		return 0;
+	}
 	index = malloc(sizeof(*index));
 	if (index == NULL)
 		return -DER_NOMEM;
@@ -164,7 +169,8 @@ index_settle(struct vos_cont *cont)
 {
 	if (!d_list_empty(&cont->dtx->preps) || cont->dtx->hidden_nr > 0)
 		return;
-	free(cont->dtx);
+	/* Empty lists need not be made again. */
+	cont->dtx_spare = cont->dtx;
 	cont->dtx = NULL;
 }
 
@@ -230,13 +236,14 @@ vos_dtx_index_free(struct vos_cont *cont)
 {
 	struct vos_dtx_prep *prep;
 
-	if (cont->dtx == NULL)
-		return;
-	while ((prep = d_list_first(&cont->dtx->preps, struct vos_dtx_prep, link)) != NULL) {
+	while (cont->dtx != NULL &&
+	       (prep = d_list_first(&cont->dtx->preps, struct vos_dtx_prep, link)) != NULL) {
 		prep_unlink(prep);
 		vos_dtx_prep_free(prep);
 	}
-	index_settle(cont);
+	free(cont->dtx);
+	free(cont->dtx_spare);
+	cont->dtx = cont->dtx_spare = NULL;
 }
 
 daos_epoch_t

@@ -69,6 +69,7 @@ struct vos_cont {
 	daos_epoch_t	   *snaps; /**< ascending */
 	d_list_t	    link;  /**< in pool->conts */
 	struct vos_dtx_index *dtx; /**< NULL: nothing is prepared */
+	struct vos_dtx_index *dtx_spare; /**< empty, for the next time */
 	struct dtx_id	     blocker;
 };
 

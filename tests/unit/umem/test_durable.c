@@ -489,11 +489,51 @@ power_loss_keeps_what_was_acknowledged(void **state)
 	}
 }
 
+MAY_YIELD static void
+failing_close_ult(void *arg)
+{
+	struct fix      *f = arg;
+	struct fix_model m = {0};
+	uint64_t         tx_nr = 0;
+
+	assert_int_equal(fix_format(f), 0);
+	assert_int_equal(bio_ram_track(f->ram), 0);
+	for (uint64_t n = 0; n < 12; n++) {
+		assert_int_equal(fix_open(f), 0);
+		fix_model_advance(&m, f->seed, tx_nr);
+		fix_compare(f, &m);
+		assert_int_equal(fix_next_tx(f, &tx_nr), 0);
+		/* Nothing is left to be written but the seal. */
+		assert_int_equal(umem_checkpoint(f->u), 0);
+		f->u->log->seal_due = n < 6;
+		bio_ram_fail_after(f->ram, n % 6);
+		fix_close(f);
+		bio_ram_power_loss(f->ram, n);
+	}
+	assert_int_equal(fix_open(f), 0);
+	fix_model_advance(&m, f->seed, tx_nr);
+	fix_compare(f, &m);
+	fix_close(f);
+	fix_model_drop(&m);
+}
+
+/** The device fails at any write of a close, the seal's among them. */
+static void
+a_close_that_fails_loses_nothing(void **state)
+{
+	struct fix f = {.seed = 77};
+
+	fix_create(&f, 1 << 20, 3 << 20, false);
+	fix_run(failing_close_ult, &f);
+	bio_ram_destroy(f.ram);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(clean_close_replays_nothing),
+	    cmocka_unit_test(a_close_that_fails_loses_nothing),
 	    cmocka_unit_test(log_alone_restores_everything),
 	    cmocka_unit_test(commits_share_writes),
 	    cmocka_unit_test(a_full_log_waits_for_its_checkpoint),

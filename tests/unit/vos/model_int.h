@@ -116,5 +116,7 @@ void model_do_query(struct model *m);
 void model_do_versions(struct model *m);
 /** Is everything at @epoch as the reference has it? */
 bool model_agrees(struct model *m, uint64_t epoch);
+/** Is what was written to the item's akey at exactly @epoch, seen or not, as the reference has it? */
+bool model_version_agrees(struct model *m, const struct ref_item *item, uint64_t epoch);
 /** An epoch that is readable. */
 uint64_t model_read_epoch(struct model *m);

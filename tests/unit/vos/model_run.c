@@ -329,6 +329,8 @@ unsure_settle(struct model *m)
 	    [VOS_DTX_UNKNOWN] = REF_NOT, [VOS_DTX_PREPARED] = REF_PREPARED, [VOS_DTX_COMMITTED] = REF_DONE};
 	struct dtx_id id;
 	uint64_t      epoch;
+	bool	      happened;
+	uint32_t      i;
 	uint32_t      tx = m->unsure_tx;
 
 	if (m->unsure_tx < 0)
@@ -351,7 +353,12 @@ unsure_settle(struct model *m)
 	for (epoch = m->ref.txs[tx].epoch; epoch <= m->now + 1; epoch++)
 		if (!model_agrees(m, epoch))
 			break;
-	if (epoch <= m->now + 1)
+	happened = epoch <= m->now + 1;
+	/* What wrote nothing but holes where nothing was is found among the versions. */
+	for (i = 0; !happened && i < m->ref.item_nr; i++)
+		happened = m->ref.items[i].tx == tx && m->ref.items[i].what != REF_PUNCH &&
+			   !model_version_agrees(m, &m->ref.items[i], m->ref.txs[tx].epoch);
+	if (happened)
 		ref_tx_set(&m->ref, tx, REF_DONE);
 }
 
