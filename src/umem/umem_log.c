@@ -131,13 +131,30 @@ buf_get(struct umem_log *log, size_t need)
 static void
 buf_put(struct umem_log *log, struct log_buf *buf)
 {
-	if (buf->cap > LARGE_BUF_BYTES || log->free_buf_nr >= LOG_FREE_BUF_MAX ||
-	    (buf->cap > log->buf_bytes && d_list_empty(&log->ready))) {
+	if (buf->cap > LARGE_BUF_BYTES || log->free_buf_nr >= LOG_FREE_BUF_MAX) {
 		buf_free(buf);
 		return;
 	}
-	d_list_add(&buf->link, &log->free_bufs);
+	/* The large ones in front: they serve any need. */
+	if (buf->cap > log->buf_bytes)
+		d_list_add(&buf->link, &log->free_bufs);
+	else
+		d_list_add_tail(&buf->link, &log->free_bufs);
 	log->free_buf_nr++;
+}
+
+/** The log fell idle: nobody needs them soon. */
+static void
+large_bufs_drop(struct umem_log *log)
+{
+	struct log_buf *buf;
+
+	while ((buf = d_list_first(&log->free_bufs, struct log_buf, link)) != NULL &&
+	       buf->cap > log->buf_bytes) {
+		d_list_del(&buf->link);
+		log->free_buf_nr--;
+		buf_free(buf);
+	}
 }
 
 static size_t
@@ -447,6 +464,7 @@ take_batch(struct umem_log *log)
 	} else if (buf != NULL) {
 		d_list_del(&buf->link);
 	} else if (log->seal_due && !log->tail_sealed) {
+		large_bufs_drop(log);
 		buf = buf_get(log, sizeof(struct wal_batch_df));
 		if (buf != NULL)
 			log->staged_bytes += BIO_BLOCK_BYTES;

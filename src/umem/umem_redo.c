@@ -12,6 +12,7 @@
 
 #define LONG_BYTES    1024u /**< from here on, zeroes are looked for */
 #define GRANULE_BYTES 64u
+#define BOUND_BYTES   65536u /**< up to here the bound is not worth a look at the bytes */
 
 static bool
 is_zero(const uint8_t *p, uint64_t len)
@@ -53,6 +54,9 @@ redo_bound(const uint8_t *base, uint64_t off, uint64_t len)
 
 	if (len < LONG_BYTES)
 		return sum + align_up(len, 8);
+	/* Leaving zeroes out never costs more than the first entry: no piece is shorter than a granule but the last. */
+	if (len < BOUND_BYTES)
+		return 2 * sum + align_up(len, 8);
 	for (;;) {
 		at = next_piece(base, at, off + len, &piece);
 		if (piece == 0)
