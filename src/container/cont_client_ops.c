@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/prop_table.h"
 #include "container/cont_client_int.h"
+#include "platform/platform.h"
 
 /** A call under way: what it needs besides its arguments. */
 struct op {
@@ -313,6 +314,7 @@ dc_cont_create_snap(tse_task_t *task)
 		return cont_task_fail(task, rc);
 	if (args->epoch == NULL || args->name != NULL)
 		return op_fail(task, op, args->epoch == NULL ? -DER_INVAL : -DER_NOTSUPPORTED);
+	op->lo = plat_random(); /* names this call: asked again, it takes no second snapshot */
 	return op_call(task, op, snap_fill, snap_create_done);
 }
 

@@ -8,7 +8,7 @@
  *   cont     parent of a store for each container, named by its UUID, which is the parent of
  *              props   property number -> value
  *              attrs   attribute -> value
- *              snaps   epoch (8 bytes) -> nothing but a byte
+ *              snaps   epoch (8 bytes) -> number of the call that took it (8 bytes)
  */
 #pragma once
 

@@ -82,7 +82,7 @@ CRT_RPC_DECLARE(cont_attr_op, CONT_ATTR_IN, CONT_ATTR_OUT)
 #define CONT_ALLOC_OIDS_OUT(F) POOL_OUT_HEAD(F) F(uint64_t, oid)
 CRT_RPC_DECLARE(cont_alloc_oids, CONT_ALLOC_OIDS_IN, CONT_ALLOC_OIDS_OUT)
 
-/** CREATE returns one epoch, LIST all; DESTROY takes those in lo..hi. */
+/** CREATE returns one epoch, the same for the same number in lo; LIST all; DESTROY takes those in lo..hi. */
 #define CONT_SNAP_IN(F)  POOL_IN_HEAD(F) CONT_HDL(F) F(uint64_t, lo) F(uint64_t, hi)
 #define CONT_SNAP_OUT(F) POOL_OUT_HEAD(F) F(u64s, epochs)
 CRT_RPC_DECLARE(cont_snap_op, CONT_SNAP_IN, CONT_SNAP_OUT)

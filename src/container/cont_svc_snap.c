@@ -2,6 +2,9 @@
 /**
  * Snapshots: epochs that aggregation keeps. A new one is the present time, later than what any
  * target has aggregated (cont_agg.c); it counts once all engines know it, else it is taken back.
+ *
+ * A client whose answer was lost asks again, perhaps another leader. So with each snapshot the number of
+ * the call that took it is kept: who calls again gets the one it took.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
@@ -16,15 +19,44 @@ snaps_path(const uuid_t cont)
 }
 
 static int
-snap_put(struct rdb_tx *tx, const uuid_t cont, uint64_t epoch)
+snap_put(struct rdb_tx *tx, const uuid_t cont, uint64_t epoch, uint64_t call)
 {
 	struct rdb_path path = snaps_path(cont);
-	uint8_t         one = 1;
 	d_iov_t         key, value;
 
 	d_iov_set(&key, &epoch, sizeof(epoch));
-	d_iov_set(&value, &one, sizeof(one));
+	d_iov_set(&value, &call, sizeof(call));
 	return rdb_tx_update(tx, &path, &key, &value);
+}
+
+struct snap_search {
+	uint64_t call, epoch; /**< epoch 0: none found */
+};
+
+static int
+snap_search_cb(const d_iov_t *key, const d_iov_t *value, void *arg)
+{
+	struct snap_search *search = arg;
+	uint64_t            call;
+
+	if (key->iov_len != sizeof(search->epoch) || value->iov_len != sizeof(call))
+		return -DER_DF_INVAL;
+	memcpy(&call, value->iov_buf, sizeof(call));
+	if (call == search->call)
+		memcpy(&search->epoch, key->iov_buf, sizeof(search->epoch));
+	return 0;
+}
+
+/** The snapshot that call took before; 0: none. */
+MAY_YIELD static int
+snap_find(struct rdb_tx *tx, const uuid_t cont, uint64_t call, uint64_t *ret_epoch)
+{
+	struct rdb_path    path = snaps_path(cont);
+	struct snap_search search = {.call = call};
+	int                rc = rdb_tx_iterate(tx, &path, snap_search_cb, &search);
+
+	*ret_epoch = search.epoch;
+	return rc;
 }
 
 static int
@@ -53,9 +85,26 @@ check_room(struct rdb_tx *tx, const uuid_t cont, uint32_t nr)
 	return nr >= CONT_SNAP_NR_MAX || (max != 0 && nr >= max) ? -DER_NOSPACE : 0;
 }
 
-/** Add or take away one; @ret_snaps: all there are then. */
+/** Take one at *@epoch, or find the one this call took before. */
 MAY_YIELD static int
-change(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t add, uint64_t del_lo, uint64_t del_hi, struct crt_u64_array *ret_snaps)
+add_one(struct rdb_tx *tx, const struct cont_snap_op_in *in, uint32_t nr, uint64_t *epoch)
+{
+	uint64_t before;
+	int      rc = snap_find(tx, in->cont.b, in->lo, &before);
+
+	if (rc != 0)
+		return rc;
+	if (before != 0) {
+		*epoch = before;
+		return 0;
+	}
+	rc = check_room(tx, in->cont.b, nr);
+	return rc != 0 ? rc : snap_put(tx, in->cont.b, *epoch, in->lo);
+}
+
+/** Add or take away one; @ret_snaps: all there are then. @add NULL: take away. */
+MAY_YIELD static int
+change(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t *add, uint64_t del_lo, uint64_t del_hi, struct crt_u64_array *ret_snaps)
 {
 	struct cont_snap_op_in *in = rpc->cr_input;
 	struct crt_u64_array    snaps = {0};
@@ -68,12 +117,9 @@ change(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t add, uint64_t del_lo, uint
 	rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &df);
 	if (rc == 0)
 		rc = cont_snaps_get(tx, in->cont.b, rpc, &snaps);
-	if (rc == 0 && add != 0) {
-		rc = check_room(tx, in->cont.b, snaps.nr);
-		if (rc == 0)
-			rc = snap_put(tx, in->cont.b, add);
-	}
-	for (uint32_t i = 0; i < snaps.nr && rc == 0 && add == 0; i++) {
+	if (rc == 0 && add != NULL)
+		rc = add_one(tx, in, snaps.nr, add);
+	for (uint32_t i = 0; i < snaps.nr && rc == 0 && add == NULL; i++) {
 		if (snaps.v[i] >= del_lo && snaps.v[i] <= del_hi)
 			rc = snap_del(tx, in->cont.b, snaps.v[i]);
 	}
@@ -94,12 +140,12 @@ cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
 	if (epoch == NULL)
 		return -DER_NOMEM;
 	*epoch = hlc_get(dss_hlc(svc->ps_rsvc.rs_engine));
-	rc = change(svc, rpc, *epoch, 0, 0, &snaps);
+	rc = change(svc, rpc, epoch, 0, 0, &snaps);
 	if (rc != 0)
 		return rc;
 	rc = cont_tgts_snaps(svc, in->cont.b, snaps);
 	if (rc != 0) {
-		if (change(svc, rpc, 0, *epoch, *epoch, &snaps) == 0)
+		if (change(svc, rpc, NULL, *epoch, *epoch, &snaps) == 0)
 			(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
 		return rc;
 	}
@@ -117,7 +163,7 @@ cont_op_snap_destroy(struct pool_svc *svc, crt_rpc_t *rpc)
 
 	if (in->lo > in->hi)
 		return -DER_INVAL;
-	rc = change(svc, rpc, 0, in->lo, in->hi, &snaps);
+	rc = change(svc, rpc, NULL, in->lo, in->hi, &snaps);
 	if (rc == 0) /* an engine that misses it keeps more than it needs */
 		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
 	return rc;

@@ -36,8 +36,8 @@ on_each(const crt_rpc_t *rpc, const uuid_t pool, int (*fn)(struct cont_tgt *tgt,
 	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
 		return -DER_NO_PERM;
 	sp = ds_pool_lookup(dss_engine(), pool);
-	if (sp == NULL)
-		return -DER_NONEXIST;
+	if (sp == NULL) /* an engine that restarts: NONEXIST would be taken for the container's */
+		return -DER_AGAIN;
 	rc = dss_tgt_collective(dss_engine(), each_on, &each);
 	ds_pool_put(sp);
 	return rc;

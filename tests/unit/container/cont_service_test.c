@@ -4,8 +4,10 @@
 #include <daos.h>
 #include <string.h>
 #include "base/prop_table.h"
+#include "cart/crt_fault.h"
 #include "container/cont_client.h"
 #include "container/cont_internal.h"
+#include "container/cont_rpc.h"
 #include "drpc/drpc.h"
 #include "drpc/mgmt.pb-c.h"
 #include "platform/platform.h"
@@ -501,6 +503,32 @@ snapshots(void **state)
 
 /* ---- restarts, several engines ---- */
 
+/** The answer to a call is lost; asked again, it names the snapshot it took. */
+static void
+snapshot_asked_for_twice(void **state)
+{
+	struct fixture       *f = *state;
+	struct crt           *crt = dss_crt(tc_engine(f->tc, 0));
+	struct crt_fault_rule lost = {.id = 1, .where = CRT_FAULT_REPLY, .what = CRT_FAULT_ERROR, .arg = -DER_TIMEDOUT,
+				      .opc = CONT_OPC(CONT_SNAP_CREATE), .rank = CRT_FAULT_ANY_RANK,
+				      .prob_ppm = 1000000, .fires_max = 1};
+	daos_epoch_t          epoch, got[4];
+	daos_anchor_t         anchor = {0};
+	daos_handle_t         coh;
+	int                   nr = 4;
+
+	create(f, "box", NULL);
+	coh = open_as(f, "box", DAOS_COO_RW);
+	assert_int_equal(crt_fault_set(crt, &lost), 0);
+	crt_faults_enable(crt, true);
+	assert_int_equal(daos_cont_create_snap(coh, &epoch, NULL, NULL), 0);
+	assert_int_equal(crt_fault_fires(crt, 1), 1);
+	assert_int_equal(daos_cont_list_snap(coh, &nr, got, NULL, &anchor, NULL), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(got[0], epoch);
+	close_it(coh);
+}
+
 static void
 handle_survives_restart(void **state)
 {
@@ -589,6 +617,44 @@ destroy_reaches_all_engines(void **state)
 	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, NULL), 0);
 	for (d_rank_t r = 0; r < 3; r++)
 		assert_int_equal(shards(f, r, uuid, NULL), 0);
+}
+
+static MAY_YIELD int
+pool_stop_ult(void *arg)
+{
+	pool_stop(dss_engine(), arg);
+	return 0;
+}
+
+static MAY_YIELD int
+pool_start_ult(void *arg)
+{
+	return pool_start(dss_engine(), arg, 2);
+}
+
+/** An engine that does not have the pool yet, since it restarts, must not be taken to say that the container is gone. */
+static void
+destroy_waits_for_an_engine_that_starts(void **state)
+{
+	struct fixture *f = *state;
+	daos_handle_t   eq;
+	daos_event_t    ev, *done;
+	uuid_t          uuid;
+
+	create(f, "box", &uuid);
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 1), DSS_TAG_SYS, pool_stop_ult, f->pool), 0);
+	assert_int_equal(daos_eq_create(&eq), 0);
+	assert_int_equal(daos_event_init(&ev, eq, NULL), 0);
+	assert_int_equal(daos_cont_destroy(f->poh, "box", 0, &ev), 0);
+	assert_int_equal(daos_eq_poll(eq, 1, 300 * 1000, 1, &done), 0); /* it does not end, whatever it said */
+	assert_int_equal(dss_ult_execute(tc_engine(f->tc, 1), DSS_TAG_SYS, pool_start_ult, f->pool), 0);
+	assert_int_equal(daos_eq_poll(eq, 1, DAOS_EQ_WAIT, 1, &done), 1);
+	assert_int_equal(ev.ev_error, 0);
+	assert_int_equal(daos_event_fini(&ev), 0);
+	assert_int_equal(daos_eq_destroy(eq, 0), 0);
+	for (d_rank_t r = 0; r < 3; r++)
+		assert_int_equal(shards(f, r, uuid, NULL), 0);
+	create(f, "box", NULL); /* its label is free */
 }
 
 static void
@@ -884,12 +950,14 @@ main(void)
 	    ONE(attributes),
 	    ONE(object_numbers),
 	    ONE(snapshots),
+	    ONE(snapshot_asked_for_twice),
 	    ONE(handle_survives_restart),
 	    ONE(disconnecting_closes_what_is_open),
 	    ONE(space_comes_back),
 	    ONE(aggregation_keeps_what_each_snapshot_shows),
 	    THREE(handle_is_found_on_demand),
 	    THREE(destroy_reaches_all_engines),
+	    THREE(destroy_waits_for_an_engine_that_starts),
 	    THREE(redundancy_three_ranks_allow),
 	};
 
