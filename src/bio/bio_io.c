@@ -486,7 +486,7 @@ io_start(struct bio_io *io, bio_cb_t cb, void *arg)
 	io->cb  = cb;
 	io->arg = arg;
 	io->ctx->in_flight++;
-	if (io->blob->dev->ram != NULL) {
+	if (io->blob->dev->ram != NULL && !bio_ram_takes_ring(io->blob->dev->ram)) {
 		io->rc = ram_run(io);
 		d_list_add_tail(&io->link, &io->ctx->done);
 	} else {

@@ -138,6 +138,12 @@ bio_ram_is_async(const struct bio_ram *ram)
 	return ram->async;
 }
 
+bool
+bio_ram_takes_ring(const struct bio_ram *ram)
+{
+	return false;
+}
+
 int
 bio_ram_track(struct bio_ram *ram)
 {

@@ -36,6 +36,8 @@ bool bio_ram_has_failed(struct bio_ram *ram);
 void bio_ram_power_loss(struct bio_ram *ram, uint64_t seed);
 
 /* ---- for bio ---- */
+/** Requests go through the context's ring as a disk's do: the simulated device. */
+bool bio_ram_takes_ring(const struct bio_ram *ram);
 int bio_ram_readv(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int nr) MUST_CHECK;
 int bio_ram_writev(struct bio_ram *ram, uint64_t off, const struct iovec *iov, int nr) MUST_CHECK;
 int bio_ram_flush(struct bio_ram *ram) MUST_CHECK;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/planted.h"
 #include "cart/crt_internal.h"
 #include "platform/platform.h"
 
@@ -262,7 +263,7 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	bool             flew = rpc->state == CRT_RPC_SENT || rpc->state == CRT_RPC_FETCHING;
 
 	D_ASSERT(!rpc->server);
-	if (rpc->state == CRT_RPC_DONE)
+	if (rpc->state == CRT_RPC_DONE && !D_PLANTED(D_PLANTED_TWO_REPLIES))
 		return;
 	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC "\n", crt_rpc_name(rpc), rpc->id,
 		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc));

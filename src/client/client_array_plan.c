@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <daos_errno.h>
+#include "base/planted.h"
 #include "client/client_array.h"
 
 /** Room for one more element of @bytes in an array that grows by doubling. */
@@ -122,7 +123,7 @@ range_plan(struct array_plan *plan, uint64_t idx, uint64_t len, uint64_t chunk_c
 			piece = piece_add(plan, dkey);
 		if (piece == NULL)
 			return -DER_NOMEM;
-		rc = recx_add(plan, piece, off, nr);
+		rc = recx_add(plan, piece, off, nr - (D_PLANTED(D_PLANTED_EXTENT) && nr > 1 && nr < len));
 		if (rc == 0 && pos->sgl != NULL)
 			rc = mem_take(plan, piece, pos, nr * cell_bytes);
 		if (rc != 0)

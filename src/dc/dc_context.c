@@ -19,9 +19,6 @@
  *    and who waits is a ULT that yields.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "dc/dc_internal.h"
 #include "tse/tse.h"
@@ -77,11 +74,11 @@ dc_ctx_sync_init(struct dc_ctx *dctx)
 	pthread_mutexattr_t mattr;
 	pthread_condattr_t  cattr;
 
-	dctx->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	dctx->wakefd = plat_event_open();
 	if (dctx->wakefd < 0) {
-		D_ERROR("no descriptor for a client context: errno %d; is the limit of open files "
+		D_ERROR("no descriptor for a client context: " DF_RC "; is the limit of open files "
 			"(ulimit -n) reached?\n",
-			errno);
+			DP_RC(dctx->wakefd));
 		return -DER_NOMEM;
 	}
 	pthread_mutexattr_init(&mattr);
@@ -103,7 +100,7 @@ dc_ctx_sync_fini(struct dc_ctx *dctx)
 {
 	pthread_cond_destroy(&dctx->waiters);
 	pthread_mutex_destroy(&dctx->lock);
-	close(dctx->wakefd);
+	plat_fd_close(dctx->wakefd);
 }
 
 int
@@ -188,8 +185,6 @@ dc_ctx_unlock(struct dc_ctx *dctx)
 void
 dc_ctx_notify(struct dc_ctx *dctx)
 {
-	static const uint64_t one = 1;
-
 	if (dctx->xs != NULL) {
 		dc_xs_notify(dctx);
 		return;
@@ -197,7 +192,7 @@ dc_ctx_notify(struct dc_ctx *dctx)
 	if (dctx->waiter_nr > 0)
 		pthread_cond_broadcast(&dctx->waiters);
 	if (dctx->sleeping && !dctx->notified)
-		dctx->notified = write(dctx->wakefd, &one, sizeof(one)) == sizeof(one);
+		dctx->notified = plat_event_set(dctx->wakefd);
 }
 
 /* ---- progress and waiting ---- */
@@ -229,28 +224,21 @@ dc_ctx_next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns)
 static void
 dc_ctx_sleep(struct dc_ctx *dctx, uint64_t deadline_ns)
 {
-	struct pollfd	fds[2] = {{.fd = crt_context_fd(dctx->crt), .events = POLLIN},
-				  {.fd = dctx->wakefd, .events = POLLIN}};
-	uint64_t	until = dc_ctx_next_wakeup(dctx, deadline_ns);
-	uint64_t	now = plat_now_ns();
-	struct timespec left = {0};
-	uint64_t	count;
+	int	 fds[2] = {dctx->wakefd, crt_context_fd(dctx->crt)};
+	uint64_t until = dc_ctx_next_wakeup(dctx, deadline_ns);
+	uint64_t now = plat_now_ns();
 
 	if (until <= now || !crt_context_arm(dctx->crt))
 		return;
-	if (fds[0].fd < 0) /* nothing to wait for: look every millisecond */
+	if (fds[1] < 0) /* nothing to wait for: look every millisecond */
 		until = MIN_OF(until, now + NSEC_PER_MSEC);
-	if (until != UINT64_MAX) {
-		left.tv_sec = (until - now) / NSEC_PER_SEC;
-		left.tv_nsec = (until - now) % NSEC_PER_SEC;
-	}
 	dctx->sleeping = true;
 	dc_ctx_unlock(dctx);
-	(void)ppoll(fds, 2, until == UINT64_MAX ? NULL : &left, NULL);
+	plat_fds_wait(fds, fds[1] < 0 ? 1 : 2, until == UINT64_MAX ? PLAT_WAIT_FOREVER : until - now);
 	dc_ctx_lock(dctx);
 	dctx->sleeping = false;
 	if (dctx->notified)
-		(void)!read(dctx->wakefd, &count, sizeof(count));
+		(void)plat_event_clear(dctx->wakefd);
 	dctx->notified = false;
 }
 
@@ -297,7 +285,7 @@ wait_locked(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), 
 		now = plat_now_ns();
 		if (now >= deadline_ns)
 			return -DER_TIMEDOUT;
-		if (!blocked && now - start < dctx->spin_ns) {
+		if (PLAT_SPIN_PAYS && !blocked && now - start < dctx->spin_ns) {
 			dc_ctx_unlock(dctx); /* let others in */
 			plat_cpu_relax(); /* not sched_yield(): it may give the core away for a whole slice */
 			dc_ctx_lock(dctx);

@@ -14,6 +14,7 @@
  *
  *     1. insert ".dfs-exchange-<ID>" for A   2. name A := B   3. name B := A   4. punch the third
  */
+#include "base/planted.h"
 #include "dfs/dfs_internal.h"
 
 #include <inttypes.h>
@@ -118,6 +119,10 @@ move_run(struct move *m)
 	if (same_oid(dfs_image_entry(m->src)->oid, m->new_parent->oid))
 		return EINVAL; /* into itself */
 	dfs_image_entry(m->src)->ctime = dfs_now();
+	if (D_PLANTED(D_PLANTED_RENAME)) {
+		rc = dfs_entry_remove(m->parent->oh, m->name);
+		return rc != 0 ? rc : move_step1(m);
+	}
 	rc                             = EAGAIN;
 	for (unsigned tries = 0; rc == EAGAIN && tries < 100; tries++)
 		rc = move_step1(m);

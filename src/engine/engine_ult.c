@@ -6,6 +6,7 @@
 #define D_LOGFAC LOG_FAC_SERVER
 #include <daos_errno.h>
 #include "base/log.h"
+#include "base/planted.h"
 #include "engine/engine_internal.h"
 
 int
@@ -110,7 +111,7 @@ cast_wait(struct cast_leg *legs, const d_rank_list_t *ranks,
 		leg_rc = done(leg->rpc, ranks->rl_ranks[i], leg_rc, arg);
 		if (rc == 0)
 			rc = leg_rc;
-		if (leg->rpc != NULL)
+		if (leg->rpc != NULL && !(D_PLANTED(D_PLANTED_LEAK) && leg_rc != 0))
 			crt_req_decref(leg->rpc);
 	}
 	return rc;

@@ -19,6 +19,7 @@
 #include <xxhash.h>
 #include <daos_errno.h>
 #include "base/log.h"
+#include "base/planted.h"
 #include "placement/pl_class.h"
 #include "security/sec_capas.h"
 
@@ -115,7 +116,7 @@ begin_change(struct obj_call *call)
 	int      rc = 0, verdict;
 	uint64_t epoch = 0;
 
-	if (call->in->dti.seq != 0) {
+	if (call->in->dti.seq != 0 && !D_PLANTED(D_PLANTED_RESEND)) {
 		verdict = obj_resend_begin(&call->tls->resend, &call->in->dti, &call->ent, &rc, &epoch);
 		if (verdict < 0)
 			return verdict;

@@ -32,19 +32,26 @@ void     plat_uuid_generate(unsigned char uuid[16]);
 bool     plat_sim_point(void);
 /** Which of @nr that are equally entitled goes first. */
 uint32_t plat_sim_pick(uint32_t nr);
+/** A scheduler went round once: that takes time. */
+void     plat_sim_turn(void);
+void     plat_sim_relax(void);
 #define plat_point()   plat_sim_point()
 #define plat_pick(nr)  plat_sim_pick(nr)
+#define plat_turn()    plat_sim_turn()
 #else
 #define PLAT_SPIN_PAYS true
 #define plat_point()   false
 #define plat_pick(nr)  0u
+#define plat_turn()    ((void)0)
 #endif
 
 /** Between two looks of a loop that spins: lets the core's other thread run. */
 static inline void
 plat_cpu_relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#ifdef PLATFORM_SIM
+	plat_sim_relax();
+#elif defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");

@@ -427,6 +427,7 @@ xs_loop(struct ult_xs *xs)
 
 	while (!xs_may_end(xs)) {
 		if (xs_cycle(xs) > 0) {
+			plat_turn();
 			idle_since_ns = 0;
 			continue;
 		}

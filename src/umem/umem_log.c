@@ -35,6 +35,7 @@
 #include <string.h>
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "base/planted.h"
 #include "platform/platform.h"
 #include "umem/umem_ckpt.h"
 #include "umem/umem_log.h"
@@ -68,6 +69,8 @@ log_ring_io(struct umem_log *log, uint64_t vpos, uint8_t *buf, size_t bytes, boo
 		iov = (struct iovec){buf + first, bytes - first};
 		at  = 0;
 	}
+	if (write && D_PLANTED(D_PLANTED_UNFLUSHED))
+		return bio_writev(log->blob, UMEM_HDR_AREA + at, &iov, 1);
 	return write ? bio_writev_flush(log->blob, UMEM_HDR_AREA + at, &iov, 1)
 		     : bio_readv(log->blob, UMEM_HDR_AREA + at, &iov, 1);
 }
@@ -263,10 +266,13 @@ wake_durable(struct umem_log *log)
 {
 	struct log_waiter *w;
 	struct tx_end     *end;
+	unsigned           nr = 0;
 	D_LIST_HEAD(ends);
 
 	while ((w = d_list_first(&log->waiters, struct log_waiter, link)) != NULL &&
 	       w->seq <= log->durable_seq) {
+		if (D_PLANTED(D_PLANTED_LOST_WAKE) && nr++ > 0 && w->link.next == &log->waiters)
+			break;
 		d_list_del(&w->link);
 		ult_eventual_set(&w->ev, 0);
 	}

@@ -17,6 +17,7 @@
 #define D_LOGFAC LOG_FAC_VOS
 
 #include "base/log.h"
+#include "base/planted.h"
 #include "vos/vos_internal.h"
 
 #define HEAP_SPAN_BYTES_MIN (256ull << 10) /**< kept in one piece, if the reserve is as large */
@@ -149,7 +150,7 @@ vos_tx_wait(struct vos_pool *pool, uint64_t seq)
 {
 	int rc = 0;
 
-	if (!pool->lazy && !VOS_BUG(VOS_BUG_EARLY_ANSWER))
+	if (!pool->lazy && !VOS_BUG(VOS_BUG_EARLY_ANSWER) && !D_PLANTED(D_PLANTED_ACK_EARLY))
 		rc = umem_wait_durable(pool->umem, seq);
 	if (rc != 0)
 		return tx_failed(pool, rc);

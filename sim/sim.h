@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * A simulated cluster: engines with all services, clients that run workloads, and the faults between them. See
+ * docs/simulation.md. There is one world in a process; a seed and its options determine what happens in it.
+ */
+#pragma once
+
+#include <daos.h>
+#include <daos_fs.h>
+#include "bio/bio_sim.h"
+#include "dc/dc.h"
+#include "engine/engine.h"
+#include "na/na_sim.h"
+#include "platform/platform_sim.h"
+
+#define SIM_ENGINE_MAX 2000u
+#define SIM_CLIENT_MAX 32u
+#define SIM_POOL_MAX   8u
+#define SIM_USER       "tester@"
+#define SIM_GROUP      "testers@"
+
+#define SIM_SEC NSEC_PER_SEC
+#define SIM_MS  NSEC_PER_MSEC
+
+/* ---- what a run is ---- */
+
+struct sim_opts {
+	uint64_t    seed;
+	uint32_t    engine_nr, client_nr, tgt_nr;
+	uint64_t    run_ns;     /**< of virtual time, until faults stop */
+	const char *faults;     /**< name of a profile */
+	uint32_t    fault_mask; /**< bits of enum sim_fault_kind that may happen */
+	uint32_t    work_mask;  /**< bits of workloads that run */
+	uint32_t    bug;        /**< a planted one; 0: none */
+	const char *scale;      /**< numbers of engines; not NULL: no workload but the control plane's */
+	bool        verbose;
+	FILE       *trace;
+	bool        trace_bytes;
+};
+
+struct sim_result {
+	uint64_t hash, now_ns, step_nr, op_nr, fault_nr, msg_nr, msg_bytes, raft_nr;
+};
+
+/** A failure: says what, where and when, and ends the process. Never returns. */
+__attribute__((noreturn, format(printf, 1, 2))) void sim_fail(const char *fmt, ...);
+#define SIM_CHECK(cond, ...)                                                                                           \
+	do {                                                                                                           \
+		if (!(cond))                                                                                           \
+			sim_fail(__VA_ARGS__);                                                                         \
+	} while (0)
+#define SIM_EXIT_FAILED 10
+
+/* ---- the world (sim_world.c) ---- */
+
+struct sim_pool {
+	char     label[32]; /**< "": none */
+	uuid_t   uuid;
+	uint32_t svc_nr;
+	d_rank_t svc_ranks[5];
+};
+
+enum sim_engine_state { SIM_ENGINE_DOWN, SIM_ENGINE_STARTING, SIM_ENGINE_UP, SIM_ENGINE_STOPPING };
+
+struct sim_job;
+struct sim_engine {
+	d_rank_t              rank;
+	uint32_t              node;
+	enum sim_engine_state state;
+	struct bio_ram       *disk;
+	struct engine        *eng;  /**< of its node; NULL: none */
+	char                  name[16], uri[NA_URI_BYTES_MAX];
+	struct psim_thread   *main; /**< waits for jobs */
+	struct sim_job       *jobs;
+	bool                  stop_wanted;
+	uint32_t              start_nr;
+};
+
+struct sim_client {
+	uint32_t       idx, node;
+	struct client *cl; /**< of its node */
+	bool           running;
+	uint32_t       life_nr;
+};
+
+struct sim_world {
+	struct sim_opts       opts;
+	struct na_self_world *net;
+	uuid_t                system;
+	struct sim_engine    *engines; /**< [engine_nr] */
+	struct sim_client     clients[SIM_CLIENT_MAX];
+	struct sim_pool       pools[SIM_POOL_MAX];
+	struct crt_member    *members; /**< [member_nr]: who runs, as the control plane knows */
+	uint32_t              member_nr, map_version;
+	bool                  healing;   /**< faults are over, everything must work now */
+	bool                  ending;
+	bool                  verifying; /**< and is compared with what it should be */
+	uint64_t              killed_ns; /**< when an engine was killed last */
+	uint64_t              op_nr, fault_nr;
+};
+extern struct sim_world sim;
+
+void sim_world_init(const struct sim_opts *opts);
+void sim_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- engines (sim_engine.c) ---- */
+
+void sim_engines_init(void);
+void sim_engine_start(struct sim_engine *se);
+/** An orderly stop; what is left of its memory then is a leak. */
+void sim_engine_stop(struct sim_engine *se);
+void sim_engine_kill(struct sim_engine *se, bool power_loss);
+/** Run fn(arg) in the engine's first thread, from a thread of another node; -DER_UNREACH: it was not up, or ended. */
+int  sim_engine_do(struct sim_engine *se, int (*fn)(struct engine *eng, void *arg), void *arg);
+uint32_t sim_engines_up_nr(void);
+
+/* ---- the control plane (sim_control.c) ---- */
+
+struct ds_mgmt_resolver;
+extern const struct ds_mgmt_resolver sim_resolver;
+/** Everybody learns where everybody is, each after a while. */
+void sim_group_changed(void);
+int  sim_pool_create(const char *label, uint32_t svc_nr, uint64_t meta_bytes, uint64_t data_bytes);
+int  sim_pool_destroy(const char *label);
+
+/* ---- clients (sim_client.c) ---- */
+
+/** Run fn(client) as a process with a client of libdaos. */
+void sim_client_start(struct sim_client *sc, void (*fn)(struct sim_client *sc));
+
+/* ---- histories of registers (sim_history.c) ---- */
+
+#define SIM_HISTORY_MAX 64u
+struct sim_op_rec {
+	uint64_t begin_ns, end_ns; /**< UINT64_MAX: nobody knows whether it happened */
+	uint32_t who, value;       /**< value 0: absent; all values written are different */
+	bool     is_read, optional;
+};
+struct sim_history {
+	struct sim_op_rec ops[SIM_HISTORY_MAX];
+	uint32_t          nr;
+};
+uint32_t sim_history_begin(struct sim_history *h, uint32_t who, bool is_read, uint32_t value);
+/** A read that failed tells nothing. */
+void sim_history_drop(struct sim_history *h, uint32_t at);
+bool sim_history_linearizable(const struct sim_history *h);
+void sim_history_print(const struct sim_history *h, FILE *out);
+
+/* ---- workloads (sim_work*.c) ---- */
+
+/** A workload runs as a thread of a client; what it knows outlives the client, in memory of the world. */
+struct sim_worker {
+	const struct sim_work *work;
+	struct sim_client     *sc;
+	uint32_t               id, seq;   /**< seq: of values it wrote */
+	void                  *model;     /**< of the workload */
+	uint64_t               since_ns;  /**< when its present call began; 0: none */
+	uint64_t               begin_ns;  /**< when its last call began */
+	const char            *doing;
+	const void            *holds;     /**< what of a shared model its present call is about */
+	bool                   ended;
+	daos_handle_t          poh, coh;  /**< the pool, the shared container */
+};
+struct sim_work {
+	const char *name;
+	/** One life of its client: until sim_work_over(). */
+	void (*run)(struct sim_worker *w);
+	/** All must be as the model says now. In a client, after faults are over; errors are failures. */
+	void (*verify)(struct sim_worker *w);
+	uint64_t think_ns; /**< mean pause between calls */
+};
+extern const struct sim_work sim_work_keys, sim_work_attr, sim_work_array, sim_work_files, sim_work_life;
+#define SIM_WORK_NR 5
+extern const struct sim_work *const sim_works[SIM_WORK_NR];
+
+void sim_workers_init(void);
+void sim_client_work(struct sim_client *sc);
+void sim_client_verify(struct sim_client *sc);
+bool sim_work_over(struct sim_worker *w);
+/** Around each call: for the check that all ends. Begin also thinks. */
+void sim_call_begin(struct sim_worker *w, const char *what);
+/** True: it succeeded, or ended with @expected. False: an error that a fault excuses. Else the run fails. */
+bool sim_call_end(struct sim_worker *w, int rc, int expected);
+/** Ends when @rc can be had: for opening things. */
+#define SIM_RETRY(w, what, call)                                                                                       \
+	do {                                                                                                           \
+		sim_call_begin(w, what);                                                                               \
+		int rc_ = (call);                                                                                      \
+		if (sim_call_end(w, rc_, 0) || sim_work_over(w))                                                       \
+			break;                                                                                         \
+	} while (1)
+/** Did an engine restart since @since_ns? Then a change may have been carried out twice. */
+bool sim_restarted_since(uint64_t since_ns);
+/** How many workers hold @what; one whose client was killed holds nothing. */
+uint32_t sim_work_holders(const void *what);
+/** Its client was killed: the call it had under way ended without an answer. */
+void sim_work_client_killed(struct sim_client *sc);
+/** Workers that have a call under way for longer than this. */
+void sim_work_check_stuck(uint64_t bound_ns);
+
+/* ---- faults (sim_fault.c) ---- */
+
+enum sim_fault_kind {
+	SIM_F_KILL, SIM_F_POWER, SIM_F_STOP, SIM_F_PARTITION, SIM_F_ONEWAY, SIM_F_RESET, SIM_F_SLOW_LINK, SIM_F_FLAKY,
+	SIM_F_SLOW_DISK, SIM_F_CRASH_IO, SIM_F_SHORT_IO, SIM_F_CLIENT_KILL, SIM_F_NR
+};
+extern const char *const sim_fault_names[SIM_F_NR];
+bool sim_profile_exists(const char *profile);
+bool sim_faults_init(const char *profile);
+void sim_faults_start(void);
+/** No more, and what is broken is mended: engines come back, links and disks are whole. */
+void sim_faults_stop(void);
+/** Another skew and drift for a node's clock. */
+void sim_clock_set(uint32_t node);
+/** It will be started again after a while. */
+void sim_engine_died(struct sim_engine *se);
+
+/* ---- raft (sim_raft.c) ---- */
+
+void sim_raft_check(void);
+uint64_t sim_raft_checked_nr(void);
+
+/* ---- the course of a run (sim_director.c) ---- */
+
+void sim_run(struct sim_result *ret);
+
+/* ---- how it grows (sim_scale.c) ---- */
+
+void sim_scale_run(void);
+
+/* ---- planted bugs (sim_bugs.c) ---- */
+
+bool sim_bug_exists(uint32_t bug);
+void sim_bugs_print(void);

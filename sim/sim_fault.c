@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/**
+ * The weather. Each kind of fault comes at random times, at the mean interval its profile gives it, strikes, and is
+ * mended after a while. No fault takes from the cluster what it promises to survive without: engines come back with
+ * their disks, partitions heal, clocks stay within what the hybrid clock tolerates.
+ */
+#include "sim.h"
+
+#include <daos_errno.h>
+#include <string.h>
+
+#define NODE_MAX    128u /**< more nodes than this have no weather between them */
+#define LAN_NS      30000
+#define BYTE_PS     800 /* picoseconds */
+#define DOWN_MAX    2u
+#define SKEW_NS_MAX (100 * SIM_MS)
+
+const char *const sim_fault_names[SIM_F_NR] = {"kill",      "power", "stop",      "partition", "oneway",   "reset",
+					       "slow-link", "flaky", "slow-disk", "crash-io",  "short-io", "client-kill"};
+
+struct profile {
+	const char *name;
+	uint32_t    mean_s[SIM_F_NR]; /**< between two of a kind; 0: never */
+};
+static const struct profile profiles[] = {
+    {"none", {0}},
+    {"default", {90, 120, 240, 120, 150, 40, 60, 80, 60, 150, 60, 100}},
+    {"network", {0, 0, 0, 40, 50, 15, 30, 30, 0, 0, 0, 0}},
+    {"disk", {0, 60, 0, 0, 0, 0, 0, 0, 30, 60, 20, 0}},
+    {"crash", {40, 40, 90, 0, 0, 0, 0, 0, 0, 60, 0, 40}},
+    {"storm", {30, 40, 90, 40, 50, 10, 20, 20, 20, 40, 20, 30}},
+};
+
+struct pair {
+	bool     cut;
+	bool     refuses; /**< when cut: the sender is told at once */
+	uint32_t slow_x;
+	uint32_t flaky_ppm;
+};
+
+static struct {
+	const struct profile *profile;
+	struct psim_event     next[SIM_F_NR];
+	struct pair           pairs[NODE_MAX][NODE_MAX];
+	uint32_t              node_nr;
+	bool                  over;
+} weather;
+
+/* ---- the network ---- */
+
+static enum na_sim_fate
+fate(void *arg, uint32_t from, uint32_t to, size_t bytes, uint64_t *ret_delay_ns)
+{
+	struct pair *pair;
+	uint64_t     ns = psim_delay(LAN_NS) + bytes * BYTE_PS / 1000;
+
+	*ret_delay_ns = ns;
+	if (from >= NODE_MAX || to >= NODE_MAX)
+		return NA_SIM_ARRIVES;
+	pair = &weather.pairs[from][to];
+	if (pair->slow_x > 1)
+		*ret_delay_ns = ns * pair->slow_x;
+	if (pair->cut)
+		return pair->refuses ? NA_SIM_REFUSED : NA_SIM_LOST;
+	if (psim_chance(pair->flaky_ppm)) {
+		switch (psim_below(3)) {
+		case 0: /* a packet was lost and sent again */
+			*ret_delay_ns += psim_between(200 * SIM_MS, SIM_SEC);
+			return NA_SIM_ARRIVES;
+		case 1:
+			return NA_SIM_REFUSED;
+		default:
+			return NA_SIM_DOUBTFUL;
+		}
+	}
+	return NA_SIM_ARRIVES;
+}
+
+static const struct na_sim_policy policy = {.fate = fate, .lost_rma_ns = 5 * SIM_SEC};
+
+/* ---- what is mended later ---- */
+
+struct mend {
+	struct psim_event event;
+	enum sim_fault_kind kind;
+	uint32_t          a, b; /* nodes, or an engine */
+};
+
+static struct bio_sim_policy
+disk_fine(void)
+{
+	return (struct bio_sim_policy){.read_ns = 80000, .write_ns = 40000, .flush_ns = 200000};
+}
+
+static void
+mend_now(enum sim_fault_kind kind, uint32_t a, uint32_t b)
+{
+	struct bio_sim_policy fine = disk_fine();
+
+	switch (kind) {
+	case SIM_F_KILL:
+	case SIM_F_POWER:
+	case SIM_F_STOP:
+		if (sim.engines[a].state == SIM_ENGINE_DOWN && !weather.over)
+			sim_engine_start(&sim.engines[a]);
+		break;
+	case SIM_F_PARTITION:
+	case SIM_F_ONEWAY:
+	case SIM_F_SLOW_LINK:
+	case SIM_F_FLAKY:
+		for (uint32_t n = 0; n < weather.node_nr; n++)
+			weather.pairs[a][n] = weather.pairs[n][a] = (struct pair){0};
+		break;
+	case SIM_F_SLOW_DISK:
+	case SIM_F_CRASH_IO:
+	case SIM_F_SHORT_IO:
+		bio_sim_set_policy(sim.engines[a].disk, &fine);
+		break;
+	case SIM_F_CLIENT_KILL:
+		if (!sim.clients[a].running && !weather.over)
+			sim_client_start(&sim.clients[a], sim_client_work);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+mend_due(void *arg)
+{
+	struct mend *mend = arg;
+
+	if (!weather.over)
+		mend_now(mend->kind, mend->a, mend->b);
+	psim_world_free(mend);
+}
+
+static void
+mend_after(enum sim_fault_kind kind, uint32_t a, uint32_t b, uint64_t ns)
+{
+	struct mend *mend = psim_world_alloc(sizeof(*mend));
+
+	*mend = (struct mend){.kind = kind, .a = a, .b = b};
+	mend->event.fn = mend_due;
+	mend->event.arg = mend;
+	psim_event_at(&mend->event, psim_now() + ns);
+}
+
+/* ---- strikes ---- */
+
+static uint32_t
+down_nr(void)
+{
+	return sim.opts.engine_nr - sim_engines_up_nr();
+}
+
+/** An engine that runs while not too many are down; NULL: none. */
+static struct sim_engine *
+victim(void)
+{
+	struct sim_engine *se = &sim.engines[psim_below(sim.opts.engine_nr)];
+
+	return se->state == SIM_ENGINE_UP && down_nr() < DOWN_MAX ? se : NULL;
+}
+
+void
+sim_engine_died(struct sim_engine *se)
+{
+	mend_after(SIM_F_KILL, se->rank, 0, psim_between(SIM_SEC / 2, 15 * SIM_SEC));
+}
+
+static bool
+strike_engine(enum sim_fault_kind kind)
+{
+	struct sim_engine *se = victim();
+
+	if (se == NULL)
+		return false;
+	if (kind == SIM_F_STOP)
+		sim_engine_stop(se);
+	else
+		sim_engine_kill(se, kind == SIM_F_POWER);
+	return true;
+}
+
+static bool
+strike_links(enum sim_fault_kind kind)
+{
+	uint32_t a = 1 + psim_below(weather.node_nr - 1);
+	struct pair bad = {0};
+	uint32_t other_nr = psim_between(1, weather.node_nr - 1);
+
+	if (kind == SIM_F_SLOW_LINK)
+		bad.slow_x = psim_between(5, 2000);
+	else if (kind == SIM_F_FLAKY)
+		bad.flaky_ppm = psim_between(1000, 50000);
+	else
+		bad = (struct pair){.cut = true, .refuses = psim_below(3) == 0};
+	for (; other_nr > 0; other_nr--) {
+		uint32_t b = 1 + psim_below(weather.node_nr - 1);
+
+		if (b == a)
+			continue;
+		weather.pairs[a][b] = bad;
+		if (kind == SIM_F_PARTITION)
+			weather.pairs[b][a] = bad;
+	}
+	mend_after(kind, a, 0, psim_between(SIM_SEC / 2, 20 * SIM_SEC));
+	return true;
+}
+
+static bool
+strike_reset(void)
+{
+	uint32_t a = 1 + psim_below(weather.node_nr - 1);
+
+	for (uint32_t b = 1; b < weather.node_nr; b++)
+		na_sim_reset(sim.net, a, b);
+	return true;
+}
+
+static bool
+strike_disk(enum sim_fault_kind kind)
+{
+	struct sim_engine    *se = &sim.engines[psim_below(sim.opts.engine_nr)];
+	struct bio_sim_policy bad = disk_fine();
+
+	if (kind == SIM_F_SLOW_DISK)
+		bad.slow_x = psim_between(5, 500);
+	else if (kind == SIM_F_SHORT_IO)
+		bad.short_ppm = 200000;
+	else
+		bad.crash_ppm = psim_between(1000, 50000);
+	bio_sim_set_power_loss(se->disk, psim_below(2) == 0);
+	bio_sim_set_policy(se->disk, &bad);
+	mend_after(kind, se->rank, 0, psim_between(SIM_SEC, 20 * SIM_SEC));
+	return true;
+}
+
+static bool
+strike_client(void)
+{
+	struct sim_client *sc = &sim.clients[psim_below(sim.opts.client_nr)];
+
+	if (!sc->running)
+		return false;
+	sim_log("client %u is killed", sc->idx);
+	psim_node_kill(sc->node);
+	sc->running = false;
+	sc->cl = NULL;
+	sim_work_client_killed(sc);
+	mend_after(SIM_F_CLIENT_KILL, sc->idx, 0, psim_between(5 * SIM_SEC, 20 * SIM_SEC));
+	return true;
+}
+
+static bool
+strike(enum sim_fault_kind kind)
+{
+	switch (kind) {
+	case SIM_F_KILL:
+	case SIM_F_POWER:
+	case SIM_F_STOP:
+		return strike_engine(kind);
+	case SIM_F_PARTITION:
+	case SIM_F_ONEWAY:
+	case SIM_F_SLOW_LINK:
+	case SIM_F_FLAKY:
+		return strike_links(kind);
+	case SIM_F_RESET:
+		return strike_reset();
+	case SIM_F_CLIENT_KILL:
+		return strike_client();
+	default:
+		return strike_disk(kind);
+	}
+}
+
+static void
+arm(enum sim_fault_kind kind)
+{
+	uint64_t mean_ns = weather.profile->mean_s[kind] * SIM_SEC;
+
+	/* drawn in any case, so that a masked kind changes nothing for the others */
+	uint64_t ns = psim_between(mean_ns / 10, 2 * mean_ns);
+
+	if (mean_ns > 0)
+		psim_event_at(&weather.next[kind], psim_now() + ns);
+}
+
+static void
+strike_due(void *arg)
+{
+	enum sim_fault_kind kind = (struct psim_event *)arg - weather.next;
+
+	if (weather.over)
+		return;
+	if ((sim.opts.fault_mask & 1u << kind) != 0 && strike(kind)) {
+		sim_log("fault: %s", sim_fault_names[kind]);
+		psim_trace("fault", kind, 0, 0);
+		sim.fault_nr++;
+	}
+	arm(kind);
+}
+
+/* ---- beginning and end ---- */
+
+void
+sim_clock_set(uint32_t node)
+{
+	struct psim_clock clock = {.drift_ppm = (int32_t)psim_below(101) - 50,
+				   .boot_ns = psim_below(1000 * SIM_SEC) + SIM_SEC};
+
+	clock.skew_ns = (int64_t)psim_below(2 * SKEW_NS_MAX) - (int64_t)SKEW_NS_MAX;
+	psim_node_clock(node, &clock);
+}
+
+static const struct profile *
+profile_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_NR(profiles); i++)
+		if (strcmp(profiles[i].name, name) == 0)
+			return &profiles[i];
+	return NULL;
+}
+
+bool
+sim_profile_exists(const char *name)
+{
+	return profile_find(name) != NULL;
+}
+
+bool
+sim_faults_init(const char *name)
+{
+	weather.profile = profile_find(name);
+	if (weather.profile == NULL)
+		return false;
+	weather.node_nr = MIN_OF(1 + sim.opts.engine_nr + sim.opts.client_nr, NODE_MAX);
+	na_sim_set_policy(sim.net, &policy);
+	return true;
+}
+
+void
+sim_faults_start(void)
+{
+	for (int kind = 0; kind < SIM_F_NR; kind++) {
+		weather.next[kind].fn = strike_due;
+		weather.next[kind].arg = &weather.next[kind];
+		arm(kind);
+	}
+}
+
+void
+sim_faults_stop(void)
+{
+	struct bio_sim_policy fine = disk_fine();
+
+	weather.over = true;
+	memset(weather.pairs, 0, sizeof(weather.pairs));
+	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
+		bio_sim_set_policy(sim.engines[i].disk, &fine);
+}
