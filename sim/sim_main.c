@@ -33,7 +33,7 @@ struct cli {
 /** What a child tells its parent. */
 struct report {
 	struct sim_result result;
-	double            real_s;
+	double            real_s, cpu_s;
 	char              text[400]; /* of a failure */
 };
 
@@ -247,12 +247,18 @@ engines_by_seed(uint64_t seed)
 }
 
 static double
-now_s(void)
+clock_s(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static double
+now_s(void)
+{
+	return clock_s(CLOCK_MONOTONIC);
 }
 
 static void
@@ -277,6 +283,7 @@ run_here(struct sim_opts opts, const char *trace_path, struct report *report)
 	if (opts.trace != NULL)
 		fclose(opts.trace);
 	report->real_s = now_s() - begin_s;
+	report->cpu_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* ---- runs in processes of their own ---- */
@@ -490,7 +497,7 @@ shrink(struct sim_opts opts, const struct report *report)
 
 struct tally {
 	uint64_t run_nr, failed_nr, op_nr, fault_nr, step_nr, raft_nr;
-	double   virtual_s, real_s;
+	double   virtual_s, real_s, cpu_s;
 	FILE    *hashes;
 };
 
@@ -518,6 +525,7 @@ run_tally(const struct cli *cli, struct tally *t, struct child *child)
 	t->raft_nr += report.result.raft_nr;
 	t->virtual_s += report.result.now_ns / 1e9;
 	t->real_s += report.real_s;
+	t->cpu_s += report.cpu_s;
 	if (failed)
 		run_failed(cli, child, &report);
 	else if (t->hashes != NULL)
@@ -528,9 +536,10 @@ static void
 summary(const struct cli *cli, const struct tally *t)
 {
 	if (cli->json) {
-		printf("{\"runs\": %lu, \"failed\": %lu, \"virtual_s\": %.1f, \"real_s\": %.2f, \"ratio\": %.1f, \"calls\": %lu}\n",
-		       (unsigned long)t->run_nr, (unsigned long)t->failed_nr, t->virtual_s, t->real_s,
-		       t->virtual_s / t->real_s, (unsigned long)t->op_nr);
+		printf("{\"runs\": %lu, \"failed\": %lu, \"virtual_s\": %.1f, \"real_s\": %.2f, \"cpu_s\": %.2f, \"ratio\": %.1f, "
+		       "\"cpu_ratio\": %.1f, \"calls\": %lu}\n",
+		       (unsigned long)t->run_nr, (unsigned long)t->failed_nr, t->virtual_s, t->real_s, t->cpu_s,
+		       t->virtual_s / t->real_s, t->virtual_s / t->cpu_s, (unsigned long)t->op_nr);
 		return;
 	}
 	printf("%lu seeds, %lu failed: %.0f s of virtual time (%.0f a second), %lu calls, %lu faults, %lu turns, %lu states "
