@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -389,6 +390,87 @@ two_mounts(void **state)
 	assert_int_equal(unlink(in("shared")), 0);
 }
 
+/** A link made through the mount is seen at once, though the kernel knew the directory; a dangling one can be removed. */
+static void
+link_made_in_the_mount(void **state)
+{
+	struct duns_attr_t attr = {.da_type = DAOS_PROP_CO_LAYOUT_POSIX};
+	struct stat        before, after;
+
+	(void)state;
+	assert_int_equal(stat(in("link"), &before), -1);
+	assert_int_equal(duns_create_path(poh, in("link"), &attr), 0);
+	assert_int_equal(stat(in("link"), &after), 0);
+	fill(in("link/inner"), "in another container");
+	assert_int_equal(stat(main_mount.dir, &before), 0);
+	assert_int_not_equal(after.st_ino >> 48, before.st_ino >> 48);
+	assert_int_equal(daos_cont_destroy(poh, attr.da_cont, 1, NULL), 0);
+	assert_int_equal(rmdir(in("link")), 0);
+	assert_int_equal(mkdir(in("link"), 0755), 0);
+	assert_int_equal(rmdir(in("link")), 0);
+}
+
+/** Others' changes are seen after the time attributes may be kept; ours at once, also in what was asked for before. */
+static void
+attributes_follow_writes(void **state)
+{
+	struct timespec set[2] = {{.tv_sec = 1000}, {.tv_sec = 2000}};
+	struct stat     st, dir;
+	int             fd;
+
+	(void)state;
+	assert_int_equal(mkdir(in("attrs"), 0755), 0);
+	fd = open(in("attrs/f"), O_CREAT | O_EXCL | O_RDWR, 0644);
+	assert_true(fd >= 0);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(write(fd, "abc", 3), 3);
+		assert_int_equal(fsync(fd), 0);
+		assert_int_equal(stat(in("attrs/f"), &st), 0);
+		assert_int_equal(st.st_size, 3 * i);
+	}
+	assert_int_equal(futimens(fd, set), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(stat(in("attrs/f"), &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 2000);
+	assert_int_equal(truncate(in("attrs/f"), 5), 0);
+	assert_int_equal(stat(in("attrs/f"), &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_true(st.st_mtim.tv_sec > 2000);
+	assert_int_equal(stat(in("attrs"), &dir), 0);
+	assert_int_equal(unlink(in("attrs/f")), 0);
+	assert_int_equal(stat(in("attrs"), &st), 0);
+	assert_true(st.st_mtim.tv_sec > dir.st_mtim.tv_sec ||
+		    (st.st_mtim.tv_sec == dir.st_mtim.tv_sec && st.st_mtim.tv_nsec > dir.st_mtim.tv_nsec));
+	assert_int_equal(rmdir(in("attrs")), 0);
+}
+
+/** Writing takes set-user-ID away, for who may not keep it. */
+static void
+set_user_id_goes(void **state)
+{
+	struct stat st;
+	int         fd;
+
+	(void)state;
+	fill(in("suid"), "x");
+	assert_int_equal(chmod(in("suid"), 06777), 0);
+	assert_int_equal(stat(in("suid"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 06777);
+	assert_int_equal(chown(in("suid"), 12, 13), 0);
+	assert_int_equal(stat(in("suid"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0777);
+	assert_int_equal(chmod(in("suid"), 06777), 0);
+	fd = open(in("suid"), O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(setfsuid(12), 0); /* drops the capability to keep the bits */
+	assert_int_equal(write(fd, "y", 1), 1);
+	setfsuid(0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(stat(in("suid"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0777);
+	assert_int_equal(unlink(in("suid")), 0);
+}
+
 static void
 linked_containers(void **state)
 {
@@ -617,6 +699,7 @@ main(void)
 	    cmocka_unit_test(files),           cmocka_unit_test(unlinked_but_open), cmocka_unit_test(listing),
 	    cmocka_unit_test(xattrs),          cmocka_unit_test(space_and_ioctl),   cmocka_unit_test(holes),
 	    cmocka_unit_test(mapped),          cmocka_unit_test(two_mounts),        cmocka_unit_test(linked_containers),
+	    cmocka_unit_test(link_made_in_the_mount), cmocka_unit_test(attributes_follow_writes), cmocka_unit_test(set_user_id_goes),
 	    cmocka_unit_test(without_caching), cmocka_unit_test(like_a_local_directory),
 	};
 

@@ -10,6 +10,7 @@
 #include "dfuse/dfuse_args.h"
 #include "dfuse/dfuse_caching.h"
 #include "dfuse/dfuse_itable.h"
+#include "dfuse/dfuse_missing.h"
 #include "platform/platform.h"
 
 /* ---- options ---- */
@@ -285,6 +286,37 @@ table_with_threads(void **state)
 	dfuse_itable_destroy(t, free_entry);
 }
 
+/* ---- names known to be missing ---- */
+
+static void
+missing_names(void **state)
+{
+	struct dfuse_missing m;
+	char                 name[16];
+	uint32_t             begun;
+
+	(void)state;
+	dfuse_missing_init(&m);
+	assert_int_equal(dfuse_missing_find(&m, "a", 0), 0);
+	dfuse_missing_add(&m, dfuse_missing_begin(&m), "a", 100);
+	assert_int_equal(dfuse_missing_find(&m, "a", 99), 100);
+	assert_int_equal(dfuse_missing_find(&m, "a", 100), 0); /* too old */
+	assert_int_equal(dfuse_missing_find(&m, "b", 1), 0);
+	begun = dfuse_missing_begin(&m);
+	dfuse_missing_forget(&m); /* a name is added while another lookup is under way */
+	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
+	dfuse_missing_add(&m, begun, "a", 100);
+	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
+	for (int i = 0; i < DFUSE_MISSING_NR + 1; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		dfuse_missing_add(&m, dfuse_missing_begin(&m), name, 100);
+	}
+	assert_int_equal(dfuse_missing_find(&m, "n0", 1), 0); /* no room */
+	assert_int_equal(dfuse_missing_find(&m, "n1", 1), 100);
+	assert_int_equal(dfuse_missing_find(&m, name, 1), 100);
+	dfuse_missing_fini(&m);
+}
+
 int
 main(void)
 {
@@ -293,6 +325,7 @@ main(void)
 	    cmocka_unit_test(options_refused),    cmocka_unit_test(times),
 	    cmocka_unit_test(caching_attributes), cmocka_unit_test(table_like_counters),
 	    cmocka_unit_test(table_replaces),     cmocka_unit_test(table_with_threads),
+	    cmocka_unit_test(missing_names),
 	};
 
 	return cmocka_run_group_tests_name("dfuse pure", tests, NULL, NULL);
