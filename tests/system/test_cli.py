@@ -250,6 +250,28 @@ def cli_17_mount_by_mount_8():
 
 
 @cluster.test
+def containers_linked_at_paths():
+    c = system()
+    c.cont('sxb', 'outer')
+    mnt = c.mount('sxb', 'outer')
+    c.daos('cont', 'create', 'sxb', 'inner', '--type', 'POSIX', f'--path={mnt}/link', check=True)
+    (mnt / 'link' / 'f').write_text('1')
+    assert c.daos('cont', 'query', f'--path={mnt}/link', '-j', check=True).json['response']['container_label'] == 'inner'
+    c.daos('cont', 'create', f'--path={mnt}/link2', '--type', 'POSIX', check=True)  # the pool is that of the path
+    (mnt / 'plain').mkdir()
+    got = c.daos('cont', 'destroy', '-f', f'--path={mnt}/plain')
+    assert got.rc != 0 and 'does not stand for one itself' in got.err, got
+    got = c.daos('cont', 'destroy', f'--path={mnt}/link')
+    assert got.rc != 0 and 'in use' in got.err, got
+    for link in ('link', 'link2'):
+        c.daos('cont', 'destroy', '-f', f'--path={mnt}/{link}', check=True)
+        assert not (mnt / link).exists()
+    assert (mnt / 'plain').is_dir()
+    c.umount(mnt)
+    c.daos('cont', 'destroy', 'sxb', 'outer', check=True)
+
+
+@cluster.test
 def pool_properties_and_acl():
     c = system()
     has(c.dmg('pool', 'get-prop', 'sxb', check=True).out, r'\(label\) +sxb', r'\(space_rb\) ', r'\(reclaim\) +lazy', r'\(ec_cell_sz\) ')
