@@ -29,7 +29,7 @@ end() {
 	pid=$(pid_of "$1")
 	if alive "$pid"; then
 		kill "$pid" 2>/dev/null
-		timeout 30 tail --pid="$pid" -f /dev/null || kill -9 "$pid" 2>/dev/null
+		timeout 30 tail --pid="$pid" -s 0.02 -f /dev/null || kill -9 "$pid" 2>/dev/null
 	fi
 	rm -f "$state/pid/$1"
 }
