@@ -25,11 +25,15 @@ start() {
 
 # end NAME: SIGTERM, then wait for its end, at most 30 s, then SIGKILL.
 end() {
-	local pid
+	local pid tries
 	pid=$(pid_of "$1")
 	if alive "$pid"; then
 		kill "$pid" 2>/dev/null
-		timeout 30 tail --pid="$pid" -s 0.02 -f /dev/null || kill -9 "$pid" 2>/dev/null
+		for ((tries = 0; tries < 1500; tries++)); do
+			alive "$pid" || break
+			read -rt 0.02 <> <(:) || :
+		done
+		[ "$tries" -lt 1500 ] || kill -9 "$pid" 2>/dev/null
 	fi
 	rm -f "$state/pid/$1"
 }
