@@ -11,7 +11,13 @@ export DAOS_AGENT_DRPC_DIR=$state/agent
 dmg=(dmg -o "$state/dmg.yml")
 
 fail() { echo "make run: $*" >&2; exit 1; }
-alive() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null; }
+# alive PID: it runs; one that ended and was not waited for by its parent does not.
+alive() {
+	local stat
+	[ -n "${1:-}" ] && { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	[ "${stat:0:1}" != Z ]
+}
 pid_of() { cat "$state/pid/$1" 2>/dev/null || true; }
 mounted() { mountpoint -q "$mnt" 2>/dev/null; }
 
