@@ -100,14 +100,14 @@ create_file(struct dfuse_inode *dir, const char *name, mode_t mode, int flags, d
 	bool        fresh = !(flags & O_EXCL) && dfuse_missing_find(&dir->missing, name, plat_now_ns()) != 0;
 	int         rc    = EEXIST;
 
-	dfuse_missing_forget(&dir->missing);
+	dfuse_missing_forget(&dir->missing, name);
 	if (fresh)
 		rc = dfs_open_stat(dfs, dir->obj, name, mode, O_CREAT | O_EXCL | O_RDWR, 0, 0, NULL, ret_obj, st);
 	if (!fresh || rc == EEXIST) {
 		*st = owner;
 		rc  = dfs_open_stat(dfs, dir->obj, name, mode, O_CREAT | O_RDWR | flags, 0, 0, NULL, ret_obj, st);
 	}
-	dfuse_missing_forget(&dir->missing);
+	dfuse_missing_forget(&dir->missing, name);
 	return rc;
 }
 

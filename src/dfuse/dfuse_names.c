@@ -283,7 +283,8 @@ static MAY_YIELD void
 create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const char *value)
 {
 	struct dfuse       *d   = dfuse_of(req);
-	struct dfuse_inode *dir = dfuse_inode_of(d, parent), *inode;
+	struct dfuse_inode *dir      = dfuse_inode_of(d, parent), *inode;
+	uint64_t            begin_ns = plat_now_ns();
 	struct stat         st;
 	dfs_obj_t          *obj;
 	int                 rc;
@@ -293,16 +294,20 @@ create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, const c
 		return;
 	}
 	dfuse_new_owner(req, dir, &mode, &st);
-	dfuse_missing_forget(&dir->missing);
+	dfuse_missing_forget(&dir->missing, name);
 	rc = dfs_open_stat(dir->cont->dfs, dir->obj, name, mode, O_CREAT | O_EXCL | O_RDWR, 0, 0, value,
 			   &obj, &st);
-	dfuse_missing_forget(&dir->missing);
+	dfuse_missing_forget(&dir->missing, name);
 	if (rc == 0)
 		rc = dfuse_inode_get(d, dir, name, obj, &st, &inode);
-	if (rc != 0)
+	if (rc != 0) {
 		dfuse_reply_err(req, rc);
-	else
-		dfuse_reply_entry(req, d, inode, &inode->st);
+		return;
+	}
+	if (S_ISDIR(mode) && dir->cont->caching.ndentry_sec > 0)
+		dfuse_missing_fresh(&inode->missing,
+				    begin_ns + MIN_OF(dir->cont->caching.ndentry_sec, 3600U) * NSEC_PER_SEC);
+	dfuse_reply_entry(req, d, inode, &inode->st);
 }
 
 MAY_YIELD void
@@ -448,9 +453,9 @@ move(struct dfuse *d, struct dfuse_inode *dir, const char *name, struct dfuse_in
 	daos_obj_id_t   oid;
 	int             rc;
 
-	dfuse_missing_forget(&new_dir->missing);
+	dfuse_missing_forget(&new_dir->missing, new_name);
 	rc = dfs_rename(dir->cont->dfs, dir->obj, name, new_dir->obj, new_name, flags, &oid, &gone);
-	dfuse_missing_forget(&new_dir->missing);
+	dfuse_missing_forget(&new_dir->missing, new_name);
 	if (rc != 0)
 		return rc;
 	follow_rename(d, new_dir, new_name, oid);

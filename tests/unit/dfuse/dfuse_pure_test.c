@@ -303,7 +303,7 @@ missing_names(void **state)
 	assert_int_equal(dfuse_missing_find(&m, "a", 100), 0); /* too old */
 	assert_int_equal(dfuse_missing_find(&m, "b", 1), 0);
 	begun = dfuse_missing_begin(&m);
-	dfuse_missing_forget(&m); /* a name is added while another lookup is under way */
+	dfuse_missing_forget(&m, "c"); /* a name is added while another lookup is under way */
 	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
 	dfuse_missing_add(&m, begun, "a", 100);
 	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
@@ -317,6 +317,38 @@ missing_names(void **state)
 	dfuse_missing_fini(&m);
 }
 
+static void
+missing_in_a_fresh_directory(void **state)
+{
+	struct dfuse_missing m;
+	char                 name[16];
+
+	(void)state;
+	dfuse_missing_init(&m);
+	dfuse_missing_forget(&m, "before"); /* not fresh: nothing is remembered of it */
+	dfuse_missing_fresh(&m, 100);
+	assert_int_equal(dfuse_missing_find(&m, "a", 1), 100);
+	dfuse_missing_forget(&m, "a");
+	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
+	assert_int_equal(dfuse_missing_find(&m, "b", 1), 100);
+	for (int i = 0; i < DFUSE_MADE_MAX - 1; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(dfuse_missing_find(&m, name, 1), 100);
+		dfuse_missing_forget(&m, name);
+		dfuse_missing_forget(&m, name);
+		assert_int_equal(dfuse_missing_find(&m, name, 1), 0);
+	}
+	assert_int_equal(dfuse_missing_find(&m, "a", 1), 0);
+	assert_int_equal(dfuse_missing_find(&m, "b", 99), 100);
+	dfuse_missing_forget(&m, "one too many");
+	assert_int_equal(dfuse_missing_find(&m, "b", 99), 0); /* asked for from now on */
+	dfuse_missing_fresh(&m, 100);
+	assert_int_equal(dfuse_missing_find(&m, "b", 99), 100);
+	assert_int_equal(dfuse_missing_find(&m, "b", 100), 0);
+	assert_int_equal(dfuse_missing_find(&m, "b", 99), 0); /* it is over for good */
+	dfuse_missing_fini(&m);
+}
+
 int
 main(void)
 {
@@ -325,7 +357,7 @@ main(void)
 	    cmocka_unit_test(options_refused),    cmocka_unit_test(times),
 	    cmocka_unit_test(caching_attributes), cmocka_unit_test(table_like_counters),
 	    cmocka_unit_test(table_replaces),     cmocka_unit_test(table_with_threads),
-	    cmocka_unit_test(missing_names),
+	    cmocka_unit_test(missing_names),      cmocka_unit_test(missing_in_a_fresh_directory),
 	};
 
 	return cmocka_run_group_tests_name("dfuse pure", tests, NULL, NULL);
