@@ -134,6 +134,7 @@ ctx_init(struct crt_ctx *ctx, struct crt *crt)
 	d_list_init(&ctx->work);
 	d_list_init(&ctx->rmas);
 	d_list_init(&ctx->iv_nss);
+	d_list_init(&ctx->barriers);
 	d_list_init(&ctx->st_sessions);
 	d_list_init(&ctx->rpc_pool);
 	d_list_init(&ctx->xfer_pool);
@@ -266,6 +267,7 @@ crt_context_destroy(crt_context_t ctx)
 	if (ctx == NULL)
 		return;
 	ctx_idx_give(ctx->crt, ctx->idx);
+	crt_barriers_fini(ctx);
 	pthread_mutex_lock(&ctx->lock);
 	D_ASSERT(!ctx->progressing);
 	ctx->stopping = true;

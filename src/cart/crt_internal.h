@@ -131,6 +131,9 @@ struct crt_ctx {
 	uint32_t        spin_ns;
 
 	d_list_t         iv_nss; /* struct crt_iv_ns */
+	d_list_t         barriers;   /* struct barrier: crt_barrier.c */
+	uint32_t         barrier_version; /* of the group, since which they are counted */
+	uint64_t         barrier_nr; /* entered */
 	d_list_t         st_sessions; /* of self-tests: crt_st_server.c */
 	struct crt_st_job *st_job;    /* a self-test that was asked for: crt_st_client.c */
 
@@ -167,6 +170,10 @@ struct crt_opc_stats *crt_opc_stats_of(struct crt_ctx *ctx, crt_opcode_t opc,
 int  crt_corpc_start(struct crt_rpc_priv *rpc) MUST_CHECK;
 int  crt_corpc_local_reply(struct crt_rpc_priv *local, int status);
 void crt_corpc_detach(struct crt_rpc_priv *rpc);
+
+/* crt_barrier.c */
+#define CRT_BARRIERS_AHEAD_MAX 16 /* a child is at most so many barriers before us */
+void crt_barriers_fini(struct crt_ctx *ctx);
 
 /* crt_st_server.c, crt_st_client.c */
 void crt_st_fini(struct crt_ctx *ctx);

@@ -24,7 +24,8 @@
 	X(ST_CLOSE, crt_st_close, crt_st_close_handler, 0, NULL)                                   \
 	X(ST_START, crt_st_start, crt_st_start_handler, 0, NULL)                                   \
 	X(ST_STATUS, crt_st_status, crt_st_status_handler, 0, NULL)                                \
-	X(CTL, crt_ctl, crt_ctl_handler, 0, NULL)
+	X(CTL, crt_ctl, crt_ctl_handler, 0, NULL)                                                  \
+	X(BARRIER, crt_barrier, crt_barrier_handler, 0, NULL)
 
 enum crt_internal_rpc {
 #define CRT_INTERNAL_ENUM(id, format, handler, flags, ops) CRT_RPC_##id,
@@ -108,6 +109,12 @@ CRT_RPC_DECLARE(crt_st_start, CRT_ST_START_IN, CRT_ST_START_OUT)
 	F(int32_t, rc) F(bool, running) F(uint64_t, duration_ns) F(uint32_t, fail_nr)              \
 	F(int32_t, first_error) F(u64s, latencies) F(u32s, ep_idx)
 CRT_RPC_DECLARE(crt_st_status, CRT_NO_FIELDS, CRT_ST_STATUS_OUT)
+
+/** A rank and all below it have come to the @nr-th barrier (@own: this rank itself): crt_barrier.c. */
+#define CRT_BARRIER_IN(F)                                                                          \
+	F(uint32_t, grp_version) F(uint64_t, nr) F(bool, own) F(uint64_t, timeout_ns)
+#define CRT_BARRIER_OUT(F) F(int32_t, rc)
+CRT_RPC_DECLARE(crt_barrier, CRT_BARRIER_IN, CRT_BARRIER_OUT)
 
 /** What cart_ctl asks and tells: crt_ctl.c, crt_ctl.h. */
 #define CRT_CTL_IN(F)                                                                              \

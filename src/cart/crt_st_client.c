@@ -15,6 +15,9 @@
 #include "platform/platform.h"
 
 #define PAGE_BYTES 4096
+/* what another process may have this one use: less than a tool uses for itself */
+#define JOB_BYTES_MAX  (64u << 20)
+#define JOB_REP_NR_MAX 1000000
 
 struct st_slot {
 	struct st_run *run;
@@ -389,6 +392,9 @@ job_start(struct crt_ctx *ctx, const struct crt_st_start_in *in)
 	crt_endpoint_t      *eps;
 	int                  rc;
 
+	if (in->rep_nr > JOB_REP_NR_MAX || in->inflight > CRT_ST_INFLIGHT_MAX ||
+	    ((uint64_t)in->send_bytes + in->reply_bytes + 4 * PAGE_BYTES) * in->inflight > JOB_BYTES_MAX)
+		return -DER_INVAL;
 	if (ctx->st_job != NULL && ctx->st_job->running)
 		return -DER_BUSY;
 	crt_st_job_free(ctx->st_job);
