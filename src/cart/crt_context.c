@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "platform/platform.h"
 
 #define SLOT_NR_FIRST 64
 
@@ -125,7 +126,7 @@ static void
 ctx_init(struct crt_ctx *ctx, struct crt *crt)
 {
 	ctx->crt     = crt;
-	ctx->spin_ns = CRT_SPIN_NS_MAX;
+	d_spin_init(&ctx->spin, PLAT_SPIN_PAYS ? CRT_SPIN_NS_MAX : 0);
 	ctx->grp_gen = crt->grp_gen;
 	ctx->hook_next_ns = UINT64_MAX;
 	pthread_mutex_init(&ctx->lock, NULL);

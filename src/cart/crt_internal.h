@@ -14,6 +14,7 @@
 #include "base/binheap.h"
 #include "base/hash.h"
 #include "base/hlc.h"
+#include "base/spin.h"
 #include "base/list.h"
 #include "cart/crt.h"
 #include "cart/crt_fault.h"
@@ -32,10 +33,9 @@
 #define CRT_XFER_WINDOW         16
 #define CRT_XFER_CHUNK_BYTES    (1u << 20)
 #define CRT_EVENTS_PER_POLL     32
+/* polls that look for messages only, between those that also look at the clock, for timeouts */
+#define CRT_CLOCK_POLL_NR       8
 #define CRT_SPIN_NS_MAX         50000
-#define CRT_SPIN_NS_MIN         500
-/* a wait so short is better spun: waking costs as much */
-#define CRT_SPIN_WORTH_NS       (2 * CRT_SPIN_NS_MAX)
 #define CRT_ID_NONE             0
 #define CRT_RPC_IO_BYTES        1024 /* input and output structs up to this need no allocation */
 
@@ -126,9 +126,11 @@ struct crt_ctx {
 	uint64_t        event_seq; /* counts polls that handled something */
 	pthread_cond_t  waiters;
 	int             epfd, wakefd, timerfd;
+	const void     *armer;    /* the thread that sleeps */
 	bool            sleeping, woken;
 	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
-	uint32_t        spin_ns;
+	struct d_spin   spin;
+	uint32_t        clock_skip_nr; /* polls since the clock was looked at for timeouts */
 
 	d_list_t         iv_nss; /* struct crt_iv_ns */
 	d_list_t         barriers;   /* struct barrier: crt_barrier.c */

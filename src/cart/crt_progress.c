@@ -4,25 +4,28 @@
  *
  * One thread at a time progresses a context; the others that called crt_progress() wait for the
  * next poll that handled something (event_seq), or take over when the first one leaves. The one
- * that progresses spins for a while that adapts to how often spinning paid off, then blocks.
+ * that progresses spins for a while that adapts to what came of it (base/spin.h), then blocks.
  *
  * What a sleeper blocks on is one pollset with more in it: the endpoint's descriptor and that of its
  * local links, an event for other threads that queue work (crt_wake), and an alarm for the earliest
  * timeout and for endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's
- * scheduler that
- * blocks on crt_context_fd() needs nothing else.
+ * scheduler that blocks on crt_context_fd() needs nothing else.
  *
  * Invariants:
- * 1. sleeping is set by arming and cleared by the next poll; crt_wake() writes to the eventfd only
- *    while it is set, and at most once.
+ * 1. sleeping is set by arming and cleared by the next poll of the same thread; crt_wake() writes to
+ *    the eventfd only while it is set, and at most once.
  * 2. timer_ns is what the timerfd is set to. It is set when arming, only to something earlier or
  *    when it has expired: a wake-up too many is cheap, a system call each time is not.
+ * 3. Who arms is who sleeps: only a poll by that thread ends the sleep. Other threads may poll and
+ *    send meanwhile; what they leave undone wakes the sleeper (na_ep_busy()).
  */
 #define D_LOGFAC LOG_FAC_CART
 #include <errno.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
 #include "platform/platform.h"
+
+static _Thread_local char thread_token; /* its address stands for the thread */
 
 void
 crt_wait_fini(struct crt_ctx *ctx)
@@ -80,9 +83,11 @@ crt_unlock_sent(struct crt_ctx *ctx)
 static void
 sleep_end(struct crt_ctx *ctx)
 {
-	if (!ctx->sleeping)
+	if (!ctx->sleeping || ctx->armer != &thread_token)
 		return;
-	ctx->sleeping = false;
+	na_ep_disarm(ctx->ep);
+	ctx->sleeping      = false;
+	ctx->clock_skip_nr = 0; /* perhaps a timeout is what woke it */
 	if (ctx->woken && plat_event_clear(ctx->wakefd))
 		ctx->woken = false;
 	if (ctx->timer_ns != UINT64_MAX && plat_now_ns() >= ctx->timer_ns &&
@@ -103,6 +108,8 @@ ctx_poll(struct crt_ctx *ctx)
 	rc = na_ep_progress(ctx->ep, CRT_EVENTS_PER_POLL);
 	if (rc > 0)
 		nr += rc;
+	if (UNLIKELY(ctx->sleeping) && na_ep_busy(ctx->ep)) /* another thread's sleep, see invariant 3 */
+		crt_wake(ctx);
 	nr += crt_timeouts_fire(ctx);
 	nr += crt_work_run(ctx);
 	if (ctx->hook_nr > 0 && (nr > 0 || plat_now_ns() >= ctx->hook_next_ns)) {
@@ -152,6 +159,7 @@ ctx_arm(struct crt_ctx *ctx)
 		return false;
 	timer_set(ctx);
 	crt_metrics_flush(ctx);
+	ctx->armer    = &thread_token;
 	ctx->sleeping = true;
 	return true;
 }
@@ -186,16 +194,6 @@ crt_context_next_timeout(crt_context_t ctx)
 
 /* ---- progress by threads ---- */
 
-/** After a wait, spun or slept: would more spinning have been enough, or was it in vain? */
-static void
-spin_adapt(struct crt_ctx *ctx, uint64_t waited_ns)
-{
-	if (waited_ns <= CRT_SPIN_WORTH_NS)
-		ctx->spin_ns = MIN_OF(ctx->spin_ns * 2, CRT_SPIN_NS_MAX);
-	else
-		ctx->spin_ns = MAX_OF(ctx->spin_ns / 2, CRT_SPIN_NS_MIN);
-}
-
 /** Block until something is there or @deadline_ns. */
 static void
 ctx_block(struct crt_ctx *ctx, uint64_t now, uint64_t deadline_ns)
@@ -220,14 +218,19 @@ static int
 progress_until(struct crt_ctx *ctx, uint64_t deadline_ns)
 {
 	uint64_t start = 0; /* of waiting */
+	uint64_t slept = 0; /* when it last fell asleep */
 
 	for (;;) {
 		int      nr = ctx_poll(ctx);
 		uint64_t now;
 
-		if (nr > 0 || deadline_ns == 0) {
-			if (start != 0)
-				spin_adapt(ctx, plat_now_ns() - start);
+		if (deadline_ns == 0)
+			return nr;
+		if (nr > 0) {
+			if (slept != 0)
+				d_spin_slept(&ctx->spin, plat_now_ns() - slept);
+			else if (start != 0)
+				d_spin_paid(&ctx->spin);
 			return nr;
 		}
 		now = plat_now_ns();
@@ -235,10 +238,12 @@ progress_until(struct crt_ctx *ctx, uint64_t deadline_ns)
 			start = now;
 		if (now >= deadline_ns)
 			return -DER_TIMEDOUT;
-		if ((PLAT_SPIN_PAYS && now - start < ctx->spin_ns) || !ctx_arm(ctx))
+		if ((slept == 0 && now - start < ctx->spin.ns) || !ctx_arm(ctx)) {
 			spin_once(ctx);
-		else
-			ctx_block(ctx, now, deadline_ns);
+			continue;
+		}
+		slept = now;
+		ctx_block(ctx, now, deadline_ns);
 	}
 }
 

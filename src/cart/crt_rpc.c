@@ -205,7 +205,7 @@ crt_timeouts_fire(struct crt_ctx *ctx)
 	uint64_t               now;
 	int                    nr = 0;
 
-	if (min == NULL)
+	if (min == NULL || (PLAT_SPIN_PAYS && ctx->clock_skip_nr++ % CRT_CLOCK_POLL_NR != 0))
 		return 0;
 	now = plat_now_ns();
 	for (; min != NULL; min = d_binheap_min(&ctx->timeouts)) {

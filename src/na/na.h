@@ -87,6 +87,8 @@ int  na_ep_progress(struct na_ep *ep, uint32_t event_nr);
 int  na_ep_fd(struct na_ep *ep);
 /** True: the descriptor will tell. False: call na_ep_progress() first. */
 bool na_ep_arm(struct na_ep *ep);
+/** The one that slept is awake and polls again. Until then others may poll and send, and it is still woken. */
+void na_ep_disarm(struct na_ep *ep);
 /** Only na_ep_progress() can go on with what was begun: wake who sleeps on the armed endpoint. */
 bool na_ep_busy(struct na_ep *ep);
 /** Longest that an armed endpoint may be left alone, us; UINT32_MAX: until its descriptor tells. */

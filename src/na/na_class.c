@@ -139,7 +139,19 @@ na_ep_fd(struct na_ep *ep)
 bool
 na_ep_arm(struct na_ep *ep)
 {
-	return (ep->local == NULL || na_local_arm(ep->local)) && ep->cls->ep_arm(ep);
+	if (ep->local == NULL)
+		return ep->cls->ep_arm(ep);
+	if (na_local_arm(ep->local) && ep->cls->ep_arm(ep))
+		return true;
+	ep->local->armed = false;
+	return false;
+}
+
+void
+na_ep_disarm(struct na_ep *ep)
+{
+	if (ep->local != NULL)
+		ep->local->armed = false;
 }
 
 bool

@@ -31,6 +31,9 @@
  * a link active again, and one that is quiet for long is parked. So hundreds of idle clients cost
  * nothing, not even a look.
  *
+ * Other threads may poll and send while one sleeps on the armed endpoint: until na_ep_disarm() a link
+ * is parked again after each look, and what a link cannot do while it is parked makes the endpoint busy.
+ *
  * Invariants:
  * 1. A link that is UP is active and not parked in its ring, or on `parked` and parked there (or its
  *    poke is under way).

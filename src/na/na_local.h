@@ -110,7 +110,8 @@ struct na_local {
 	d_list_t           failed;  /* struct na_msg: peer says to whom */
 	d_list_t           rma_failed; /* struct na_rma, rc is set */
 	bool               look;    /* at the sockets, now */
-	bool               stuck;   /* a parked link waits for room */
+	bool               stuck;   /* a parked link has something to do */
+	bool               armed;   /* somebody sleeps: links stay parked, whoever polls and sends */
 	uint32_t           look_nr; /* polls since the last look */
 	uint32_t           primary_skip, primary_every;
 	struct d_hash      mrs;

@@ -75,7 +75,8 @@ na_local_send(struct na_local *local, na_addr_t to, struct na_msg *m)
 		d_list_add_tail(&m->link, &local->failed);
 		return;
 	}
-	local_link_activate(l); /* an answer may come soon */
+	if (LIKELY(!local->armed))
+		local_link_activate(l); /* an answer may come soon */
 	if (d_list_empty(&l->msgs)) {
 		int rc = local_put(l, RING_MSG, m->data, m->len, NULL, 0);
 
@@ -86,6 +87,7 @@ na_local_send(struct na_local *local, na_addr_t to, struct na_msg *m)
 		l->since_ns = plat_now_ns();
 	}
 	d_list_add_tail(&m->link, &l->msgs);
+	local->stuck = local->stuck || !l->active;
 }
 
 static int
@@ -244,6 +246,17 @@ look(struct na_local *local)
 		local_shakes_expire(local);
 }
 
+/** Somebody sleeps who is not the one that polls. A link that cannot be parked makes us busy. */
+static void
+repark(struct na_local *local)
+{
+	struct local_link *l, *next;
+
+	d_list_for_each_safe(l, next, &local->active, link)
+		if (!link_pending(l))
+			(void)link_park(l);
+}
+
 int
 na_local_progress(struct na_local *local, uint32_t event_nr)
 {
@@ -251,7 +264,7 @@ na_local_progress(struct na_local *local, uint32_t event_nr)
 	struct local_link *l, *next;
 	int                nr = 0;
 
-	if (local->look || ++local->look_nr >= LOCAL_LOOK_POLLS)
+	if (local->look || local->armed || ++local->look_nr >= LOCAL_LOOK_POLLS)
 		look(local);
 	d_list_for_each_safe(l, next, &local->active, link) {
 		nr += link_poll(l, event_nr, &budget);
@@ -266,6 +279,8 @@ na_local_progress(struct na_local *local, uint32_t event_nr)
 	if (UNLIKELY(local->dead_nr > 0 || !d_list_empty(&local->failed) ||
 		     !d_list_empty(&local->rma_failed)))
 		nr += local_reap(local);
+	if (UNLIKELY(local->armed))
+		repark(local);
 	return nr;
 }
 
@@ -276,8 +291,8 @@ na_local_busy(struct na_local *local)
 {
 	struct local_link *l;
 
-	if (local->dead_nr > 0 || !d_list_empty(&local->failed) ||
-	    !d_list_empty(&local->rma_failed))
+	if (local->dead_nr > 0 || local->stuck || !d_list_empty(&local->failed) ||
+	    !d_list_empty(&local->rma_failed) || (local->armed && !d_list_empty(&local->active)))
 		return true;
 	d_list_for_each(l, &local->active, link)
 		if (link_pending(l))
@@ -306,7 +321,8 @@ na_local_arm(struct na_local *local)
 			return false;
 		local->stuck = local->stuck || link_pending(l);
 	}
-	local->look = true; /* first thing after the sleep */
+	local->look  = true; /* first thing after the sleep */
+	local->armed = true;
 	return true;
 }
 

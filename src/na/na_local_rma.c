@@ -259,7 +259,10 @@ na_local_rma(struct na_local *local, struct na_rma *rma)
 	rma->prov[PROV_ID]         = (void *)(uintptr_t)++l->rma_id;
 	rma->prov[PROV_DONE_BYTES] = NULL;
 	d_list_add_tail(&rma->link, &l->rmas);
-	local_link_activate(l);
+	if (LIKELY(!local->armed))
+		local_link_activate(l);
+	else
+		local->stuck = local->stuck || !l->active;
 }
 
 static int

@@ -5,6 +5,7 @@
 #include <daos_errno.h>
 #include "na/na_ring.h"
 
+#define RING_FETCH_BYTES   (8u << 10)
 #define RING_RESTART_BYTES (32u << 10) /* an empty ring starts over after so much */
 static_assert(RING_RESTART_BYTES >= 2 * sizeof(uint64_t) + RING_ALIGN + RING_REC_BYTES_MAX,
 	      "what is skipped to start over and the largest record fit together");
@@ -65,6 +66,22 @@ skip_bytes(struct ring_tx *tx, uint32_t need, uint32_t *ret_skip)
 	return rc;
 }
 
+/**
+ * The consumer's core has the lines that the next record will be written to. Fetch those of another
+ * like this one now, while the consumer is busy, rather than one by one when there is a record.
+ */
+static void
+lines_fetch(struct ring_tx *tx, uint32_t bytes)
+{
+#if defined(__x86_64__)
+	char *at  = tx->mem->data + place(tx->tail);
+	char *end = at + MIN_OF(MIN_OF(bytes, RING_FETCH_BYTES), RING_BYTES - place(tx->tail));
+
+	for (; at < end; at += RING_ALIGN)
+		__asm__ volatile("prefetchw %0" : : "m"(*at));
+#endif
+}
+
 int
 ring_put(struct ring_tx *tx, uint32_t kind, const void *head, uint32_t head_bytes, const void *body,
 	 uint32_t body_bytes)
@@ -87,6 +104,7 @@ ring_put(struct ring_tx *tx, uint32_t kind, const void *head, uint32_t head_byte
 		memcpy(at + head_bytes, body, body_bytes);
 	tx->tail += skip + need;
 	atomic_exchange(&tx->mem->tail, tx->tail); /* a full fence: before parked is looked at */
+	lines_fetch(tx, need);
 	return 0;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Contexts and stacks. A switch is Boost.Context's jump_fcontext(): it saves the callee-saved
- * registers on the stack being left and returns in the other one, handing over the address saved.
- * Around it stand the notes AddressSanitizer, ThreadSanitizer and valgrind need to follow.
+ * Contexts and stacks. Around a switch (ult_switch.h) stand the notes AddressSanitizer,
+ * ThreadSanitizer and valgrind need to follow.
  *
  *   low                                                        high
  *   | guard page | stack ............................. | struct ult |
@@ -23,20 +22,6 @@
 #ifdef HAVE_VALGRIND
 #include <valgrind/valgrind.h>
 #endif
-
-/* Boost.Context's C interface; its headers are C++ only. */
-typedef struct {
-	void *fctx;
-	void *data;
-} transfer_t;
-transfer_t jump_fcontext(void *const to, void *data);
-void      *make_fcontext(void *stack_high, size_t stack_bytes, void (*fn)(transfer_t));
-
-/** What a jump carries; on the stack of the one who jumps, valid until it runs again. */
-struct ult_jump {
-	struct ult_ctx *from;
-	struct ult_ctx *to;
-};
 
 size_t
 ult_map_bytes(size_t stack_bytes)
@@ -81,39 +66,23 @@ ult_unmap(struct ult *ult)
 	plat_unmap(ult->map, ult->map_bytes);
 }
 
-/** First code on the new side of any switch: note where the one left can be resumed. */
-static void
-ctx_arrive(transfer_t t)
-{
-	struct ult_jump *jump = t.data;
+#if defined(ULT_ASAN) || defined(ULT_TSAN)
 
-	jump->from->fctx = t.fctx;
+/** What a jump carries; on the stack of the one who jumps, valid until it runs again. */
+struct ult_jump {
+	struct ult_ctx *from;
+	struct ult_ctx *to;
+};
+
+/** First code on the new side of any switch. Returns the context that runs now. */
+static struct ult_ctx *
+ctx_arrive(struct ult_jump *jump)
+{
 #ifdef ULT_ASAN
 	__sanitizer_finish_switch_fiber(jump->to->fake_stack, &jump->from->stack_low,
 					&jump->from->stack_bytes);
 #endif
-}
-
-static MAY_YIELD void
-ctx_entry(transfer_t t)
-{
-	struct ult *ult = CONTAINER_OF(((struct ult_jump *)t.data)->to, struct ult, ctx);
-
-	ctx_arrive(t);
-	ult_main(ult);
-}
-
-void
-ult_ctx_make(struct ult *ult)
-{
-	struct ult_ctx *ctx = &ult->ctx;
-
-	ctx->fctx = make_fcontext((char *)ctx->stack_low + ctx->stack_bytes, ctx->stack_bytes,
-				  ctx_entry);
-	ctx->fake_stack = NULL;
-#ifdef ULT_TSAN
-	ctx->tsan_fiber = __tsan_create_fiber(0);
-#endif
+	return jump->to;
 }
 
 MAY_YIELD void
@@ -128,7 +97,35 @@ ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends)
 #ifdef ULT_TSAN
 	__tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
-	ctx_arrive(jump_fcontext(to->fctx, &jump));
+	(void)ctx_arrive(ult_jump(&from->fctx, to->fctx, &jump));
+}
+
+#else
+
+static struct ult_ctx *
+ctx_arrive(void *to)
+{
+	return to;
+}
+
+#endif
+
+MAY_YIELD void
+ult_jump_enter(void *data)
+{
+	ult_main(CONTAINER_OF(ctx_arrive(data), struct ult, ctx));
+}
+
+void
+ult_ctx_make(struct ult *ult)
+{
+	struct ult_ctx *ctx = &ult->ctx;
+
+	ctx->fctx = ult_jump_make((char *)ctx->stack_low + ctx->stack_bytes, ctx->stack_bytes);
+	ctx->fake_stack = NULL;
+#ifdef ULT_TSAN
+	ctx->tsan_fiber = __tsan_create_fiber(0);
+#endif
 }
 
 void

@@ -16,11 +16,14 @@
  *    pushes, and only then looks at `sleeping`. One of the two sees the other.
  * 4. A thread that hands over holds a pin from before the push until after the wake-up, and the
  *    xstream is freed only without pins: the ULT handed over may be its last.
- * 5. ult_nr counts ULTs created and not ended; the xstream ends when it is asked to and has none.
+ * 5. ult_nr and ult_far_nr together count ULTs created and not ended; the xstream ends when it is
+ *    asked to and has none.
+ * 6. `current` is the ULT that runs, or the one that just switched to the scheduler. ULTs of one
+ *    pool's turn switch to each other directly; one that ends switches to its joiner or to the
+ *    scheduler, which alone may touch its stack then.
  *
- * Spinning: `spin_ns` is how long an xstream without work polls before it blocks. A block so short
- * that spinning would have caught the work doubles it, a long one halves it: a busy xstream spins
- * up to spin_ns_max, an idle one hardly at all.
+ * Spinning: an xstream without work polls for a while before it blocks, as long as that pays
+ * (base/spin.h): a busy one up to spin_ns_max, an idle one hardly at all.
  */
 #define D_LOGFAC LOG_FAC_ULT
 #include "ult/ult_internal.h"
@@ -30,8 +33,10 @@
 #include <sched.h>
 #include "base/log.h"
 
-#define SPIN_NS_MIN   500
 #define RARE_CYCLE_NR 1024
+/* switches of a pool between polls, though fewer were ready; a simulation wants all orders */
+#define TURN_NR_MIN   (PLAT_SPIN_PAYS ? 16u : 1u)
+#define IDLE_CYCLE_NR 8 /* idle cycles between looks at the clock */
 
 static _Thread_local struct ult_xs *xs_self;
 
@@ -201,9 +206,13 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 	ult->pool = pool;
 	ult->state = ULT_BLOCKED;
 	ult->detached = ret_ult == NULL;
+	ult->joiner = NULL;
 	ult_eventual_init(&ult->ended);
 	ult_ctx_make(ult);
-	atomic_fetch_add(&xs->ult_nr, 1);
+	if (xs == xs_self)
+		xs->ult_nr++;
+	else
+		atomic_fetch_add(&xs->ult_far_nr, 1);
 	if (ret_ult != NULL)
 		*ret_ult = ult;
 	ult_make_ready(ult);
@@ -213,55 +222,114 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 MAY_YIELD void
 ult_main(struct ult *ult)
 {
+	struct ult_xs *xs = ult->xs;
+	struct ult    *joiner;
+
 	ult->fn(ult->arg);
 	ult->state = ULT_ENDED;
-	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, true);
+	joiner     = ult->joiner;
+	if (joiner != NULL && xs->turn_left > 0) { /* it takes care of what is left here */
+		xs->turn_left--;
+		xs->ult_nr--;
+		xs_count(&xs->switch_nr, 1);
+		xs->current   = joiner;
+		joiner->state = ULT_RUNNING;
+		ult_ctx_switch(&ult->ctx, &joiner->ctx, true);
+	}
+	ult_ctx_switch(&ult->ctx, &xs->ctx, true);
 	__builtin_unreachable();
 }
 
 MAY_YIELD void
 ult_join(struct ult *ult)
 {
-	D_ASSERT(!ult->detached && ult != ult_self());
-	ult_eventual_wait(&ult->ended);
+	struct ult *self = ult_self();
+
+	D_ASSERT(!ult->detached && ult != self);
+	if (self == NULL || self->xs != ult->xs) {
+		ult_eventual_wait(&ult->ended);
+	} else if (ult->state != ULT_ENDED) { /* the same thread: it can't end meanwhile */
+		ult->joiner = self;
+		ult_suspend();
+	}
 	ult_release(ult);
+}
+
+/** Who is next: the first, or in a simulation any, since nobody may rely on the order. */
+static struct ult *
+xs_pick(struct ult_xs *xs, int pool)
+{
+	d_list_t *link = xs->ready[pool].next;
+
+	for (uint32_t skip_nr = plat_pick(xs->ready_nr[pool]); skip_nr > 0; skip_nr--)
+		link = link->next;
+	return d_list_entry(link, struct ult, link);
+}
+
+/** Take the next ULT of the pool whose turn it is; NULL: the scheduler goes on. */
+static inline struct ult *
+xs_turn_next(struct ult_xs *xs)
+{
+	int         pool = xs->turn_pool;
+	struct ult *ult;
+
+	if (xs->turn_left == 0 || xs->ready_nr[pool] == 0)
+		return NULL;
+	for (int p = 0; p < pool; p++)
+		if (xs->ready_nr[p] > 0)
+			return NULL;
+	ult = xs_pick(xs, pool);
+	d_list_del(&ult->link);
+	xs->ready_nr[pool]--;
+	xs->turn_left--;
+	xs->current = ult;
+	ult->state = ULT_RUNNING;
+	xs_count(&xs->switch_nr, 1);
+	return ult;
 }
 
 MAY_YIELD void
 ult_suspend(void)
 {
-	struct ult *ult = ult_self();
+	struct ult_xs *xs  = xs_self;
+	struct ult    *ult = xs->current;
+	struct ult    *next;
 
 	ult->state = ULT_BLOCKED;
-	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, false);
+	next       = xs_turn_next(xs);
+	ult_ctx_switch(&ult->ctx, next != NULL ? &next->ctx : &xs->ctx, false);
 }
 
 MAY_YIELD void
 ult_yield(void)
 {
-	struct ult *ult = ult_self();
+	struct ult_xs *xs  = xs_self;
+	struct ult    *ult = xs == NULL ? NULL : xs->current;
+	struct ult    *next;
 
 	if (ult == NULL)
 		return;
-	ult->state = ULT_BLOCKED;
-	xs_ready(ult->xs, ult);
-	ult_ctx_switch(&ult->ctx, &ult->xs->ctx, false);
+	next       = xs_turn_next(xs); /* not itself: alone, it lets the scheduler poll */
+	ult->state = ULT_READY;
+	d_list_add_tail(&ult->link, &xs->ready[ult->pool]);
+	xs->ready_nr[ult->pool]++;
+	ult_ctx_switch(&ult->ctx, next != NULL ? &next->ctx : &xs->ctx, false);
 }
 
-/** On the scheduler: run @ult until it yields, blocks or ends. */
+/** On the scheduler: run @ult, and those it and its successors hand over to, until one ends or none is next. */
 static MAY_YIELD void
 xs_run_ult(struct ult_xs *xs, struct ult *ult)
 {
-	xs->current = ult;
-	ult->state = ULT_RUNNING;
-	xs_count(&xs->switch_nr, 1);
 	ult_ctx_switch(&xs->ctx, &ult->ctx, false);
+	ult = xs->current; /* the one that came back */
 	xs->current = NULL;
 	if (ult->state != ULT_ENDED)
 		return;
-	atomic_fetch_sub(&xs->ult_nr, 1);
+	xs->ult_nr--;
 	if (ult->detached)
 		ult_release(ult);
+	else if (ult->joiner != NULL)
+		xs_ready(xs, ult->joiner);
 	else
 		ult_eventual_set(&ult->ended, 0);
 }
@@ -327,32 +395,26 @@ xs_pollers_arm(struct ult_xs *xs)
 
 /* ---- the cycle ---- */
 
-/** Who is next: the first, or in a simulation any, since nobody may rely on the order. */
-static struct ult *
-xs_pick(struct ult_xs *xs, int pool)
-{
-	d_list_t *link = xs->ready[pool].next;
-
-	for (uint32_t skip_nr = plat_pick(xs->ready_nr[pool]); skip_nr > 0; skip_nr--)
-		link = link->next;
-	return d_list_entry(link, struct ult, link);
-}
-
-/** Each pool once round: what becomes ready meanwhile waits for the next cycle. */
+/**
+ * Each pool once round: what becomes ready meanwhile waits for the next cycle, unless the round is
+ * shorter than TURN_NR_MIN and no pool before it has something.
+ */
 static MAY_YIELD unsigned
 xs_run_ready(struct ult_xs *xs)
 {
-	unsigned nr = 0;
+	uint32_t    nr = 0;
+	struct ult *ult;
 
 	for (int pool = 0; pool < ULT_POOL_NR; pool++) {
-		for (uint32_t left = xs->ready_nr[pool]; left > 0; left--) {
-			struct ult *ult = xs_pick(xs, pool);
-
-			d_list_del(&ult->link);
-			xs->ready_nr[pool]--;
+		xs->turn_pool = pool;
+		if (xs->ready_nr[pool] == 0)
+			continue;
+		xs->turn_left = MAX_OF(xs->ready_nr[pool], TURN_NR_MIN);
+		nr += xs->turn_left;
+		while ((ult = xs_turn_next(xs)) != NULL)
 			xs_run_ult(xs, ult);
-			nr++;
-		}
+		nr -= xs->turn_left;
+		xs->turn_left = 0;
 	}
 	return nr;
 }
@@ -379,7 +441,7 @@ xs_cycle(struct ult_xs *xs)
 static bool
 xs_may_end(struct ult_xs *xs)
 {
-	return atomic_load(&xs->stopping) && atomic_load(&xs->ult_nr) == 0;
+	return atomic_load(&xs->stopping) && xs->ult_nr + atomic_load(&xs->ult_far_nr) == 0;
 }
 
 /** @timeout_ns may be ULT_WAIT_FOREVER. */
@@ -412,10 +474,7 @@ xs_block(struct ult_xs *xs)
 		xs_count(&xs->block_nr, 1);
 		if (timeout_ns > 0)
 			xs_wait(xs, timeout_ns);
-		if (plat_now_ns() - start_ns < xs->spin_ns_max)
-			xs->spin_ns = MIN_OF(xs->spin_ns * 2 + SPIN_NS_MIN, xs->spin_ns_max);
-		else
-			xs->spin_ns = xs->spin_ns / 2;
+		d_spin_slept(&xs->spin, plat_now_ns() - start_ns);
 	}
 	atomic_store(&xs->sleeping, false);
 }
@@ -424,16 +483,21 @@ static MAY_YIELD void
 xs_loop(struct ult_xs *xs)
 {
 	uint64_t idle_since_ns = 0;
+	uint32_t idle_nr       = 0;
 
 	while (!xs_may_end(xs)) {
 		if (xs_cycle(xs) > 0) {
 			plat_turn();
+			if (idle_since_ns != 0)
+				d_spin_paid(&xs->spin);
 			idle_since_ns = 0;
 			continue;
 		}
+		if (idle_since_ns != 0 && ++idle_nr % IDLE_CYCLE_NR != 0 && xs->spin.ns != 0)
+			continue;
 		if (idle_since_ns == 0)
 			idle_since_ns = plat_now_ns();
-		if (plat_now_ns() - idle_since_ns >= xs->spin_ns) {
+		if (plat_now_ns() - idle_since_ns >= xs->spin.ns) {
 			xs_block(xs);
 			idle_since_ns = 0;
 		}
@@ -481,10 +545,9 @@ xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
 	xs->stack_bytes = attr->stack_bytes == 0 ? ULT_STACK_BYTES_DEFAULT : attr->stack_bytes;
 	xs->map_bytes = ult_map_bytes(xs->stack_bytes);
 	xs->core = attr->core;
-	xs->spin_ns_max = attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max;
+	d_spin_init(&xs->spin, attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max);
 	if (!PLAT_SPIN_PAYS)
-		xs->spin_ns_max = 0;
-	xs->spin_ns = xs->spin_ns_max;
+		d_spin_init(&xs->spin, 0);
 	if (attr->name != NULL)
 		strncpy(xs->name, attr->name, sizeof(xs->name) - 1);
 	ult_offload_init(&xs->offload);

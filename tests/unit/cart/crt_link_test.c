@@ -165,6 +165,115 @@ bulk_interrupted(void **state)
 	free(near);
 }
 
+/* ---- threads ---- */
+
+struct sleeper {
+	crt_context_t ctx;
+	_Atomic bool  stop;
+};
+
+static void
+sleep_and_progress(void *arg)
+{
+	struct sleeper *s = arg;
+
+	while (!s->stop)
+		crt_progress(s->ctx, 100000);
+}
+
+/** A request sent while another thread sleeps on the context wakes it with its reply. */
+static void
+send_past_a_sleeper(void **state)
+{
+	struct plat_thread *thread, *server;
+	struct sleeper      s = {0}, srv = {0};
+	struct t_world      w;
+	uint64_t            begin;
+	uint32_t            slow_nr = 0;
+
+	t_world_start(&w, 1, 1, 0);
+	linked_until(&w, 0);
+	s.ctx   = w.cli.ctx[0];
+	srv.ctx = w.srv[0].ctx[0];
+	assert_int_equal(plat_thread_create("serve", sleep_and_progress, &srv, &server), 0);
+	assert_int_equal(plat_thread_create("sleep", sleep_and_progress, &s, &thread), 0);
+	for (int i = 0; i < 200; i++) {
+		struct t_call c;
+
+		for (bool asleep = false; !asleep; sched_yield()) {
+			pthread_mutex_lock(&s.ctx->lock);
+			asleep = s.ctx->sleeping;
+			pthread_mutex_unlock(&s.ctx->lock);
+		}
+		t_call_init(&c, s.ctx, 0, 0, OPC(T_ECHO));
+		begin = plat_now_ns();
+		t_call_send(&c);
+		while (!c.done)
+			sched_yield();
+		slow_nr += plat_now_ns() - begin > 90 * NSEC_PER_MSEC; /* its sleep ended by itself */
+		assert_int_equal(c.rc, 0);
+		t_call_end(&c);
+	}
+	assert_true(slow_nr < 20);
+	s.stop = srv.stop = true;
+	plat_thread_join(thread);
+	plat_thread_join(server);
+	t_world_stop(&w);
+}
+
+struct armer {
+	crt_context_t ctx;
+	_Atomic int   armed, woken;
+};
+
+static void
+arm_and_block(void *arg)
+{
+	struct armer *a = arg;
+	int           fd = crt_context_fd(a->ctx);
+
+	while (!crt_context_arm(a->ctx))
+		crt_progress(a->ctx, 0);
+	a->armed = 1;
+	plat_fds_wait(&fd, 1, 10 * NSEC_PER_SEC);
+	a->woken = 1;
+}
+
+/** Another thread polls while one sleeps on the descriptor: what comes after its last poll wakes the sleeper. */
+static void
+poll_past_a_sleeper(void **state)
+{
+	struct plat_thread *thread;
+	struct armer        a = {0};
+	struct t_world      w;
+	struct t_call       c, hung;
+	uint64_t            begin;
+
+	t_world_start(&w, 1, 1, 0);
+	linked_until(&w, 0);
+	a.ctx = w.cli.ctx[0];
+	t_call_init(&hung, a.ctx, 0, 0, OPC(T_HANG));
+	t_call_send(&hung);
+	while (w.srv[0].srv[0].hung_nr == 0)
+		t_pump(&w);
+	assert_int_equal(plat_thread_create("armer", arm_and_block, &a, &thread), 0);
+	while (!a.armed)
+		sched_yield();
+	t_call_init(&c, a.ctx, 0, 0, OPC(T_ECHO));
+	t_call_send(&c);
+	t_pump_until(&w, &c.done); /* by this thread */
+	for (int i = 0; i < 100; i++)
+		t_pump(&w);
+	begin = plat_now_ns();
+	assert_int_equal(crt_reply_send(w.srv[0].srv[0].hung[0]), 0);
+	plat_thread_join(thread);
+	assert_true(plat_now_ns() - begin < 5 * NSEC_PER_SEC);
+	t_pump_until(&w, &hung.done);
+	t_call_end(&hung);
+	t_call_end(&c);
+	t_world_stop(&w);
+}
+
 /* ---- a server in a process of its own ---- */
 
 struct shared {
@@ -255,7 +364,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_by_itself), cmocka_unit_test(can_be_switched_off),
 		cmocka_unit_test(falls_back),      cmocka_unit_test(bulk_interrupted),
-		cmocka_unit_test(server_killed),
+		cmocka_unit_test(server_killed),   cmocka_unit_test(send_past_a_sleeper),
+		cmocka_unit_test(poll_past_a_sleeper),
 	};
 	int rc;
 
