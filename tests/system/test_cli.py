@@ -254,7 +254,8 @@ def containers_linked_at_paths():
     c = system()
     c.cont('sxb', 'outer')
     mnt = c.mount('sxb', 'outer')
-    c.daos('cont', 'create', 'sxb', 'inner', '--type', 'POSIX', f'--path={mnt}/link', check=True)
+    c.daos('cont', 'create', 'sxb', 'inner', '--type', 'POSIX', '--file-oclass=SX', f'--path={mnt}/link', check=True)
+    has(c.daos('cont', 'query', 'sxb', 'inner', check=True).out, r'File Object Class +: SX')
     (mnt / 'link' / 'f').write_text('1')
     assert c.daos('cont', 'query', f'--path={mnt}/link', '-j', check=True).json['response']['container_label'] == 'inner'
     c.daos('cont', 'create', f'--path={mnt}/link2', '--type', 'POSIX', check=True)  # the pool is that of the path

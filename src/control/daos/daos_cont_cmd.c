@@ -194,6 +194,9 @@ create_one(struct cli *cli, struct create_args *a, uuid_t uuid)
 		duns.da_props = a->props;
 		duns.da_chunk_size = a->attr.da_chunk_size;
 		duns.da_oclass_id = a->attr.da_oclass_id;
+		duns.da_dir_oclass_id = a->attr.da_dir_oclass_id;
+		duns.da_file_oclass_id = a->attr.da_file_oclass_id;
+		memcpy(duns.da_hints, a->attr.da_hints, sizeof(duns.da_hints));
 		rc = duns_create_path(s->poh, s->new_path, &duns);
 		uuid_parse(duns.da_cont, uuid);
 		return daos_errno_to_der(rc);
