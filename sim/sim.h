@@ -32,7 +32,6 @@ struct sim_opts {
 	uint32_t    fault_mask; /**< bits of enum sim_fault_kind that may happen */
 	uint32_t    work_mask;  /**< bits of workloads that run */
 	uint32_t    bug;        /**< a planted one; 0: none */
-	const char *scale;      /**< numbers of engines; not NULL: no workload but the control plane's */
 	bool        verbose;
 	FILE       *trace;
 	bool        trace_bytes;
@@ -223,10 +222,6 @@ uint64_t sim_raft_checked_nr(void);
 /* ---- the course of a run (sim_director.c) ---- */
 
 void sim_run(struct sim_result *ret);
-
-/* ---- how it grows (sim_scale.c) ---- */
-
-void sim_scale_run(void);
 
 /* ---- planted bugs (sim_bugs.c) ---- */
 

@@ -42,6 +42,7 @@ static struct {
 	const struct profile *profile;
 	struct psim_event     next[SIM_F_NR];
 	struct pair           pairs[NODE_MAX][NODE_MAX];
+	uint32_t              ends_in[NODE_MAX]; /* killed at the nth message it sends; 0: not */
 	uint32_t              node_nr;
 	bool                  over;
 } weather;
@@ -57,6 +58,8 @@ fate(void *arg, uint32_t from, uint32_t to, size_t bytes, uint64_t *ret_delay_ns
 	*ret_delay_ns = ns;
 	if (from >= NODE_MAX || to >= NODE_MAX)
 		return NA_SIM_ARRIVES;
+	if (weather.ends_in[from] > 0 && --weather.ends_in[from] == 0)
+		psim_crash_self();
 	pair = &weather.pairs[from][to];
 	if (pair->slow_x > 1)
 		*ret_delay_ns = ns * pair->slow_x;
@@ -176,10 +179,14 @@ strike_engine(enum sim_fault_kind kind)
 
 	if (se == NULL)
 		return false;
-	if (kind == SIM_F_STOP)
+	if (kind == SIM_F_STOP) {
 		sim_engine_stop(se);
-	else
+	} else if (psim_below(2) == 0 || se->node >= NODE_MAX) {
 		sim_engine_kill(se, kind == SIM_F_POWER);
+	} else { /* between two of the messages it sends */
+		bio_sim_set_power_loss(se->disk, kind == SIM_F_POWER);
+		weather.ends_in[se->node] = psim_between(1, 20);
+	}
 	return true;
 }
 
@@ -237,19 +244,34 @@ strike_disk(enum sim_fault_kind kind)
 	return true;
 }
 
+/** However it was killed. */
+static void
+client_gone(uint32_t node, void *arg)
+{
+	struct sim_client *sc;
+
+	if (node <= sim.opts.engine_nr || node > sim.opts.engine_nr + sim.opts.client_nr)
+		return;
+	sc = &sim.clients[node - 1 - sim.opts.engine_nr];
+	sim_log("client %u is killed", sc->idx);
+	sc->running = false;
+	sc->cl = NULL;
+	sim_work_client_killed(sc);
+	mend_after(SIM_F_CLIENT_KILL, sc->idx, 0, psim_between(5 * SIM_SEC, 20 * SIM_SEC));
+}
+
+/** Mostly in the middle of a call: between two of the messages it sends. */
 static bool
 strike_client(void)
 {
 	struct sim_client *sc = &sim.clients[psim_below(sim.opts.client_nr)];
 
-	if (!sc->running)
+	if (!sc->running || sc->cl == NULL)
 		return false;
-	sim_log("client %u is killed", sc->idx);
-	psim_node_kill(sc->node);
-	sc->running = false;
-	sc->cl = NULL;
-	sim_work_client_killed(sc);
-	mend_after(SIM_F_CLIENT_KILL, sc->idx, 0, psim_between(5 * SIM_SEC, 20 * SIM_SEC));
+	if (psim_below(4) == 0 || sc->node >= NODE_MAX)
+		psim_node_kill(sc->node);
+	else
+		weather.ends_in[sc->node] = psim_between(1, 8);
 	return true;
 }
 
@@ -337,6 +359,7 @@ sim_faults_init(const char *name)
 		return false;
 	weather.node_nr = MIN_OF(1 + sim.opts.engine_nr + sim.opts.client_nr, NODE_MAX);
 	na_sim_set_policy(sim.net, &policy);
+	psim_on_kill(client_gone, NULL);
 	return true;
 }
 
@@ -357,6 +380,7 @@ sim_faults_stop(void)
 
 	weather.over = true;
 	memset(weather.pairs, 0, sizeof(weather.pairs));
+	memset(weather.ends_in, 0, sizeof(weather.ends_in));
 	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
 		bio_sim_set_policy(sim.engines[i].disk, &fine);
 }

@@ -25,7 +25,7 @@ struct cli {
 	uint32_t        budget_s; /* go on with fresh seeds until then; 0: not */
 	uint32_t        job_nr;
 	uint32_t        fail_max; /* stop after so many failures */
-	bool            shrink, json, scale;
+	bool            shrink, json;
 	const char     *trace_path;
 	const char     *hash_path; /* a line "seed hash" for each */
 };
@@ -53,7 +53,6 @@ static const char usage[] =
     "  --trace FILE       every step; --trace-bytes: messages, too\n"
     "  --no-shrink        do not make a failure small\n"
     "  --jobs N           processes at a time (1)\n"
-    "  --scale N,...      how the control plane behaves with N engines\n"
     "  --hashes FILE      a line for each seed, to compare\n"
     "  --json --verbose --list --help\n";
 
@@ -106,7 +105,7 @@ list_print(void)
 }
 
 enum { OPT_SEED = 256, OPT_SEEDS, OPT_FRESH, OPT_NODES, OPT_CLIENTS, OPT_TARGETS, OPT_HOURS, OPT_SECONDS, OPT_FAULTS,
-       OPT_ONLY, OPT_WORK, OPT_REPLAY, OPT_TRACE, OPT_TRACE_BYTES, OPT_NO_SHRINK, OPT_JOBS, OPT_SCALE, OPT_HASHES,
+       OPT_ONLY, OPT_WORK, OPT_REPLAY, OPT_TRACE, OPT_TRACE_BYTES, OPT_NO_SHRINK, OPT_JOBS, OPT_HASHES,
        OPT_JSON, OPT_VERBOSE, OPT_LIST, OPT_HELP, OPT_BUG, OPT_FAILURES };
 
 static const struct option long_options[] = {
@@ -115,7 +114,7 @@ static const struct option long_options[] = {
     {"hours", 1, NULL, OPT_HOURS},     {"seconds", 1, NULL, OPT_SECONDS}, {"faults", 1, NULL, OPT_FAULTS},
     {"only", 1, NULL, OPT_ONLY},       {"work", 1, NULL, OPT_WORK},       {"replay", 1, NULL, OPT_REPLAY},
     {"trace", 1, NULL, OPT_TRACE},     {"jobs", 1, NULL, OPT_JOBS},       {"trace-bytes", 0, NULL, OPT_TRACE_BYTES},
-    {"scale", 1, NULL, OPT_SCALE},     {"json", 0, NULL, OPT_JSON},       {"no-shrink", 0, NULL, OPT_NO_SHRINK},
+    {"json", 0, NULL, OPT_JSON},       {"no-shrink", 0, NULL, OPT_NO_SHRINK},
     {"hashes", 1, NULL, OPT_HASHES},   {"bug", 1, NULL, OPT_BUG},         {"verbose", 0, NULL, OPT_VERBOSE},
     {"failures", 1, NULL, OPT_FAILURES}, {"list", 0, NULL, OPT_LIST},     {"help", 0, NULL, OPT_HELP},
     {NULL, 0, NULL, 0}};
@@ -199,9 +198,6 @@ option_take(struct cli *cli, int opt, const char *arg)
 	case OPT_FAILURES:
 		cli->fail_max = strtoul(arg, NULL, 0);
 		return 0;
-	case OPT_SCALE:
-		o->scale = arg;
-		return 0;
 	case OPT_HASHES:
 		cli->hash_path = arg;
 		return 0;
@@ -273,13 +269,9 @@ run_here(struct sim_opts opts, const char *trace_path, struct report *report)
 	if (d_log_init() != 0)
 		exit(1);
 	sim_world_init(&opts);
-	if (opts.scale != NULL) {
-		sim_scale_run();
-	} else {
-		(void)sim_faults_init(opts.faults);
-		sim_workers_init();
-		sim_run(&report->result);
-	}
+	(void)sim_faults_init(opts.faults);
+	sim_workers_init();
+	sim_run(&report->result);
 	if (opts.trace != NULL)
 		fclose(opts.trace);
 	report->real_s = now_s() - begin_s;

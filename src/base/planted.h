@@ -12,9 +12,9 @@
 #define D_PLANTED_LIST(X)                                                                                              \
 	X(D_PLANTED_UNFLUSHED, "an acknowledged write is not flushed")                                                 \
 	X(D_PLANTED_SHORT_REPLAY, "replaying the log stops one record early")                                          \
-	X(D_PLANTED_TWO_REPLIES, "a request is completed twice, by its timeout and by the reply that comes late")      \
+	X(D_PLANTED_TWO_REPLIES, "a request that could not be sent is completed twice")      \
 	X(D_PLANTED_VOTE, "a vote is not stored before it is given")                                                   \
-	X(D_PLANTED_NO_RECHECK, "what was found before a yield is not looked for again after it")                      \
+	X(D_PLANTED_NO_RECHECK, "a leader that waited does not check again whether it leads still")                      \
 	X(D_PLANTED_EXTENT, "an extent is one cell short at a chunk's border")                                         \
 	X(D_PLANTED_LOST_WAKE, "of several that wait for one log write, the last is not woken")                        \
 	X(D_PLANTED_LEAK, "a request is leaked when it fails")                                                         \

@@ -232,6 +232,8 @@ req_callback(struct crt_work *work)
 
 	if (rpc->cb != NULL)
 		rpc->cb(&info);
+	if (D_PLANTED(D_PLANTED_TWO_REPLIES) && rpc->cb != NULL && info.cci_rc == -DER_UNREACH)
+		rpc->cb(&info);
 	crt_req_decref(&rpc->pub);
 }
 
@@ -263,7 +265,7 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	bool             flew = rpc->state == CRT_RPC_SENT || rpc->state == CRT_RPC_FETCHING;
 
 	D_ASSERT(!rpc->server);
-	if (rpc->state == CRT_RPC_DONE && !D_PLANTED(D_PLANTED_TWO_REPLIES))
+	if (rpc->state == CRT_RPC_DONE)
 		return;
 	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC "\n", crt_rpc_name(rpc), rpc->id,
 		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc));

@@ -17,7 +17,6 @@
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
 #include "base/log.h"
-#include "base/planted.h"
 #include "container/cont_internal.h"
 
 #define FIND_TIMEOUT_S   30
@@ -80,7 +79,7 @@ child_get(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps, s
 	if (rc != 0)
 		return rc;
 	other = child_find(tgt, cont); /* it may have yielded */
-	if (other != NULL && !D_PLANTED(D_PLANTED_NO_RECHECK)) {
+	if (other != NULL) {
 		vos_cont_close(vos);
 		other->cc_ref++;
 		*ret_cc = other;

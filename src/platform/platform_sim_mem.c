@@ -286,6 +286,12 @@ plat_page_bytes(void)
 	return PAGE_BYTES;
 }
 
+uint64_t
+plat_memory_bytes(void)
+{
+	return 16ULL << 30;
+}
+
 static struct map_free **
 map_find(struct arena *a, uint64_t bytes)
 {

@@ -271,9 +271,9 @@ wake_durable(struct umem_log *log)
 
 	while ((w = d_list_first(&log->waiters, struct log_waiter, link)) != NULL &&
 	       w->seq <= log->durable_seq) {
-		if (D_PLANTED(D_PLANTED_LOST_WAKE) && nr++ > 0 && w->link.next == &log->waiters)
-			break;
 		d_list_del(&w->link);
+		if (D_PLANTED(D_PLANTED_LOST_WAKE) && nr++ > 0 && d_list_empty(&log->waiters))
+			break;
 		ult_eventual_set(&w->ev, 0);
 	}
 	while ((end = d_list_first(&log->ends, struct tx_end, link)) != NULL &&
