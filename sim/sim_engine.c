@@ -207,6 +207,7 @@ engine_ended(uint32_t node)
 
 	se->state = SIM_ENGINE_DOWN;
 	se->main = NULL;
+	sim.killed_ns = psim_now(); /* what it only remembered is gone, as if it was killed */
 	sim_log("%s stopped", se->name);
 	if (!sim.ending)
 		sim_engine_died(se);

@@ -64,6 +64,7 @@ sim_call_end(struct sim_worker *w, int rc, int expected)
 	uint64_t took_ns = psim_now() - w->since_ns;
 
 	psim_trace("call", w->id, rc, took_ns);
+	sim_log("worker %u (%s): %s: %d, %.6f s", w->id, w->work->name, w->doing, rc, took_ns / 1e9);
 	sim.op_nr++;
 	w->since_ns = 0;
 	if (rc == 0 || rc == expected)

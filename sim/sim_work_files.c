@@ -18,7 +18,7 @@
 #define NAME_NR  6u
 #define FILE_MAX (24u << 10)
 
-enum files_op { OP_NONE, OP_CREATE, OP_WRITE, OP_RENAME, OP_REMOVE };
+enum files_op { OP_NONE, OP_CREATE, OP_WRITE, OP_RENAME, OP_REMOVE, OP_LOST };
 
 struct file {
 	daos_obj_id_t oid;  /* lo and hi 0: no such name */
@@ -69,7 +69,14 @@ call_end(struct sim_worker *w, int err, int expected)
 
 	if (err == EIO || err == EAGAIN || err == EHOSTUNREACH || err == ENOTCONN || err == ECANCELED || err == EBUSY)
 		rc = -DER_TIMEDOUT; /* what excuses them in libdaos is all the same here */
-	return sim_call_end(w, rc, -DER_NONEXIST);
+	return sim_call_end(w, rc, expected != 0 ? -DER_NONEXIST : 0);
+}
+
+/** A change sent again after its engine restarted may find its own work: then it ends with @err. */
+static int
+own_work(const struct sim_worker *w, int err)
+{
+	return sim_restarted_since(w->begin_ns) ? err : 0;
 }
 
 /** What @name names: its ID, zero if nothing. */
@@ -216,6 +223,25 @@ resolve_rename(struct sim_worker *w, dfs_t *dfs)
 	return true;
 }
 
+/** A rename that found its own work takes it for another's and takes the new name back: known, see docs. */
+static bool
+resolve_lost(struct sim_worker *w, dfs_t *dfs)
+{
+	struct files_model *m = w->model;
+	struct file        *from = &m->files[m->a], *to = &m->files[m->b];
+	daos_obj_id_t       a, b;
+
+	if (!look(w, dfs, m->a, &a) || !look(w, dfs, m->b, &b))
+		return false;
+	if (oid_eq(b, from->oid))
+		*to = *from;
+	else if (!oid_eq(b, to->oid))
+		*to = (struct file){.oid = b};
+	if (!oid_eq(a, from->oid))
+		*from = (struct file){.oid = a};
+	return true;
+}
+
 static bool
 resolve_name(struct sim_worker *w, dfs_t *dfs)
 {
@@ -243,6 +269,8 @@ resolve(struct sim_worker *w, dfs_t *dfs)
 		ok = resolve_write(w, dfs);
 	else if (m->pending == OP_RENAME)
 		ok = resolve_rename(w, dfs);
+	else if (m->pending == OP_LOST)
+		ok = resolve_lost(w, dfs);
 	else if (m->pending != OP_NONE)
 		ok = resolve_name(w, dfs);
 	if (ok)
@@ -257,10 +285,12 @@ file_create(struct sim_worker *w, dfs_t *dfs)
 {
 	struct files_model *m = w->model;
 	struct file_io      io = {0};
+	int                 err;
 
 	m->pending = OP_CREATE;
 	sim_call_begin(w, "creating a file");
-	if (!call_end(w, with_file(dfs, m->a, O_CREAT | O_EXCL | O_RDWR, io_id, &io), 0))
+	err = with_file(dfs, m->a, O_CREAT | O_EXCL | O_RDWR, io_id, &io);
+	if (!call_end(w, err, own_work(w, EEXIST)) || err != 0)
 		return;
 	m->files[m->a] = (struct file){.oid = io.oid};
 	m->pending = OP_NONE;
@@ -310,13 +340,19 @@ file_rename(struct sim_worker *w, dfs_t *dfs)
 {
 	struct files_model *m = w->model;
 	char                old_name[16], new_name[16];
+	int                 err;
 
 	name_of(m->a, old_name, sizeof(old_name));
 	name_of(m->b, new_name, sizeof(new_name));
 	m->pending = OP_RENAME;
 	sim_call_begin(w, "renaming a file");
-	if (!call_end(w, dfs_move(dfs, NULL, old_name, NULL, new_name, NULL), 0))
+	err = dfs_move(dfs, NULL, old_name, NULL, new_name, NULL);
+	if (!call_end(w, err, own_work(w, ENOENT)))
 		return;
+	if (err != 0) {
+		m->pending = OP_LOST;
+		return;
+	}
 	m->files[m->b] = m->files[m->a];
 	m->files[m->a] = (struct file){0};
 	m->pending = OP_NONE;
@@ -331,7 +367,7 @@ file_remove(struct sim_worker *w, dfs_t *dfs)
 	name_of(m->a, name, sizeof(name));
 	m->pending = OP_REMOVE;
 	sim_call_begin(w, "removing a file");
-	if (!call_end(w, dfs_remove(dfs, NULL, name, false, NULL), 0))
+	if (!call_end(w, dfs_remove(dfs, NULL, name, false, NULL), own_work(w, ENOENT)))
 		return;
 	m->files[m->a] = (struct file){0};
 	m->pending = OP_NONE;
@@ -399,6 +435,7 @@ step(struct sim_worker *w, dfs_t *dfs)
 
 	m->a = psim_below(NAME_NR);
 	m->b = (m->a + 1 + psim_below(NAME_NR - 1)) % NAME_NR;
+	sim_log("worker %u: file%u, file%u, kind %lu", w->id, m->a, m->b, (unsigned long)kind);
 	if (kind == 0)
 		dir_check(w, dfs);
 	else if (!is_there(&m->files[m->a]))
