@@ -15,9 +15,10 @@
 
 #define EXTENT_NR_MAX 32u /**< looked at; a range in more pieces counts as not written */
 
-struct extent_map {
-	struct fiemap        map;
-	struct fiemap_extent extents[EXTENT_NR_MAX];
+/** The extents follow the map, whose last member is an array without a size. */
+union extent_map {
+	struct fiemap map;
+	char          room[sizeof(struct fiemap) + EXTENT_NR_MAX * sizeof(struct fiemap_extent)];
 };
 
 bool
@@ -47,7 +48,7 @@ dev_off_of(const struct bio_blob *blob, uint64_t off, uint64_t bytes)
 bool
 bio_blob_is_written(const struct bio_blob *blob, uint64_t off, uint64_t bytes)
 {
-	struct extent_map m;
+	union extent_map m;
 	uint64_t          at = dev_off_of(blob, off, bytes), end = at + bytes;
 
 	if (at == UINT64_MAX)
@@ -59,7 +60,7 @@ bio_blob_is_written(const struct bio_blob *blob, uint64_t off, uint64_t bytes)
 	if (ioctl(blob->dev->fd, FS_IOC_FIEMAP, &m.map) != 0)
 		return false;
 	for (uint32_t i = 0; i < m.map.fm_mapped_extents; i++) {
-		const struct fiemap_extent *e = &m.extents[i];
+		const struct fiemap_extent *e = &m.map.fm_extents[i];
 
 		if (e->fe_logical > at || (e->fe_flags & (FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_DELALLOC)) != 0)
 			return false;
