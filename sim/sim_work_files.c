@@ -18,7 +18,7 @@
 #define NAME_NR  6u
 #define FILE_MAX (24u << 10)
 
-enum files_op { OP_NONE, OP_CREATE, OP_WRITE, OP_RENAME, OP_REMOVE, OP_LOST };
+enum files_op { OP_NONE, OP_CREATE, OP_WRITE, OP_RENAME, OP_REMOVE };
 
 struct file {
 	daos_obj_id_t oid;  /* lo and hi 0: no such name */
@@ -223,25 +223,6 @@ resolve_rename(struct sim_worker *w, dfs_t *dfs)
 	return true;
 }
 
-/** A rename that found its own work takes it for another's and takes the new name back: known, see docs. */
-static bool
-resolve_lost(struct sim_worker *w, dfs_t *dfs)
-{
-	struct files_model *m = w->model;
-	struct file        *from = &m->files[m->a], *to = &m->files[m->b];
-	daos_obj_id_t       a, b;
-
-	if (!look(w, dfs, m->a, &a) || !look(w, dfs, m->b, &b))
-		return false;
-	if (oid_eq(b, from->oid))
-		*to = *from;
-	else if (!oid_eq(b, to->oid))
-		*to = (struct file){.oid = b};
-	if (!oid_eq(a, from->oid))
-		*from = (struct file){.oid = a};
-	return true;
-}
-
 static bool
 resolve_name(struct sim_worker *w, dfs_t *dfs)
 {
@@ -269,8 +250,6 @@ resolve(struct sim_worker *w, dfs_t *dfs)
 		ok = resolve_write(w, dfs);
 	else if (m->pending == OP_RENAME)
 		ok = resolve_rename(w, dfs);
-	else if (m->pending == OP_LOST)
-		ok = resolve_lost(w, dfs);
 	else if (m->pending != OP_NONE)
 		ok = resolve_name(w, dfs);
 	if (ok)
@@ -349,10 +328,8 @@ file_rename(struct sim_worker *w, dfs_t *dfs)
 	err = dfs_move(dfs, NULL, old_name, NULL, new_name, NULL);
 	if (!call_end(w, err, own_work(w, ENOENT)))
 		return;
-	if (err != 0) {
-		m->pending = OP_LOST;
-		return;
-	}
+	if (err != 0)
+		return; /* looked at before anything else is done: it has one of its names */
 	m->files[m->b] = m->files[m->a];
 	m->files[m->a] = (struct file){0};
 	m->pending = OP_NONE;

@@ -221,6 +221,18 @@ dc_obj_changed_at(struct client *cl, daos_handle_t oh, daos_epoch_t *ret_epoch)
 	return 0;
 }
 
+int
+dc_obj_resent_nr(struct client *cl, daos_handle_t oh, uint64_t *ret_nr)
+{
+	struct dc_obj *obj = dc_hdl2obj(cl, oh);
+
+	if (obj == NULL)
+		return -DER_NO_HDL;
+	*ret_nr = atomic_load(&obj->resent_nr);
+	dc_obj_put(obj);
+	return 0;
+}
+
 /* ---- open and close ---- */
 
 static int

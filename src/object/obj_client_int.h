@@ -27,6 +27,7 @@ struct dc_obj {
 	pthread_mutex_t   lock;   /**< guards layout */
 	struct pl_layout *layout; /**< of the newest map an operation has seen */
 	_Atomic daos_epoch_t changed_at; /**< newest change through this handle */
+	_Atomic uint64_t  resent_nr; /**< changes of this handle that were sent again */
 };
 /** With a reference for the caller; NULL: no such handle. */
 struct dc_obj *dc_hdl2obj(struct client *cl, daos_handle_t oh);

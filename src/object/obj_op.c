@@ -221,6 +221,8 @@ part_send(struct obj_part *part)
 		crt_req_decref(rpc);
 		return rc;
 	}
+	if (part->sent && op->kind->changes)
+		atomic_fetch_add(&op->obj->resent_nr, 1);
 	part->sent = true;
 	op->ref++;
 	(void)crt_req_send(rpc, part_answered, part); /* errors come to part_answered() */

@@ -58,6 +58,15 @@ restart(void *arg)
 }
 
 static void
+start_both(void *arg)
+{
+	(void)arg;
+	for (uint32_t idx = 0; idx < 2; idx++)
+		fake_engine_start(&fw, idx);
+	fake_client_group(&fw, cl);
+}
+
+static void
 restart_now_and_then(void *arg, int step)
 {
 	struct restarter *r = arg;
@@ -167,6 +176,32 @@ test_a_second_copy_is_answered_not_done(void **state)
 	assert_true(first.epoch != 0 && first.epoch == second.epoch);
 	assert_int_equal(other.rc, -DER_EXIST);
 	assert_int_equal(again.rc, -DER_EXIST);
+}
+
+/** What was sent again is counted: who finds a name gone then may have removed it himself. */
+static void
+test_changes_sent_again_are_counted(void **state)
+{
+	struct restarter r  = {.idx = 0};
+	daos_handle_t    oh = open_obj(77, OC_S1);
+	daos_key_t       dkey = oc_key("d");
+	uint64_t         nr = 1;
+
+	(void)state;
+	assert_int_equal(oc_put(oh, "d", "a", "x", 1, 0), 0);
+	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), 0);
+	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), -DER_NONEXIST);
+	assert_int_equal(dc_obj_resent_nr(cl, oh, &nr), 0);
+	assert_int_equal(nr, 0);
+	for (r.idx = 0; r.idx < 2; r.idx++) /* one of them has the shard */
+		fake_engine_stop(&fw, r.idx);
+	assert_int_equal(plat_thread_create("restarter", start_both, &r, &r.thread), 0);
+	assert_int_equal(oc_put(oh, "d", "a", "x", 1, 0), 0);
+	plat_thread_join(r.thread);
+	assert_int_equal(dc_obj_resent_nr(cl, oh, &nr), 0);
+	assert_true(nr > 0);
+	assert_int_equal(dc_obj_resent_nr(cl, DAOS_HDL_INVAL, &nr), -DER_NO_HDL);
+	assert_int_equal(oc_close(oh), 0);
 }
 
 /* ---- many at a time ---- */
@@ -314,6 +349,7 @@ main(void)
 	    cmocka_unit_test(test_many_at_a_time),
 	    cmocka_unit_test(test_one_inserter_wins),
 	    cmocka_unit_test(test_restarts_are_pauses),
+	    cmocka_unit_test(test_changes_sent_again_are_counted),
 	    cmocka_unit_test(test_full_target),
 	};
 
