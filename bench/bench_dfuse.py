@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """dfuse against a FUSE pass-through (libfuse's own example, compiled from Debian's package) over the file system that holds
-the storage: the same commands on both mounts. Sequential I/O goes through the page cache and ends with a sync; random I/O is
-O_DIRECT, one at a time; caches are dropped between."""
+the storage: the same commands on both mounts. Sequential I/O goes through the page cache and ends with a sync; random I/O goes
+past the kernel's cache of the mount, one at a time, writes durable; caches are dropped between. The pass-through cannot take
+O_DIRECT writes, so its random I/O is on a second mount without caching (of FUSE; below it the local file system has its own)."""
 import json, os, pathlib, shutil, subprocess, sys, time
 from measure import compare, file_unit
 import cluster
@@ -33,13 +34,13 @@ def each(mnt, fn):
     return FILES / (time.monotonic() - begin)
 
 
-def measure(c, mnt):
+def measure(c, mnt, rnd, *direct):
     out = {'seqwrite1m': fio(c, mnt, 'sw', '--rw=write', '--bs=1m', '--end_fsync=1')[0]}
     drop_caches()
     out['seqread1m'] = fio(c, mnt, 'sr', '--rw=read', '--bs=1m')[0]
     drop_caches()
-    out['randread4k'] = fio(c, mnt, 'rr', '--rw=randread', '--bs=4k', '--direct=1', '--time_based', '--runtime=3')[1]
-    out['randwrite4k'] = fio(c, mnt, 'rw', '--rw=randwrite', '--bs=4k', '--direct=1', '--time_based', '--runtime=3')[1]
+    out['randread4k'] = fio(c, rnd, 'rr', '--rw=randread', '--bs=4k', '--time_based', '--runtime=3', *direct)[1]
+    out['randwrite4k'] = fio(c, rnd, 'rw', '--rw=randwrite', '--bs=4k', '--time_based', '--runtime=3', '--sync=dsync', *direct)[1]
     os.unlink(f'{mnt}/fio')
     out['create'] = each(mnt, lambda p: os.close(os.open(p, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)))
     drop_caches()
@@ -58,17 +59,19 @@ with cluster.Cluster(disk='3GiB') as c:
 
     def ours(n):
         m = c.mount('tank', 'home', name=f'ours{n}')
-        out = measure(c, m)
+        out = measure(c, m, m, '--direct=1')
         c.umount(m)
         return out
 
     def reference(n):
-        back, m = c.dir / f'back{n}', c.dir / f'ref{n}'
+        back, m, uncached = c.dir / f'back{n}', c.dir / f'ref{n}', c.dir / f'ref{n}-uncached'
         back.mkdir()
-        m.mkdir()
-        c.run(c.dir / 'passthrough', '-o', f'source={back}', m, check=True)
-        c.mounts.append(m)
-        out = measure(c, m)
+        for dir, options in ((m, f'source={back}'), (uncached, f'source={back},cache=never')):
+            dir.mkdir()
+            c.run(c.dir / 'passthrough', '-o', options, dir, check=True)
+            c.mounts.append(dir)
+        out = measure(c, m, uncached)
+        c.umount(uncached)
         c.umount(m)
         shutil.rmtree(back)
         return out
