@@ -16,6 +16,12 @@ int dfs_open_stat(dfs_t *dfs, dfs_obj_t *parent, const char *name, mode_t mode, 
 		  daos_oclass_id_t cid, daos_size_t chunk_size, const char *value, dfs_obj_t **obj,
 		  struct stat *stbuf) MUST_CHECK;
 
+static inline bool
+dfs_is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
 /** Something that lost its last name here but is still in use. */
 struct dfs_gone {
 	daos_obj_id_t oid;

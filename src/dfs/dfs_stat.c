@@ -29,12 +29,6 @@ dfs_oid2ino(daos_obj_id_t oid)
 	return (ino_t)((oid.lo << 32) | (uint32_t)oid.hi);
 }
 
-static bool
-later(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
-}
-
 /** Size and newest epoch of what @oh is an open handle of. */
 static int
 data_stat(mode_t mode, daos_handle_t oh, daos_array_stbuf_t *ret_data)
@@ -80,7 +74,7 @@ st_set_times(struct stat *st, const struct dfs_entry *entry, daos_epoch_t epoch)
 	st->st_mtim = entry->mtime;
 	if (epoch > entry->epoch)
 		(void)daos_hlc2timespec(epoch, &st->st_mtim);
-	st->st_ctim = later(&entry->ctime, &st->st_mtim) ? entry->ctime : st->st_mtim;
+	st->st_ctim = dfs_is_later(&entry->ctime, &st->st_mtim) ? entry->ctime : st->st_mtim;
 	st->st_atim = st->st_mtim;
 }
 

@@ -19,7 +19,6 @@
 #define D_LOGFAC LOG_FAC_DFUSE
 #include <errno.h>
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <daos.h>
 #include <daos_fs.h>

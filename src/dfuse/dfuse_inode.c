@@ -302,12 +302,6 @@ dfuse_entry_fill(const struct dfuse_inode *inode, const struct stat *st,
 
 /* ---- attributes ---- */
 
-static bool
-is_later(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
-}
-
 /** With the lock held: what has no name any more has its last attributes, and its own size. */
 static int
 stat_gone(struct dfuse_inode *inode, struct stat *ret_st)
@@ -336,9 +330,9 @@ dfuse_inode_known(struct dfuse_inode *inode, struct stat *ret_st)
 		st->st_size   = __atomic_load_n(&inode->kernel_size, __ATOMIC_RELAXED);
 		st->st_blocks = (st->st_size + 511) / 512;
 	}
-	if (dfs_obj_changed_at(inode->obj, &epoch, &mtime) == 0 && epoch > inode->set_at && is_later(&mtime, &st->st_mtim)) {
+	if (dfs_obj_changed_at(inode->obj, &epoch, &mtime) == 0 && epoch > inode->set_at && dfs_is_later(&mtime, &st->st_mtim)) {
 		st->st_mtim = st->st_atim = mtime;
-		if (is_later(&mtime, &st->st_ctim))
+		if (dfs_is_later(&mtime, &st->st_ctim))
 			st->st_ctim = mtime;
 	}
 	*ret_st = *st;

@@ -781,25 +781,33 @@ poller_main(void *arg)
 	assert_int_equal(ult_eventual_wait(&p->got), 11);
 }
 
+/** An xstream whose first ULT is @main blocks, and is woken by what its poller waits for. */
 static void
-test_poller_wakes_blocked_xstream(void **state)
+wake_when_readable(struct fd_poller *p, ult_fn_t main)
 {
-	struct fd_poller    p = {.poller = {.name = "fd", .poll = fd_poll, .arm = fd_arm}};
 	struct ult_xs      *xs;
 	struct ult_xs_stats stats;
 	uint64_t            value = 11;
 
-	p.poller.arg = &p;
-	p.poller.fd = eventfd(0, EFD_NONBLOCK);
-	ult_eventual_init(&p.got);
-	assert_int_equal(ult_xs_create(&attr, poller_main, &p, &xs), 0);
+	p->poller.arg = p;
+	p->poller.fd = eventfd(0, EFD_NONBLOCK);
+	ult_eventual_init(&p->got);
+	assert_int_equal(ult_xs_create(&attr, main, p, &xs), 0);
 	do {
 		ult_xs_get_stats(xs, &stats);
 	} while (stats.block_nr == 0);
-	assert_int_equal(write(p.poller.fd, &value, sizeof(value)), sizeof(value));
+	assert_int_equal(write(p->poller.fd, &value, sizeof(value)), sizeof(value));
 	ult_xs_stop(xs);
+	close(p->poller.fd);
+}
+
+static void
+test_poller_wakes_blocked_xstream(void **state)
+{
+	struct fd_poller p = {.poller = {.name = "fd", .poll = fd_poll, .arm = fd_arm}};
+
+	wake_when_readable(&p, poller_main);
 	assert_true(p.arm_nr > 1);
-	close(p.poller.fd);
 }
 
 static int
@@ -827,21 +835,9 @@ rare_main(void *arg)
 static void
 test_rare_poller_is_polled_when_readable(void **state)
 {
-	struct fd_poller    p = {.poller = {.name = "rare", .poll = fd_poll, .rare = true}};
-	struct ult_xs      *xs;
-	struct ult_xs_stats stats;
-	uint64_t            value = 11;
+	struct fd_poller p = {.poller = {.name = "rare", .poll = fd_poll, .rare = true}};
 
-	p.poller.arg = &p;
-	p.poller.fd = eventfd(0, EFD_NONBLOCK);
-	ult_eventual_init(&p.got);
-	assert_int_equal(ult_xs_create(&attr, rare_main, &p, &xs), 0);
-	do {
-		ult_xs_get_stats(xs, &stats);
-	} while (stats.block_nr == 0);
-	assert_int_equal(write(p.poller.fd, &value, sizeof(value)), sizeof(value));
-	ult_xs_stop(xs);
-	close(p.poller.fd);
+	wake_when_readable(&p, rare_main);
 }
 
 static void
