@@ -100,6 +100,13 @@ ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends)
 	(void)ctx_arrive(ult_jump(&from->fctx, to->fctx, &jump));
 }
 
+MAY_YIELD void
+ult_ctx_call(struct ult_ctx *from, struct ult *ult)
+{
+	ult_ctx_make(ult);
+	ult_ctx_switch(from, &ult->ctx, false);
+}
+
 #else
 
 static struct ult_ctx *
@@ -113,7 +120,17 @@ ctx_arrive(void *to)
 MAY_YIELD void
 ult_jump_enter(void *data)
 {
-	ult_main(CONTAINER_OF(ctx_arrive(data), struct ult, ctx));
+	struct ult     *ult = CONTAINER_OF(ctx_arrive(data), struct ult, ctx);
+	struct ult_ctx *to  = ult_run(ult);
+
+	ult_ctx_switch(&ult->ctx, to, true);
+	__builtin_unreachable();
+}
+
+MAY_YIELD void *
+ult_jump_called(void *data)
+{
+	return ult_run(data)->fctx;
 }
 
 void
@@ -135,7 +152,8 @@ ult_ctx_drop(struct ult *ult)
 	ASAN_UNPOISON_MEMORY_REGION(ult->ctx.stack_low, ult->ctx.stack_bytes);
 #endif
 #ifdef ULT_TSAN
-	__tsan_destroy_fiber(ult->ctx.tsan_fiber);
+	if (ult->ctx.tsan_fiber != NULL)
+		__tsan_destroy_fiber(ult->ctx.tsan_fiber);
 #endif
 }
 

@@ -109,7 +109,16 @@ size_t ult_map_bytes(size_t stack_bytes);
 /** A struct ult with a stack; only map, map_bytes are set. NULL without memory. */
 struct ult *ult_map(size_t map_bytes);
 void ult_unmap(struct ult *ult);
-/** Make ult->ctx start ult_main() when first switched to. */
+/** A context that has not begun: fctx is NULL until it is made, or called. */
+static inline void
+ult_ctx_init(struct ult *ult)
+{
+	ult->ctx.fctx = NULL;
+#ifdef ULT_TSAN
+	ult->ctx.tsan_fiber = NULL;
+#endif
+}
+/** Make ult->ctx start ult_run() when first switched to. */
 void ult_ctx_make(struct ult *ult);
 /** Release what sanitizers keep of a context that will not run again. */
 void ult_ctx_drop(struct ult *ult);
@@ -118,6 +127,8 @@ void ult_ctx_thread(struct ult_ctx *ctx);
 /** Leave @from, go on in @to; returns when somebody switches to @from. @ends: nobody will. */
 #if defined(ULT_ASAN) || defined(ULT_TSAN)
 MAY_YIELD void ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends);
+/** The same to one that has not begun and that @from waits for. */
+MAY_YIELD void ult_ctx_call(struct ult_ctx *from, struct ult *ult);
 #else
 static inline MAY_YIELD void
 ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends)
@@ -125,12 +136,18 @@ ult_ctx_switch(struct ult_ctx *from, struct ult_ctx *to, bool ends)
 	(void)ends;
 	(void)ult_jump(&from->fctx, to->fctx, to);
 }
+static inline MAY_YIELD void
+ult_ctx_call(struct ult_ctx *from, struct ult *ult)
+{
+	ult_jump_call(&from->fctx, (char *)ult->ctx.stack_low + ult->ctx.stack_bytes,
+		      ult->ctx.stack_bytes, ult);
+}
 #endif
 
 /* ---- ult_sched.c ---- */
 
-/** The first function on a ULT's stack. */
-__attribute__((noreturn)) MAY_YIELD void ult_main(struct ult *ult);
+/** The first function on a ULT's stack: all of its life. Returns who runs next. */
+MAY_YIELD struct ult_ctx *ult_run(struct ult *ult);
 /** Put a blocked or new ULT on its ready queue, from any thread. */
 void ult_make_ready(struct ult *ult);
 /** Suspend the calling ULT until ult_make_ready(). */

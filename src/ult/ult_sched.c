@@ -21,6 +21,10 @@
  * 6. `current` is the ULT that runs, or the one that just switched to the scheduler. ULTs of one
  *    pool's turn switch to each other directly; one that ends switches to its joiner or to the
  *    scheduler, which alone may touch its stack then.
+ * 7. A ULT that is READY and has no fctx has not begun. Who joins it then, of the same xstream and
+ *    within its turn, calls it (ult_switch.h): create, run and join cost no more than a call on
+ *    another stack. What keeps others from starving is turn_left, which counts each ULT resumed or
+ *    begun, but not the return of one that ends to its joiner.
  *
  * Spinning: an xstream without work polls for a while before it blocks, as long as that pays
  * (base/spin.h): a busy one up to spin_ns_max, an idle one hardly at all.
@@ -208,7 +212,7 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 	ult->detached = ret_ult == NULL;
 	ult->joiner = NULL;
 	ult_eventual_init(&ult->ended);
-	ult_ctx_make(ult);
+	ult_ctx_init(ult);
 	if (xs == xs_self)
 		xs->ult_nr++;
 	else
@@ -219,8 +223,8 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 	return 0;
 }
 
-MAY_YIELD void
-ult_main(struct ult *ult)
+MAY_YIELD struct ult_ctx *
+ult_run(struct ult *ult)
 {
 	struct ult_xs *xs = ult->xs;
 	struct ult    *joiner;
@@ -228,29 +232,44 @@ ult_main(struct ult *ult)
 	ult->fn(ult->arg);
 	ult->state = ULT_ENDED;
 	joiner     = ult->joiner;
-	if (joiner != NULL && xs->turn_left > 0) { /* it takes care of what is left here */
-		xs->turn_left--;
-		xs->ult_nr--;
-		xs_count(&xs->switch_nr, 1);
-		xs->current   = joiner;
-		joiner->state = ULT_RUNNING;
-		ult_ctx_switch(&ult->ctx, &joiner->ctx, true);
-	}
-	ult_ctx_switch(&ult->ctx, &xs->ctx, true);
-	__builtin_unreachable();
+	if (joiner == NULL)
+		return &xs->ctx;
+	xs->ult_nr--; /* the joiner takes care of what is left here */
+	xs_count(&xs->switch_nr, 1);
+	xs->current   = joiner;
+	joiner->state = ULT_RUNNING;
+	return &joiner->ctx;
+}
+
+/** It has not begun and the caller waits for nothing else: go there now, whoever else is ready. */
+static MAY_YIELD void
+join_now(struct ult_xs *xs, struct ult *self, struct ult *ult)
+{
+	d_list_del(&ult->link);
+	xs->ready_nr[ult->pool]--;
+	xs->turn_left--;
+	xs_count(&xs->switch_nr, 1);
+	self->state = ULT_BLOCKED;
+	ult->state  = ULT_RUNNING;
+	xs->current = ult;
+	ult_ctx_call(&self->ctx, ult);
 }
 
 MAY_YIELD void
 ult_join(struct ult *ult)
 {
-	struct ult *self = ult_self();
+	struct ult    *self = ult_self();
+	struct ult_xs *xs   = ult->xs;
 
 	D_ASSERT(!ult->detached && ult != self);
-	if (self == NULL || self->xs != ult->xs) {
+	if (self == NULL || self->xs != xs) {
 		ult_eventual_wait(&ult->ended);
 	} else if (ult->state != ULT_ENDED) { /* the same thread: it can't end meanwhile */
 		ult->joiner = self;
-		ult_suspend();
+		if (ult->state == ULT_READY && ult->ctx.fctx == NULL && xs->turn_left > 0 && !plat_point())
+			join_now(xs, self, ult);
+		else
+			ult_suspend();
 	}
 	ult_release(ult);
 }
@@ -285,6 +304,8 @@ xs_turn_next(struct ult_xs *xs)
 	xs->current = ult;
 	ult->state = ULT_RUNNING;
 	xs_count(&xs->switch_nr, 1);
+	if (ult->ctx.fctx == NULL)
+		ult_ctx_make(ult);
 	return ult;
 }
 
@@ -328,8 +349,6 @@ xs_run_ult(struct ult_xs *xs, struct ult *ult)
 	xs->ult_nr--;
 	if (ult->detached)
 		ult_release(ult);
-	else if (ult->joiner != NULL)
-		xs_ready(xs, ult->joiner);
 	else
 		ult_eventual_set(&ult->ended, 0);
 }

@@ -18,6 +18,8 @@ struct frame {
 /* a function begins with its return address 8 below a multiple of 16 */
 static_assert(sizeof(struct frame) == 64, "end lies 8 below the top");
 void ult_jump_first(void);
+/** @top is where the stack begins, a multiple of 16. */
+void ult_jump_call_at(void **ret_from, void *top, void *data);
 
 __asm__(".text\n"
 	".p2align 4\n"
@@ -42,6 +44,31 @@ __asm__(".text\n"
 	"	popq %rbp\n"
 	"	ret\n"
 	".size ult_jump, .-ult_jump\n"
+	".p2align 4\n"
+	".globl ult_jump_call_at\n"
+	".hidden ult_jump_call_at\n"
+	".type ult_jump_call_at, @function\n"
+	"ult_jump_call_at:\n"
+	"	pushq %rbp\n"
+	"	pushq %rbx\n"
+	"	pushq %r12\n"
+	"	pushq %r13\n"
+	"	pushq %r14\n"
+	"	pushq %r15\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq %rsi, %rsp\n"
+	"	movq %rdx, %rdi\n"
+	"	xorl %ebp, %ebp\n"
+	"	call ult_jump_called\n"
+	"	movq %rax, %rsp\n"
+	"	popq %r15\n"
+	"	popq %r14\n"
+	"	popq %r13\n"
+	"	popq %r12\n"
+	"	popq %rbx\n"
+	"	popq %rbp\n"
+	"	ret\n"
+	".size ult_jump_call_at, .-ult_jump_call_at\n"
 	".globl ult_jump_first\n"
 	".hidden ult_jump_first\n"
 	".type ult_jump_first, @function\n"
@@ -60,6 +87,13 @@ ult_jump_make(void *stack_high, size_t stack_bytes)
 	memset(frame, 0, sizeof(*frame));
 	frame->go_on = (void *)ult_jump_first;
 	return frame;
+}
+
+void
+ult_jump_call(void **ret_from, void *stack_high, size_t stack_bytes, void *data)
+{
+	(void)stack_bytes;
+	ult_jump_call_at(ret_from, (void *)((uintptr_t)stack_high & ~(uintptr_t)15), data);
 }
 
 #else
@@ -104,6 +138,21 @@ void *
 ult_jump_make(void *stack_high, size_t stack_bytes)
 {
 	return make_fcontext(stack_high, stack_bytes, enter);
+}
+
+static void
+enter_called(transfer_t t)
+{
+	void *to = ult_jump_called(arrive(t));
+	void *never;
+
+	(void)ult_jump(&never, to, NULL);
+}
+
+void
+ult_jump_call(void **ret_from, void *stack_high, size_t stack_bytes, void *data)
+{
+	(void)ult_jump(ret_from, make_fcontext(stack_high, stack_bytes, enter_called), data);
 }
 
 #endif
