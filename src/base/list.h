@@ -46,12 +46,19 @@ d_list_add_tail(d_list_t *node, d_list_t *head)
 	d_list_link_between(node, head->prev, head);
 }
 
+/** Take @node off its list, and leave in it what was; the next that is done with it is an add. */
+static inline void
+d_list_unlink(d_list_t *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+}
+
 /** Take @node off its list; afterwards it is an empty list of its own. */
 static inline void
 d_list_del(d_list_t *node)
 {
-	node->prev->next = node->next;
-	node->next->prev = node->prev;
+	d_list_unlink(node);
 	d_list_init(node);
 }
 

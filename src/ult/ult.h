@@ -142,6 +142,41 @@ MAY_YIELD void ult_rwlock_rdlock(struct ult_rwlock *l);
 MAY_YIELD void ult_rwlock_wrlock(struct ult_rwlock *l);
 void ult_rwlock_unlock(struct ult_rwlock *l);
 
+/** All of a fixed number come together, over and over. For ULTs of several xstreams, and plain threads. */
+struct ult_barrier {
+	uint32_t lock;
+	uint32_t nr;
+	uint32_t arrived_nr;
+	d_list_t waiters;
+};
+/** @nr at least 1. */
+void ult_barrier_init(struct ult_barrier *b, uint32_t nr);
+/** Returns when @nr have called it: true to one of them, the last to come. Whoever returns may free it once all have. */
+MAY_YIELD bool ult_barrier_wait(struct ult_barrier *b);
+
+/** Several values, each set by anybody, waited for together. */
+struct ult_future {
+	struct ult_eventual ready;
+	uint32_t            lock;
+	uint32_t            nr;
+	uint32_t            set_nr;
+	void              **values;
+	void              (*done)(void **values, void *arg);
+	void               *arg;
+};
+/**
+ * @param values  [nr], borrowed; filled in the order in which they are set
+ * @param done    NULL or: called by who sets the last value, before anybody who waits goes on; must not yield
+ * With @nr 0 it is ready, and @done is called, at once.
+ */
+void ult_future_init(struct ult_future *f, void **values, uint32_t nr,
+		     void (*done)(void **values, void *arg), void *arg);
+/** At most nr times; from a thread, a ULT or the scheduler. */
+void ult_future_set(struct ult_future *f, void *value);
+bool ult_future_is_ready(struct ult_future *f);
+MAY_YIELD void ult_future_wait(struct ult_future *f);
+MAY_YIELD int  ult_future_timedwait(struct ult_future *f, uint64_t ns) MUST_CHECK;
+
 /** Run a blocking function on a helper OS thread and wait for it; the value is fn's. */
 MAY_YIELD int ult_offload(int (*fn)(void *arg), void *arg);
 

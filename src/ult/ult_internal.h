@@ -146,6 +146,11 @@ ult_ctx_call(struct ult_ctx *from, struct ult *ult)
 
 /* ---- ult_sched.c ---- */
 
+/** Be the xstream until it is asked to stop and has no ULT. */
+MAY_YIELD void ult_sched_run(struct ult_xs *xs);
+/** Wake it when it sleeps or is about to; from any thread. */
+void ult_sched_wake(struct ult_xs *xs);
+
 /** The first function on a ULT's stack: all of its life. Returns who runs next. */
 MAY_YIELD struct ult_ctx *ult_run(struct ult *ult);
 /** Put a blocked or new ULT on its ready queue, from any thread. */

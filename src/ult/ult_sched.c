@@ -32,14 +32,11 @@
 #define D_LOGFAC LOG_FAC_ULT
 #include "ult/ult_internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sched.h>
 #include "base/log.h"
 
 #define RARE_CYCLE_NR 1024
 /* switches of a pool between polls, though fewer were ready; a simulation wants all orders */
-#define TURN_NR_MIN   (PLAT_SPIN_PAYS ? 16u : 1u)
+#define TURN_NR_MIN   (PLAT_SPIN_PAYS ? 32u : 1u)
 #define IDLE_CYCLE_NR 8 /* idle cycles between looks at the clock */
 
 static _Thread_local struct ult_xs *xs_self;
@@ -56,18 +53,6 @@ ult_self(void)
 	return xs_self == NULL ? NULL : xs_self->current;
 }
 
-void
-ult_xs_set_data(struct ult_xs *xs, void *data)
-{
-	xs->data = data;
-}
-
-void *
-ult_xs_get_data(struct ult_xs *xs)
-{
-	return xs->data;
-}
-
 /** Counters have one writer. */
 static void
 xs_count(_Atomic uint64_t *counter, uint64_t n)
@@ -76,29 +61,31 @@ xs_count(_Atomic uint64_t *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
-void
-ult_xs_get_stats(struct ult_xs *xs, struct ult_xs_stats *ret_stats)
-{
-	ret_stats->cycle_nr = atomic_load_explicit(&xs->cycle_nr, memory_order_relaxed);
-	ret_stats->switch_nr = atomic_load_explicit(&xs->switch_nr, memory_order_relaxed);
-	ret_stats->block_nr = atomic_load_explicit(&xs->block_nr, memory_order_relaxed);
-	ret_stats->handover_nr = atomic_load_explicit(&xs->handover_nr, memory_order_relaxed);
-}
-
 /* ---- making ready ---- */
 
-static void
+/** What a pool before the one whose turn it is has ready ends that turn. */
+static inline void
+xs_push(struct ult_xs *xs, struct ult *ult)
+{
+	enum ult_pool pool = ult->pool;
+
+	ult->state = ULT_READY;
+	d_list_add_tail(&ult->link, &xs->ready[pool]);
+	xs->ready_nr[pool]++;
+	if (UNLIKELY((int)pool < xs->turn_pool))
+		xs->turn_left = 0;
+}
+
+static inline void
 xs_ready(struct ult_xs *xs, struct ult *ult)
 {
 	D_ASSERT(ult->state == ULT_BLOCKED);
-	ult->state = ULT_READY;
-	d_list_add_tail(&ult->link, &xs->ready[ult->pool]);
-	xs->ready_nr[ult->pool]++;
+	xs_push(xs, ult);
 }
 
-/** Wake it when it sleeps or is about to (invariant 3). */
-static void
-xs_wake(struct ult_xs *xs)
+/** Invariant 3. */
+void
+ult_sched_wake(struct ult_xs *xs)
 {
 	if (atomic_load(&xs->sleeping) && atomic_exchange(&xs->sleeping, false))
 		D_ASSERT(plat_event_set(xs->event_fd));
@@ -114,7 +101,7 @@ xs_handover(struct ult_xs *xs, struct ult *ult)
 	do {
 		ult->handover_next = head;
 	} while (!atomic_compare_exchange_weak(&xs->handover, &head, ult));
-	xs_wake(xs);
+	ult_sched_wake(xs);
 	atomic_fetch_sub(&xs->pin_nr, 1);
 }
 
@@ -213,13 +200,15 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 	ult->joiner = NULL;
 	ult_eventual_init(&ult->ended);
 	ult_ctx_init(ult);
-	if (xs == xs_self)
-		xs->ult_nr++;
-	else
-		atomic_fetch_add(&xs->ult_far_nr, 1);
 	if (ret_ult != NULL)
 		*ret_ult = ult;
-	ult_make_ready(ult);
+	if (xs == xs_self) {
+		xs->ult_nr++;
+		xs_ready(xs, ult);
+	} else {
+		atomic_fetch_add(&xs->ult_far_nr, 1);
+		xs_handover(xs, ult);
+	}
 	return 0;
 }
 
@@ -245,7 +234,7 @@ ult_run(struct ult *ult)
 static MAY_YIELD void
 join_now(struct ult_xs *xs, struct ult *self, struct ult *ult)
 {
-	d_list_del(&ult->link);
+	d_list_unlink(&ult->link);
 	xs->ready_nr[ult->pool]--;
 	xs->turn_left--;
 	xs_count(&xs->switch_nr, 1);
@@ -285,27 +274,33 @@ xs_pick(struct ult_xs *xs, int pool)
 	return d_list_entry(link, struct ult, link);
 }
 
-/** Take the next ULT of the pool whose turn it is; NULL: the scheduler goes on. */
+/** Take the next ULT of the pool whose turn it is, all but its count; NULL: the scheduler goes on. */
 static inline struct ult *
-xs_turn_next(struct ult_xs *xs)
+xs_turn_take(struct ult_xs *xs)
 {
 	int         pool = xs->turn_pool;
 	struct ult *ult;
 
 	if (xs->turn_left == 0 || xs->ready_nr[pool] == 0)
 		return NULL;
-	for (int p = 0; p < pool; p++)
-		if (xs->ready_nr[p] > 0)
-			return NULL;
 	ult = xs_pick(xs, pool);
-	d_list_del(&ult->link);
-	xs->ready_nr[pool]--;
+	d_list_unlink(&ult->link);
 	xs->turn_left--;
 	xs->current = ult;
 	ult->state = ULT_RUNNING;
 	xs_count(&xs->switch_nr, 1);
 	if (ult->ctx.fctx == NULL)
 		ult_ctx_make(ult);
+	return ult;
+}
+
+static inline struct ult *
+xs_turn_next(struct ult_xs *xs)
+{
+	struct ult *ult = xs_turn_take(xs);
+
+	if (ult != NULL)
+		xs->ready_nr[xs->turn_pool]--;
 	return ult;
 }
 
@@ -330,10 +325,16 @@ ult_yield(void)
 
 	if (ult == NULL)
 		return;
-	next       = xs_turn_next(xs); /* not itself: alone, it lets the scheduler poll */
-	ult->state = ULT_READY;
-	d_list_add_tail(&ult->link, &xs->ready[ult->pool]);
-	xs->ready_nr[ult->pool]++;
+	next = xs_turn_take(xs); /* not itself: alone, it lets the scheduler poll */
+	if (next != NULL && (int)ult->pool == xs->turn_pool) { /* one goes for one that comes */
+		ult->state = ULT_READY;
+		d_list_add_tail(&ult->link, &xs->ready[xs->turn_pool]);
+		ult_ctx_switch(&ult->ctx, &next->ctx, false);
+		return;
+	}
+	if (next != NULL)
+		xs->ready_nr[xs->turn_pool]--;
+	xs_push(xs, ult);
 	ult_ctx_switch(&ult->ctx, next != NULL ? &next->ctx : &xs->ctx, false);
 }
 
@@ -416,26 +417,26 @@ xs_pollers_arm(struct ult_xs *xs)
 
 /**
  * Each pool once round: what becomes ready meanwhile waits for the next cycle, unless the round is
- * shorter than TURN_NR_MIN and no pool before it has something.
+ * shorter than TURN_NR_MIN. A pool's round ends when one before it gets something, but not before it
+ * has begun: so those before come first, and nobody starves who waits behind one that yields for ever.
  */
 static MAY_YIELD unsigned
 xs_run_ready(struct ult_xs *xs)
 {
-	uint32_t    nr = 0;
+	uint64_t    begin_nr = atomic_load_explicit(&xs->switch_nr, memory_order_relaxed);
 	struct ult *ult;
 
 	for (int pool = 0; pool < ULT_POOL_NR; pool++) {
-		xs->turn_pool = pool;
 		if (xs->ready_nr[pool] == 0)
 			continue;
+		xs->turn_pool = pool;
 		xs->turn_left = MAX_OF(xs->ready_nr[pool], TURN_NR_MIN);
-		nr += xs->turn_left;
 		while ((ult = xs_turn_next(xs)) != NULL)
 			xs_run_ult(xs, ult);
-		nr -= xs->turn_left;
-		xs->turn_left = 0;
 	}
-	return nr;
+	xs->turn_pool = 0;
+	xs->turn_left = 0;
+	return atomic_load_explicit(&xs->switch_nr, memory_order_relaxed) - begin_nr;
 }
 
 static bool
@@ -523,136 +524,11 @@ xs_loop(struct ult_xs *xs)
 	}
 }
 
-/* ---- xstreams ---- */
-
-static int
-xs_fds_open(struct ult_xs *xs)
+MAY_YIELD void
+ult_sched_run(struct ult_xs *xs)
 {
-	xs->pollset_fd = plat_pollset_open();
-	if (xs->pollset_fd < 0)
-		return xs->pollset_fd;
-	xs->event_fd = plat_event_open();
-	if (xs->event_fd < 0)
-		return xs->event_fd;
-	return plat_pollset_add(xs->pollset_fd, xs->event_fd, NULL);
-}
-
-static void
-xs_free(struct ult_xs *xs)
-{
-	while (atomic_load(&xs->pin_nr) != 0) /* invariant 4; a few instructions of another thread */
-		sched_yield();
-	plat_fd_close(xs->pollset_fd);
-	plat_fd_close(xs->event_fd);
-	free(xs);
-}
-
-static int
-xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
-{
-	struct ult_xs *xs = aligned_alloc(64, align_up(sizeof(*xs), 64));
-	int            rc;
-
-	if (xs == NULL)
-		return -DER_NOMEM;
-	memset(xs, 0, sizeof(*xs));
-	xs->pollset_fd = -1;
-	xs->event_fd = -1;
-	for (int pool = 0; pool < ULT_POOL_NR; pool++)
-		d_list_init(&xs->ready[pool]);
-	d_list_init(&xs->pollers);
-	xs->stack_bytes = attr->stack_bytes == 0 ? ULT_STACK_BYTES_DEFAULT : attr->stack_bytes;
-	xs->map_bytes = ult_map_bytes(xs->stack_bytes);
-	xs->core = attr->core;
-	d_spin_init(&xs->spin, attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max);
-	if (!PLAT_SPIN_PAYS)
-		d_spin_init(&xs->spin, 0);
-	if (attr->name != NULL)
-		strncpy(xs->name, attr->name, sizeof(xs->name) - 1);
-	ult_offload_init(&xs->offload);
-	rc = xs_fds_open(xs);
-	if (rc != 0) {
-		xs_free(xs);
-		return rc;
-	}
-	*ret_xs = xs;
-	return 0;
-}
-
-static MAY_YIELD void
-xs_main(void *arg)
-{
-	struct ult_xs *xs = arg;
-	struct ult    *ult;
-	int            rc;
-
-	D_ASSERT(xs_self == NULL);
-	if (xs->core >= 0) {
-		rc = plat_thread_bind(xs->core);
-		if (rc != 0)
-			D_NOTE("xstream %s is not bound to core %d: " DF_RC
-			       "; it runs on any core the machine allows", xs->name, xs->core, DP_RC(rc));
-	}
 	ult_ctx_thread(&xs->ctx);
 	xs_self = xs;
 	xs_loop(xs);
 	xs_self = NULL;
-	ult_offload_fini(&xs->offload);
-	while ((ult = xs->cache) != NULL) {
-		xs->cache = ult->handover_next;
-		ult_unmap(ult);
-	}
-}
-
-int
-ult_xs_create(const struct ult_xs_attr *attr, ult_fn_t init, void *arg, struct ult_xs **ret_xs)
-{
-	struct ult_xs *xs;
-	int            rc = xs_alloc(attr, &xs);
-
-	if (rc != 0)
-		return rc;
-	if (init != NULL)
-		rc = ult_create(xs, ULT_POOL_GENERIC, init, arg, 0, NULL);
-	if (rc == 0)
-		rc = plat_thread_create(xs->name, xs_main, xs, &xs->thread);
-	if (rc != 0) {
-		struct ult *ult = atomic_load(&xs->handover);
-
-		if (ult != NULL) {
-			ult_ctx_drop(ult);
-			ult_unmap(ult);
-		}
-		xs_free(xs);
-		return rc;
-	}
-	*ret_xs = xs;
-	return 0;
-}
-
-void
-ult_xs_stop(struct ult_xs *xs)
-{
-	D_ASSERT(xs != xs_self && xs->thread != NULL);
-	atomic_store(&xs->stopping, true);
-	xs_wake(xs);
-	plat_thread_join(xs->thread);
-	xs_free(xs);
-}
-
-MAY_YIELD int
-ult_xs_run(const struct ult_xs_attr *attr, ult_fn_t fn, void *arg)
-{
-	struct ult_xs *xs;
-	int            rc = xs_alloc(attr, &xs);
-
-	if (rc != 0)
-		return rc;
-	rc = ult_create(xs, ULT_POOL_GENERIC, fn, arg, 0, NULL);
-	if (rc == 0) {
-		atomic_store(&xs->stopping, true);
-		xs_main(xs);
-	}
-	xs_free(xs);
-	return rc;
 }

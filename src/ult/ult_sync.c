@@ -467,3 +467,98 @@ ult_rwlock_unlock(struct ult_rwlock *l)
 	ult_spin_unlock(&l->lock);
 	waiters_wake(&woken);
 }
+
+/* ---- barrier ---- */
+
+void
+ult_barrier_init(struct ult_barrier *b, uint32_t nr)
+{
+	D_ASSERT(nr > 0);
+	b->lock = 0;
+	b->nr = nr;
+	b->arrived_nr = 0;
+	d_list_init(&b->waiters);
+}
+
+MAY_YIELD bool
+ult_barrier_wait(struct ult_barrier *b)
+{
+	struct woken_list woken = {0};
+	struct waiter     w;
+	bool              last;
+
+	maybe_yield();
+	ult_spin_lock(&b->lock);
+	last = ++b->arrived_nr == b->nr;
+	if (last) {
+		b->arrived_nr = 0; /* the next round may begin before all have left this one */
+		while (!d_list_empty(&b->waiters))
+			waiter_take(d_list_first(&b->waiters, struct waiter, link), &woken);
+	} else {
+		waiter_enqueue(&w, &b->lock, &b->waiters);
+	}
+	ult_spin_unlock(&b->lock);
+	waiters_wake(&woken);
+	if (!last)
+		D_ASSERT(waiter_wait(&w, ULT_WAIT_FOREVER) == 0);
+	return last;
+}
+
+/* ---- future ---- */
+
+static void
+future_ready(struct ult_future *f)
+{
+	if (f->done != NULL)
+		f->done(f->values, f->arg);
+	ult_eventual_set(&f->ready, 0);
+}
+
+void
+ult_future_init(struct ult_future *f, void **values, uint32_t nr,
+		void (*done)(void **values, void *arg), void *arg)
+{
+	ult_eventual_init(&f->ready);
+	f->lock = 0;
+	f->nr = nr;
+	f->set_nr = 0;
+	f->values = values;
+	f->done = done;
+	f->arg = arg;
+	if (nr == 0)
+		future_ready(f);
+}
+
+void
+ult_future_set(struct ult_future *f, void *value)
+{
+	bool last;
+
+	ult_spin_lock(&f->lock);
+	D_ASSERT(f->set_nr < f->nr);
+	f->values[f->set_nr++] = value;
+	last = f->set_nr == f->nr;
+	ult_spin_unlock(&f->lock); /* unless it was the last, another one keeps @f alive */
+	if (last)
+		future_ready(f);
+}
+
+bool
+ult_future_is_ready(struct ult_future *f)
+{
+	return ult_eventual_is_set(&f->ready);
+}
+
+MAY_YIELD void
+ult_future_wait(struct ult_future *f)
+{
+	(void)ult_eventual_wait(&f->ready);
+}
+
+MAY_YIELD int
+ult_future_timedwait(struct ult_future *f, uint64_t ns)
+{
+	int value;
+
+	return ult_eventual_timedwait(&f->ready, ns, &value);
+}

@@ -1,41 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /** ULTs on one and several xstreams, and plain threads among them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ult_util.h"
+
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <cmocka.h>
-#include <stdatomic.h>
 #include <daos_errno.h>
 #include "platform/platform.h"
-#include "ult/ult.h"
-
-static const struct ult_xs_attr attr = {.name = "test", .core = -1};
-
-/** Run @fn as the first ULT of an xstream on this thread. */
-static void
-run(ult_fn_t fn, void *arg)
-{
-	assert_int_equal(ult_xs_run(&attr, fn, arg), 0);
-	assert_null(ult_xs_self());
-}
 
 /* ---- creation, order ---- */
-
-struct trace {
-	char     text[64];
-	unsigned len;
-};
-
-static void
-trace_add(struct trace *trace, char c)
-{
-	trace->text[trace->len++] = c;
-}
 
 static struct trace trace;
 
