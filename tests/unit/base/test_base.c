@@ -188,6 +188,45 @@ test_crc32c(void **state)
 	assert_int_equal(d_crc32c(0, NULL, 0), 0);
 }
 
+#ifdef __x86_64__
+#include <cpuid.h>
+
+#define STATE_YMM 4u  /* upper halves of ymm0..15 */
+#define STATE_ZMM 64u /* ... and of zmm0..15 */
+
+/** Which parts of the vector registers are in use; 0 where the CPU does not tell. */
+static uint32_t
+vector_state(void)
+{
+	uint32_t a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0)
+		return 0;
+	if (!__get_cpuid_count(13, 1, &a, &b, &c, &d) || (a & 4) == 0)
+		return 0;
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(1));
+	return a;
+}
+
+/** Each later SSE instruction would pay for it. */
+static void
+test_crc32c_leaves_no_upper_halves(void **state)
+{
+	static uint8_t buf[4096];
+
+	for (size_t bytes = 0; bytes <= sizeof(buf); bytes += 61) {
+		d_crc32c(0, buf, bytes);
+		assert_int_equal(vector_state() & (STATE_YMM | STATE_ZMM), 0);
+	}
+}
+#else
+static void
+test_crc32c_leaves_no_upper_halves(void **state)
+{
+	skip();
+}
+#endif
+
 static void
 test_uuid_text(void **state)
 {
@@ -485,6 +524,7 @@ main(void)
 		cmocka_unit_test(test_hlc_messages),
 		cmocka_unit_test(test_hlc_threads),
 		cmocka_unit_test(test_crc32c),
+		cmocka_unit_test(test_crc32c_leaves_no_upper_halves),
 		cmocka_unit_test(test_uuid_text),
 		cmocka_unit_test(test_sgl_random),
 		cmocka_unit_test(test_sgl_copy),
