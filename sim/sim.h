@@ -32,7 +32,8 @@ struct sim_opts {
 	uint32_t    fault_mask; /**< bits of enum sim_fault_kind that may happen */
 	uint32_t    work_mask;  /**< bits of workloads that run */
 	uint32_t    bug;        /**< a planted one; 0: none */
-	bool        verbose;
+	bool        verbose, json;
+	bool        scale;      /**< not a run with faults, but steps that are counted: sim_scale.h */
 	FILE       *trace;
 	bool        trace_bytes;
 };
@@ -93,6 +94,7 @@ struct sim_world {
 	uint32_t              member_nr, map_version;
 	bool                  healing;   /**< faults are over, everything must work now */
 	bool                  ending;
+	bool                  group_held; /**< the control plane says nothing for now */
 	bool                  verifying; /**< and is compared with what it should be */
 	uint64_t              killed_ns; /**< when an engine was killed last */
 	uint64_t              op_nr, fault_nr;

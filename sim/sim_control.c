@@ -93,27 +93,32 @@ __wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred)
 
 /* ---- membership ---- */
 
-struct tell {
+/** News on the way to a node: what it says is what is known when it arrives. */
+static struct tell {
 	struct psim_event event;
 	uint32_t          node;
-};
+} *tells; /* [nodes] */
+
+static struct crt *
+crt_of_node(uint32_t node)
+{
+	struct engine *eng;
+	struct client *cl;
+
+	if (node <= sim.opts.engine_nr) {
+		eng = sim.engines[node - 1].eng;
+		return eng == NULL ? NULL : dss_crt(eng);
+	}
+	cl = sim.clients[node - 1 - sim.opts.engine_nr].cl;
+	return cl == NULL ? NULL : client_crt(cl);
+}
 
 static void
 tell_thread(void *arg)
 {
 	struct tell *tell = arg;
-	struct crt  *crt = NULL;
+	struct crt  *crt = crt_of_node(tell->node);
 
-	if (tell->node <= sim.opts.engine_nr) {
-		struct engine *eng = sim.engines[tell->node - 1].eng;
-
-		crt = eng == NULL ? NULL : dss_crt(eng);
-	} else {
-		struct client *cl = sim.clients[tell->node - 1 - sim.opts.engine_nr].cl;
-
-		crt = cl == NULL ? NULL : client_crt(cl);
-	}
-	psim_world_free(tell);
 	if (crt == NULL || crt_group_version(crt) >= sim.map_version)
 		return;
 	int rc = crt_group_set(crt, sim.map_version, sim.member_nr, sim.members);
@@ -127,26 +132,29 @@ tell_due(void *arg)
 
 	if (psim_node_alive(tell->node))
 		psim_node_thread(tell->node, "group map", tell_thread, tell);
-	else
-		psim_world_free(tell);
 }
 
 void
 sim_group_changed(void)
 {
+	uint32_t node_nr = 1 + sim.opts.engine_nr + sim.opts.client_nr;
+
 	sim.member_nr = 0;
 	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
 		if (sim.engines[i].eng != NULL)
 			sim.members[sim.member_nr++] =
 			    (struct crt_member){.rank = i, .uri = sim.engines[i].uri};
 	sim.map_version++;
-	for (uint32_t node = 1; node <= sim.opts.engine_nr + sim.opts.client_nr; node++) {
-		struct tell *tell = psim_world_alloc(sizeof(*tell));
+	if (tells == NULL)
+		tells = psim_world_alloc(node_nr * sizeof(*tells));
+	for (uint32_t node = 1; node < node_nr && !sim.group_held; node++) {
+		struct tell *tell = &tells[node];
 
 		tell->node = node;
 		tell->event.fn = tell_due;
 		tell->event.arg = tell;
-		psim_event_at(&tell->event, psim_now() + psim_delay(TELL_NS_MEAN));
+		if (tell->event.pos == 0)
+			psim_event_at(&tell->event, psim_now() + psim_delay(TELL_NS_MEAN));
 	}
 }
 

@@ -3,7 +3,7 @@
  * An engine as a simulated process: its first thread starts it, as daos_engine's main() does, then works off jobs the
  * control plane has for it (in the real world dRPC calls), until it is asked to stop or is killed.
  */
-#include "sim.h"
+#include "sim_scale.h"
 
 #include <daos_errno.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 #include "rdb/rdb.h"
 #include "rsvc/rsvc.h"
 
-#define DISK_BYTES      (512ull << 20)
-#define SCALE_ENGINE_NR 16u
+#define DISK_BYTES       (512ull << 20)
+#define DISK_BYTES_SCALE (160ull << 20) /* a shard, and a replica of a pool's service */
 
 struct sim_job {
 	struct sim_job     *next;
@@ -27,6 +27,9 @@ struct sim_job {
 	struct psim_thread *waiter;
 };
 
+static const struct dss_module *const scale_modules[] = {&dss_module_rdb,  &dss_module_rsvc, &dss_module_mgmt,
+							  &dss_module_pool, &dss_module_cont, &dss_module_obj,
+							  &sim_scale_module, NULL};
 static const struct dss_module *const server_modules[] = {&dss_module_rdb,  &dss_module_rsvc, &dss_module_mgmt,
 							   &dss_module_pool, &dss_module_cont, &dss_module_obj,
 							   NULL};
@@ -75,7 +78,7 @@ engine_gone(uint32_t node, void *arg)
 void
 sim_engines_init(void)
 {
-	uint64_t disk_bytes = sim.opts.engine_nr > SCALE_ENGINE_NR ? 96ull << 20 : DISK_BYTES;
+	uint64_t disk_bytes = sim.opts.scale ? DISK_BYTES_SCALE : DISK_BYTES;
 
 	psim_on_kill(engine_gone, NULL);
 	sim.engines = psim_world_alloc(sim.opts.engine_nr * sizeof(*sim.engines));
@@ -166,8 +169,8 @@ engine_attr_of(struct sim_engine *se, struct engine_bdev *bdev)
 	    .bdev_nr = 1,
 	    .fabric = {.provider = "self", .world = sim.net},
 	    .instance_idx = se->rank,
-	    .modules = "rdb,rsvc,mgmt,pool,cont,obj",
-	    .static_modules = server_modules,
+	    .modules = sim.opts.scale ? "rdb,rsvc,mgmt,pool,cont,obj,scale" : "rdb,rsvc,mgmt,pool,cont,obj",
+	    .static_modules = sim.opts.scale ? scale_modules : server_modules,
 	};
 }
 

@@ -169,6 +169,8 @@ victim(void)
 void
 sim_engine_died(struct sim_engine *se)
 {
+	if (sim.opts.scale)
+		return; /* whoever killed it starts it again */
 	mend_after(SIM_F_KILL, se->rank, 0, psim_between(SIM_SEC / 2, 15 * SIM_SEC));
 }
 

@@ -49,7 +49,7 @@ sim_world_init(const struct sim_opts *opts)
 {
 	sim.opts = *opts;
 	psim_init(&(struct psim_opts){
-	    .seed = opts->seed, .point_ppm = 30000, .switch_ppm = 200000, .trace = opts->trace, .trace_bytes = opts->trace_bytes});
+	    .seed = opts->seed, .point_ppm = 30000, .switch_ppm = 200000, .cores = opts->scale, .trace = opts->trace, .trace_bytes = opts->trace_bytes});
 	if (na_self_world_create(&sim.net) != 0)
 		abort();
 	plat_uuid_generate(sim.system);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * The simulated disk. Its contents are blocks that exist once written, twice over: `now` is what a read sees,
+ * The simulated disk. Its contents are blocks that exist once something else than zeros was written, twice over: `now` is what a read sees,
  * `durable` what is certain to be there after a loss of power; a block that is the same in both is stored once.
  * Between them stands the log of writes that were not flushed, each with its bytes.
  *
@@ -31,8 +31,10 @@ struct sim_write {
 	d_list_t link;
 	uint64_t seq, off;
 	size_t   bytes;
+	bool     zero; /* nothing else: without data */
 	uint8_t  data[];
 };
+static const uint8_t zero_block[BIO_BLOCK_BYTES];
 
 struct bio_ram {
 	d_list_t              link; /* in all_rams */
@@ -112,6 +114,12 @@ image_read(struct bio_ram *ram, uint64_t off, uint8_t *buf, size_t bytes)
 	}
 }
 
+static bool
+all_zero(const uint8_t *buf, size_t bytes)
+{
+	return bytes == 0 || (buf[0] == 0 && memcmp(buf, buf + 1, bytes - 1) == 0);
+}
+
 static void
 now_write(struct bio_ram *ram, uint64_t off, const uint8_t *buf, size_t bytes)
 {
@@ -119,9 +127,10 @@ now_write(struct bio_ram *ram, uint64_t off, const uint8_t *buf, size_t bytes)
 		uint64_t b = off / BIO_BLOCK_BYTES, in = off % BIO_BLOCK_BYTES;
 		size_t   len = MIN_OF(bytes, (size_t)(BIO_BLOCK_BYTES - in));
 
-		if (ram->now[b] == ram->durable[b])
+		if (ram->now[b] == ram->durable[b] && (ram->now[b] != NULL || !all_zero(buf, len)))
 			ram->now[b] = block_new(ram, ram->durable[b]);
-		memcpy(ram->now[b] + in, buf, len);
+		if (ram->now[b] != NULL)
+			memcpy(ram->now[b] + in, buf, len);
 		off += len;
 		buf += len;
 		bytes -= len;
@@ -135,13 +144,22 @@ durable_write(struct bio_ram *ram, uint64_t off, const uint8_t *buf, size_t byte
 		uint64_t b = off / BIO_BLOCK_BYTES, in = off % BIO_BLOCK_BYTES;
 		size_t   len = MIN_OF(bytes, (size_t)(BIO_BLOCK_BYTES - in));
 
-		if (ram->durable[b] == NULL)
+		if (ram->durable[b] == NULL && !all_zero(buf, len))
 			ram->durable[b] = block_new(ram, NULL);
-		memcpy(ram->durable[b] + in, buf, len);
+		if (ram->durable[b] != NULL)
+			memcpy(ram->durable[b] + in, buf, len);
 		off += len;
 		buf += len;
 		bytes -= len;
 	}
+}
+
+static bool
+blocks_same(const uint8_t *a, const uint8_t *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b || all_zero(a == NULL ? b : a, BIO_BLOCK_BYTES);
+	return memcmp(a, b, BIO_BLOCK_BYTES) == 0;
 }
 
 /** Where both are the same, one is enough. */
@@ -151,8 +169,7 @@ blocks_join(struct bio_ram *ram, uint64_t off, size_t bytes)
 	uint64_t end = (off + bytes + BIO_BLOCK_BYTES - 1) / BIO_BLOCK_BYTES;
 
 	for (uint64_t b = off / BIO_BLOCK_BYTES; b < end; b++) {
-		if (ram->now[b] == ram->durable[b] || ram->now[b] == NULL || ram->durable[b] == NULL ||
-		    memcmp(ram->now[b], ram->durable[b], BIO_BLOCK_BYTES) != 0)
+		if (ram->now[b] == ram->durable[b] || !blocks_same(ram->now[b], ram->durable[b]))
 			continue;
 		block_free(ram, ram->durable[b]);
 		ram->durable[b] = ram->now[b];
@@ -162,13 +179,30 @@ blocks_join(struct bio_ram *ram, uint64_t off, size_t bytes)
 static void
 log_add(struct bio_ram *ram, uint64_t off, const uint8_t *buf, size_t bytes)
 {
-	struct sim_write *w = psim_world_alloc(sizeof(*w) + bytes);
+	bool              zero = all_zero(buf, bytes);
+	struct sim_write *w = psim_world_alloc(sizeof(*w) + (zero ? 0 : bytes));
 
+	w->zero = zero;
 	w->seq = ++ram->seq;
 	w->off = off;
 	w->bytes = bytes;
-	memcpy(w->data, buf, bytes);
+	if (!zero)
+		memcpy(w->data, buf, bytes);
 	d_list_add_tail(&w->link, &ram->log);
+}
+
+/** @bytes of it from @at on become durable. */
+static void
+write_take(struct bio_ram *ram, const struct sim_write *w, size_t at, size_t bytes)
+{
+	if (!w->zero) {
+		durable_write(ram, w->off + at, w->data + at, bytes);
+		return;
+	}
+	for (size_t end = at + bytes, len; at < end; at += len) {
+		len = MIN_OF(end - at, sizeof(zero_block));
+		durable_write(ram, w->off + at, zero_block, len);
+	}
 }
 
 static void
@@ -186,7 +220,7 @@ flush_to(struct bio_ram *ram, uint64_t seq)
 
 	while ((w = d_list_first(&ram->log, struct sim_write, link)) != NULL && w->seq <= seq) {
 		d_list_del(&w->link);
-		durable_write(ram, w->off, w->data, w->bytes);
+		write_take(ram, w, 0, w->bytes);
 		blocks_join(ram, w->off, w->bytes);
 		psim_world_free(w);
 	}
@@ -227,7 +261,7 @@ write_land(struct bio_ram *ram, const struct sim_write *w)
 			continue; /* lost; every other sector lost */
 		if (kind == 2 && psim_below(w->bytes / SECTOR_BYTES + 1) == 0)
 			break; /* torn */
-		durable_write(ram, w->off + at, w->data + at, SECTOR_BYTES);
+		write_take(ram, w, at, SECTOR_BYTES);
 	}
 }
 

@@ -250,7 +250,14 @@ flight_start(struct flight *f, struct na_self_world *w, void (*fn)(void *arg), u
 	f->event.arg = f;
 	d_list_add_tail(&f->link, &w->flight);
 	w->flight_nr++;
-	psim_event_at(&f->event, psim_now() + delay_ns);
+	psim_event_at(&f->event, psim_now() + psim_lag_ns() + delay_ns);
+}
+
+static void
+work(const struct na_self_world *w)
+{
+	if (w->policy != NULL)
+		psim_work(w->policy->work_ns);
 }
 
 void
@@ -539,6 +546,9 @@ sim_msg_send(struct na_ep *ep, na_addr_t to, struct na_msg *msg)
 	sim_msg_put(ep, msg);
 	w->stats.msg_nr++;
 	w->stats.msg_bytes += m->len;
+	work(w);
+	if (w->policy != NULL && w->policy->seen != NULL)
+		w->policy->seen(w->policy->arg, m->f.from, m->f.to, m->data, m->len);
 	fate = fate_of(w, m->f.from, m->f.to, m->len, &delay_ns);
 	if (fate == NA_SIM_LOST) {
 		w->stats.lost_nr++;
@@ -570,6 +580,7 @@ progress_inbox(struct sim_ep *s)
 	msg->len = m->len;
 	msg->peer = NA_ADDR_NONE;
 	psim_world_free(m);
+	work(s->world);
 	s->attr.recv(s->attr.arg, msg);
 	return true;
 }

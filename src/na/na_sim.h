@@ -16,6 +16,9 @@ struct na_sim_policy {
 	enum na_sim_fate (*fate)(void *arg, uint32_t from, uint32_t to, size_t bytes, uint64_t *ret_delay_ns);
 	void *arg;
 	uint64_t lost_rma_ns; /**< after this a lost transfer fails */
+	/** Sees each message that is sent; NULL: nobody. */
+	void (*seen)(void *arg, uint32_t from, uint32_t to, const void *data, size_t bytes);
+	uint64_t work_ns; /**< what sending or taking one costs a thread that has a core of its own */
 };
 /** Borrowed. Without one everything arrives after a microsecond. */
 void na_sim_set_policy(struct na_self_world *world, const struct na_sim_policy *policy);

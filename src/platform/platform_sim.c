@@ -13,6 +13,7 @@
  * 3. A thread that waits is woken once: psim_wake() of one that does not wait leaves a token, taken by its next wait.
  * 4. Thread-local variables are per thread, as everywhere: the program's block of them is saved and restored
  *    around a turn. Libraries' (errno) are not; nobody needs errno across a wait.
+ *    With `cores`, PT_BUSY stands between: `timeout` is armed for the end of its turn, then it is PT_RUNNABLE.
  * 5. A killed node's threads never run again, nothing of it stays in any list of the world.
  * 6. Nothing of the real machine gets in: no address, clock, order of descriptors or content of fresh memory.
  */
@@ -391,12 +392,40 @@ psim_node_self(void)
 }
 
 static void
-run_add(struct psim_thread *thread)
+run_now(void *arg)
 {
+	struct psim_thread *thread = arg;
+
 	w.run = table_grow(w.run, w.run_nr, &w.run_max);
 	thread->state = PT_RUNNABLE;
 	thread->run_pos = w.run_nr;
 	w.run[w.run_nr++] = thread;
+}
+
+static void
+run_add(struct psim_thread *thread)
+{
+	if (thread->busy_until_ns <= w.now_ns) {
+		run_now(thread);
+		return;
+	}
+	thread->state = PT_BUSY;
+	thread->timeout.fn = run_now;
+	thread->timeout.arg = thread;
+	psim_event_at(&thread->timeout, thread->busy_until_ns);
+}
+
+void
+psim_work(uint64_t ns)
+{
+	if (w.opts.cores && w.current != NULL)
+		w.current->busy_until_ns += ns;
+}
+
+uint64_t
+psim_lag_ns(void)
+{
+	return w.current == NULL || w.current->busy_until_ns <= w.now_ns ? 0 : w.current->busy_until_ns - w.now_ns;
 }
 
 static void
@@ -724,7 +753,10 @@ turn(void)
 	transfer_t          t;
 
 	run_del(thread);
-	w.now_ns += psim_between(TURN_NS_MIN, TURN_NS_MAX);
+	if (w.opts.cores)
+		thread->busy_until_ns = w.now_ns + psim_between(TURN_NS_MIN, TURN_NS_MAX);
+	else
+		w.now_ns += psim_between(TURN_NS_MIN, TURN_NS_MAX);
 	w.step_nr++;
 	mix(w.now_ns ^ ((uint64_t)thread->id << 48));
 	if (w.opts.trace != NULL)

@@ -16,6 +16,7 @@ struct psim_opts {
 	uint64_t seed;
 	uint32_t point_ppm;  /**< how often plat_point() suspends, in a million */
 	uint32_t switch_ppm; /**< how often a thread that goes on lets another in between */
+	bool     cores;      /**< each thread has a core: turns of different threads pass at the same time */
 	FILE    *trace;      /**< NULL: only hashed */
 	bool     trace_bytes; /**< messages, too */
 };
@@ -77,6 +78,10 @@ void psim_on_kill(void (*fn)(uint32_t node, void *arg), void *arg);
 
 /* ---- threads ---- */
 
+/** With cores: the calling thread's turn takes @ns longer. Otherwise nothing. */
+void psim_work(uint64_t ns);
+/** How far the calling thread's core is behind psim_now(): what it does now it does in @return ns. */
+uint64_t psim_lag_ns(void);
 /** Let others run; time passes. */
 void psim_yield(void);
 void psim_sleep_ns(uint64_t ns);

@@ -4,7 +4,8 @@
 
 #include "platform/platform_sim.h"
 
-enum psim_thread_state { PT_RUNNABLE, PT_RUNNING, PT_WAITING, PT_ENDED };
+/** PT_BUSY: it could go on, but its core has not yet done what it was given. */
+enum psim_thread_state { PT_RUNNABLE, PT_RUNNING, PT_BUSY, PT_WAITING, PT_ENDED };
 
 struct psim_thread {
 	void                  *fctx;
@@ -15,6 +16,7 @@ struct psim_thread {
 	bool                   token;     /**< psim_unpark() came before psim_park() */
 	bool                   timed_out;
 	uint32_t               run_pos;   /**< its place among the runnable */
+	uint64_t               busy_until_ns; /**< with a core of its own: when its last turn is over */
 	void                 (*fn)(void *arg);
 	void                  *arg;
 	struct psim_thread    *joiner;
