@@ -92,6 +92,7 @@ struct sim_world {
 	struct sim_pool       pools[SIM_POOL_MAX];
 	struct crt_member    *members; /**< [member_nr]: who runs, as the control plane knows */
 	uint32_t              member_nr, map_version;
+	uint32_t              relay_nr_min; /**< of engines, by the seed: few ranks take relays, too */
 	bool                  healing;   /**< faults are over, everything must work now */
 	bool                  ending;
 	bool                  group_held; /**< the control plane says nothing for now */

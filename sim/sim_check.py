@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """What make check asks of the simulation: a seed determines the run, whatever the compiler; fixed seeds and fresh ones
 pass; planted bugs are found. Prints `ok NAME` and `not ok NAME: why`."""
-import os, pathlib, subprocess, sys
+import json, math, os, pathlib, re, subprocess, sys
 
 top = pathlib.Path(__file__).resolve().parent.parent
 build = os.environ.get('BUILD', 'build')
@@ -47,6 +47,8 @@ for dir, cc in (('sim', None), ('sim-clang', 'clang')):
     code, out = sim('build', dir=dir, cc=cc)
     if not say(code == 0, f'simulation builds with {cc or "the default compiler"}', out[-2000:]):
         sys.exit(1)
+p = subprocess.run(['scripts/check-sim', f'{build}/sim'], cwd=top, stdout=subprocess.PIPE, text=True)
+say(p.returncode == 0, 'nothing of the machine gets into the simulation', p.stdout[-2000:])
 first, second, other = hashes('first'), hashes('second'), hashes('clang', dir='sim-clang', cc='clang')
 say(first and first == second, 'a seed run twice is the same run', f'{first} {second}')
 say(first and first == other, 'a seed is the same run when clang compiled it', f'{first} {other}')
@@ -54,6 +56,12 @@ code, out = sim('--seeds', fixed, '--jobs', jobs)
 say(code == 0, f'seeds {fixed}: {last(out)}', out[-3000:])
 code, out = sim('--fresh', fresh_s, '--jobs', jobs)
 say(code == 0, f'fresh seeds: {last(out)}', out[-3000:])
+code, out = sim('--scale', '3,40,200', '--json')
+busiest = {(r['engines'], r['step']): r['busiest_node_messages'] for r in map(json.loads, re.findall(r'^{.*}$', out, re.M))}
+say(code == 0 and (200, 'stop') in busiest, 'systems of 3, 40 and 200 engines live, with collectives whole and broken', last(out))
+for step, rounds in (('query', 1), ('map update', 1), ('disconnect', 2), ('destroy', 1)):
+    nr, bound = busiest.get((200, step), 1 << 30), rounds * (4 * math.sqrt(200) + 20) + 20
+    say(nr < bound, f'{step} of 200 engines asks no engine for {bound:.0f} messages or more', f'the busiest has {nr}')
 for bug, options in planted:
     code, out = sim('--bug', str(bug), '--seeds', '1..60', '--failures', '1', '--jobs', jobs, '--no-shrink', *options)
     say(code != 0 and 'FAILED' in out, f'planted bug {bug} is found', last(out))

@@ -167,6 +167,7 @@ engine_attr_of(struct sim_engine *se, struct engine_bdev *bdev)
 	    .first_core = -1,
 	    .bdevs = bdev,
 	    .bdev_nr = 1,
+	    .relay_nr_min = sim.opts.scale ? 0 : sim.relay_nr_min,
 	    .fabric = {.provider = "self", .world = sim.net},
 	    .instance_idx = se->rank,
 	    .modules = sim.opts.scale ? "rdb,rsvc,mgmt,pool,cont,obj,scale" : "rdb,rsvc,mgmt,pool,cont,obj",

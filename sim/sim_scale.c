@@ -21,7 +21,7 @@
 
 static struct {
 	struct scale_cost cost;
-	uint64_t          begin_ns, hop_ns;
+	uint64_t          begin_ns, hop_ns, begin_rma_bytes;
 	uint64_t         *node_msg_nr; /* [node_nr] */
 	uint32_t          node_nr;
 } scale;
@@ -68,15 +68,23 @@ scale_set_hop(uint64_t ns)
 void
 scale_begin(void)
 {
+	struct na_sim_stats net;
+
 	memset(&scale.cost, 0, sizeof(scale.cost));
 	memset(scale.node_msg_nr, 0, scale.node_nr * sizeof(*scale.node_msg_nr));
 	scale.begin_ns = psim_now();
+	na_sim_get_stats(sim.net, &net);
+	scale.begin_rma_bytes = net.rma_bytes;
 }
 
 void
 scale_cost_get(struct scale_cost *ret_cost)
 {
+	struct na_sim_stats net;
+
+	na_sim_get_stats(sim.net, &net);
 	*ret_cost = scale.cost;
+	ret_cost->msg_bytes += net.rma_bytes - scale.begin_rma_bytes;
 	ret_cost->ns = psim_now() - scale.begin_ns;
 	for (uint32_t i = 1; i < scale.node_nr; i++)
 		ret_cost->node_msg_max = MAX_OF(ret_cost->node_msg_max, scale.node_msg_nr[i]);

@@ -13,7 +13,8 @@
 
 /** What a step cost; SWIM's messages are not in it. */
 struct scale_cost {
-	uint64_t msg_nr, msg_bytes;
+	uint64_t msg_nr;
+	uint64_t msg_bytes;    /**< of messages and of what was read from memory for them */
 	uint64_t node_msg_max; /**< sent and taken by the busiest engine or client */
 	uint64_t swim_nr;
 	uint64_t ns;

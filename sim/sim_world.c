@@ -53,6 +53,7 @@ sim_world_init(const struct sim_opts *opts)
 	if (na_self_world_create(&sim.net) != 0)
 		abort();
 	plat_uuid_generate(sim.system);
+	sim.relay_nr_min = psim_below(2) == 0 ? 1 : 0;
 	sim_engines_init();
 	for (uint32_t i = 0; i < opts->client_nr; i++) {
 		sim.clients[i] = (struct sim_client){.idx = i, .node = 1 + opts->engine_nr + i};

@@ -151,7 +151,9 @@ struct crt_proto {
 enum crt_mod_id {
 	CRT_MOD_VOS = 0, CRT_MOD_MGMT = 1, CRT_MOD_POOL = 2, CRT_MOD_CONT = 3, CRT_MOD_OBJ = 4,
 	CRT_MOD_REBUILD = 5, CRT_MOD_RSVC = 6, CRT_MOD_RDB = 7, CRT_MOD_RDBT = 8, CRT_MOD_SEC = 9,
-	CRT_MOD_DTX = 10, CRT_MOD_INTERNAL = 0xff,
+	CRT_MOD_DTX = 10,
+	CRT_MOD_DSS = 0xfe, /**< the engine itself: requests to many over relays */
+	CRT_MOD_INTERNAL = 0xff,
 };
 int crt_proto_register(struct crt *crt, const struct crt_proto *proto) MUST_CHECK;
 
@@ -188,6 +190,18 @@ int  crt_req_set_timeout_ns(crt_rpc_t *req, uint64_t timeout_ns) MUST_CHECK;
 int  crt_req_send(crt_rpc_t *req, crt_cb_t cb, void *arg);
 /** Complete with -DER_CANCELED if it is still under way. Safe from the context's own thread only. */
 void crt_req_abort(crt_rpc_t *req);
+/** What it has: set, or the default. */
+uint64_t crt_req_timeout_ns(const crt_rpc_t *req);
+
+/**
+ * An input or output as bytes, for those who carry requests of others. Packed: in memory of @owner, which may be @rpc. Unpacked:
+ * in memory of @rpc, but what the values borrow is in @bytes, as in a message. Errors: NOMEM | PROTO | OVERFLOW
+ */
+int crt_input_pack(crt_rpc_t *rpc, crt_rpc_t *owner, d_iov_t *ret_bytes) MUST_CHECK;
+int crt_input_unpack(crt_rpc_t *rpc, const d_iov_t *bytes) MUST_CHECK;
+int crt_output_pack(crt_rpc_t *rpc, crt_rpc_t *owner, d_iov_t *ret_bytes) MUST_CHECK;
+int crt_output_unpack(crt_rpc_t *rpc, const d_iov_t *bytes) MUST_CHECK;
+
 void crt_req_addref(crt_rpc_t *rpc);
 void crt_req_decref(crt_rpc_t *rpc);
 /** Memory that lives as long as the rpc. NULL: no memory. */

@@ -630,8 +630,10 @@ crt_iv_handler(crt_rpc_t *rpc)
 	struct crt_iv_out      *out = rpc->cr_output;
 	struct crt_iv_ns       *ns  = NULL;
 	struct iv_op           *op  = NULL;
-	int                     rc  = iv_check(rpc->cr_ctx, in, &ns);
+	int                     rc  = -DER_NO_PERM;
 
+	if (rpc->cr_ep.ep_rank != CRT_NO_RANK) /* variables are the ranks' own */
+		rc = iv_check(rpc->cr_ctx, in, &ns);
 	if (rc == 0) {
 		op = op_alloc(in->kind, in->class_id, &in->key, &in->value, 0);
 		rc = op == NULL ? -DER_NOMEM : 0;
@@ -662,7 +664,9 @@ crt_iv_sync_handler(crt_rpc_t *rpc)
 	pthread_mutex_lock(&ctx->lock);
 	ns = ns_get(ctx, in->ns_id);
 	pthread_mutex_unlock(&ctx->lock);
-	if (ns == NULL || in->class_id >= ns->class_nr)
+	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
+		out->rc = -DER_NO_PERM;
+	else if (ns == NULL || in->class_id >= ns->class_nr)
 		out->rc = -DER_NONEXIST;
 	else if (crt_corpc_root(rpc) != crt_iv_self(ns) && ns->classes[in->class_id].on_refresh != NULL)
 		out->rc = ns->classes[in->class_id].on_refresh(ns, &in->key, in->invalidate ? NULL : &in->value,

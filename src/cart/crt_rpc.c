@@ -322,6 +322,69 @@ crt_req_set_timeout_ns(crt_rpc_t *req, uint64_t timeout_ns)
 	return 0;
 }
 
+uint64_t
+crt_req_timeout_ns(const crt_rpc_t *req)
+{
+	return crt_priv(req)->timeout_ns;
+}
+
+/* ---- carried by others ---- */
+
+static int
+pack(int (*proc)(struct crt_proc *p, void *v), void *v, crt_rpc_t *owner, d_iov_t *ret_bytes)
+{
+	struct crt_proc p = {.op = CRT_PROC_MEASURE};
+	int             rc = proc(&p, v);
+	void           *buf;
+
+	if (rc == 0 && p.bytes > CRT_BODY_BYTES_MAX / 2)
+		rc = -DER_OVERFLOW;
+	if (rc != 0)
+		return rc;
+	buf = crt_req_alloc(owner, MAX_OF(p.bytes, 1));
+	if (buf == NULL)
+		return -DER_NOMEM;
+	d_iov_set(ret_bytes, buf, p.bytes);
+	p = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = buf, .end = (char *)buf + p.bytes};
+	return proc(&p, v);
+}
+
+static int
+unpack(int (*proc)(struct crt_proc *p, void *v), void *v, crt_rpc_t *rpc, const d_iov_t *bytes)
+{
+	struct crt_proc p = {.op    = CRT_PROC_DECODE,
+			     .cur   = bytes->iov_buf,
+			     .end   = (char *)bytes->iov_buf + bytes->iov_len,
+			     .arena = &crt_priv(rpc)->arena};
+	int             rc = proc(&p, v);
+
+	return rc == 0 && p.cur != p.end ? -DER_PROTO : rc;
+}
+
+int
+crt_input_pack(crt_rpc_t *rpc, crt_rpc_t *owner, d_iov_t *ret_bytes)
+{
+	return pack(crt_priv(rpc)->format->proc_in, rpc->cr_input, owner, ret_bytes);
+}
+
+int
+crt_input_unpack(crt_rpc_t *rpc, const d_iov_t *bytes)
+{
+	return unpack(crt_priv(rpc)->format->proc_in, rpc->cr_input, rpc, bytes);
+}
+
+int
+crt_output_pack(crt_rpc_t *rpc, crt_rpc_t *owner, d_iov_t *ret_bytes)
+{
+	return pack(crt_priv(rpc)->format->proc_out, rpc->cr_output, owner, ret_bytes);
+}
+
+int
+crt_output_unpack(crt_rpc_t *rpc, const d_iov_t *bytes)
+{
+	return unpack(crt_priv(rpc)->format->proc_out, rpc->cr_output, rpc, bytes);
+}
+
 static int
 req_start(struct crt_rpc_priv *rpc)
 {

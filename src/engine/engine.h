@@ -68,9 +68,17 @@ MAY_YIELD int dss_tgt_collective(struct engine *eng, int (*fn)(void *arg, uint32
 /** Send and wait: the ULT alone is suspended. Returns the transport's status; cr_output is valid on 0
  *  until crt_req_decref(), which the caller does in any case. */
 MAY_YIELD int dss_rpc_send(crt_rpc_t *rpc) MUST_CHECK;
-/** The same request to several ranks at once. @fill sets each input, @done sees each outcome (rpc valid during the call). */
+/**
+ * The same request to several ranks at once. @fill sets the input, the same each time; @done sees each outcome (rpc valid during
+ * the call; NULL: there was no memory for one). To many ranks it travels over relays, who ask their part of them: then the ranks
+ * of a relay that does not answer are asked again, so the request is one that may be carried out twice.
+ */
 MAY_YIELD int dss_rpc_multicast(struct dss_xstream *dx, const d_rank_list_t *ranks, uint32_t tag, crt_opcode_t opc,
 				void (*fill)(crt_rpc_t *rpc, void *arg), int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg), void *arg) MUST_CHECK;
+/** The same for a request that may not: ranks whose relay does not answer have its error. */
+MAY_YIELD int dss_rpc_multicast_once(struct dss_xstream *dx, const d_rank_list_t *ranks, uint32_t tag, crt_opcode_t opc,
+				     void (*fill)(crt_rpc_t *rpc, void *arg), int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg),
+				     void *arg) MUST_CHECK;
 MAY_YIELD int dss_bulk_transfer(const struct crt_bulk_desc *desc) MUST_CHECK;
 
 /** Call daos_server (drpc socket of the engine's parent) from a ULT: runs on a helper thread. @ret_body is taken by the caller, free(). */
@@ -154,6 +162,7 @@ struct engine_attr {
 	const char *storage_path;  /**< -s: directory for the superblock; must exist */
 	const struct engine_bdev *bdevs; uint32_t bdev_nr; /**< 0: volatile, says so */
 	uint64_t    heap_bytes;    /**< DRAM for metadata of all pools; 0: no limit but the devices */
+	uint32_t    relay_nr_min;  /**< requests to more ranks than this take relays; 0: 24 */
 	struct crt_attr fabric;
 	const char *drpc_dir;      /**< socket directory; NULL: no listener, no upcalls (tests) */
 	uint32_t    instance_idx;

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/engine_sched.h"
 
+#define ENGINE_RELAY_NR_MIN   24  /**< the default of engine_attr.relay_nr_min */
 #define ENGINE_MOD_MAX        256 /**< module ids are one byte of the opcode */
 #define ENGINE_TGT_MAX        1024
 #define ENGINE_HELPER_MAX     1024
@@ -45,6 +46,7 @@ struct engine {
 	uint32_t             tgt_nr, helper_nr, xs_nr, instance_idx;
 	int                  first_core;
 	uint64_t             heap_bytes;
+	uint32_t             relay_nr_min;
 	_Atomic int          state; /**< enum engine_state */
 	struct d_tm         *tm;
 	struct d_faults      faults;
@@ -89,6 +91,9 @@ MAY_YIELD int  engine_xs_call(struct engine_xs *exs, int (*fn)(void *arg), void 
 int  engine_xs_tls_init(void *exs) MUST_CHECK;
 MAY_YIELD int  engine_xs_tls_fini(void *exs);
 MAY_YIELD int  engine_xs_close(void *exs);
+
+/* engine_ult.c: completion of a request; cci_arg: struct ult_eventual */
+void engine_rpc_sent(const struct crt_cb_info *info);
 
 /* engine_drpc.c */
 int  engine_drpc_start(void *eng) MUST_CHECK;

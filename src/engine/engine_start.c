@@ -19,6 +19,7 @@
 #include <daos_errno.h>
 #include "base/log.h"
 #include "base/telemetry.h"
+#include "engine/engine_cast.h"
 #include "engine/engine_internal.h"
 #include "platform/platform.h"
 
@@ -98,6 +99,7 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	eng->first_core = attr->first_core;
 	eng->instance_idx = attr->instance_idx;
 	eng->heap_bytes = attr->heap_bytes;
+	eng->relay_nr_min = attr->relay_nr_min != 0 ? attr->relay_nr_min : ENGINE_RELAY_NR_MIN;
 	eng->xss = calloc(eng->xs_nr, sizeof(eng->xss[0]));
 	atomic_store(&eng->state, ENGINE_STARTING);
 	rc = arm_faults(eng);
@@ -286,7 +288,9 @@ bring_up(struct engine *eng, const struct engine_attr *attr)
 			fabric.interface != NULL ? fabric.interface : "any", fabric.port, DP_RC(rc));
 		return rc;
 	}
-	rc = engine_modules_load(eng, attr);
+	rc = crt_proto_register(eng->crt, &engine_cast_proto);
+	if (rc == 0)
+		rc = engine_modules_load(eng, attr);
 	if (rc == 0)
 		rc = xs_start_all(eng);
 	if (rc == 0)

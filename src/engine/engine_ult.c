@@ -6,7 +6,6 @@
 #define D_LOGFAC LOG_FAC_SERVER
 #include <daos_errno.h>
 #include "base/log.h"
-#include "base/planted.h"
 #include "engine/engine_internal.h"
 
 int
@@ -73,8 +72,8 @@ dss_tgt_collective(struct engine *eng, int (*fn)(void *arg, uint32_t tgt), void 
 
 /* ---- requests ---- */
 
-static void
-rpc_sent(const struct crt_cb_info *info)
+void
+engine_rpc_sent(const struct crt_cb_info *info)
 {
 	ult_eventual_set(info->cci_arg, info->cci_rc);
 }
@@ -86,66 +85,8 @@ dss_rpc_send(crt_rpc_t *rpc)
 
 	ult_eventual_init(&done);
 	crt_req_addref(rpc); /* crt_req_send() takes one; the caller reads the reply with its own */
-	(void)crt_req_send(rpc, rpc_sent, &done);
+	(void)crt_req_send(rpc, engine_rpc_sent, &done);
 	return ult_eventual_wait(&done);
-}
-
-struct cast_leg {
-	crt_rpc_t          *rpc;
-	struct ult_eventual done;
-	int                 rc;
-};
-
-MAY_YIELD static int
-cast_wait(struct cast_leg *legs, const d_rank_list_t *ranks,
-	  int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg), void *arg)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; i < ranks->rl_nr; i++) {
-		struct cast_leg *leg = &legs[i];
-		int              leg_rc = leg->rc;
-
-		if (leg->rpc != NULL)
-			leg_rc = ult_eventual_wait(&leg->done);
-		leg_rc = done(leg->rpc, ranks->rl_ranks[i], leg_rc, arg);
-		if (rc == 0)
-			rc = leg_rc;
-		if (leg->rpc != NULL && !(D_PLANTED(D_PLANTED_LEAK) && leg_rc != 0))
-			crt_req_decref(leg->rpc);
-	}
-	return rc;
-}
-
-MAY_YIELD int
-dss_rpc_multicast(struct dss_xstream *dx, const d_rank_list_t *ranks, uint32_t tag, crt_opcode_t opc,
-		  void (*fill)(crt_rpc_t *rpc, void *arg),
-		  int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg), void *arg)
-{
-	struct cast_leg *legs;
-	int              rc;
-
-	if (ranks->rl_nr == 0)
-		return 0;
-	legs = calloc(ranks->rl_nr, sizeof(*legs));
-	if (legs == NULL)
-		return -DER_NOMEM;
-	for (uint32_t i = 0; i < ranks->rl_nr; i++) {
-		crt_endpoint_t ep = {.ep_rank = ranks->rl_ranks[i], .ep_tag = tag};
-
-		legs[i].rc = crt_req_create(dx->dx_ctx, &ep, opc, &legs[i].rpc);
-		if (legs[i].rc != 0) {
-			legs[i].rpc = NULL;
-			continue;
-		}
-		fill(legs[i].rpc, arg);
-		ult_eventual_init(&legs[i].done);
-		crt_req_addref(legs[i].rpc);
-		(void)crt_req_send(legs[i].rpc, rpc_sent, &legs[i].done);
-	}
-	rc = cast_wait(legs, ranks, done, arg);
-	free(legs);
-	return rc;
 }
 
 /* ---- bulk ---- */

@@ -98,6 +98,16 @@ cast_to(const d_rank_list_t *ranks, uint32_t idx, void (*fill)(crt_rpc_t *rpc, v
 	return dss_rpc_multicast(dss_self(), ranks, DSS_TAG_SYS, POOL_OPC(idx), fill, cast_done, cast);
 }
 
+/** Carried out twice, it would find what it made itself. */
+MAY_YIELD static int
+tgts_create(const d_rank_list_t *ranks, d_rank_list_t *ok, struct cast *cast)
+{
+	cast->what = "creating targets";
+	cast->ok = ok;
+	return dss_rpc_multicast_once(dss_self(), ranks, DSS_TAG_SYS, POOL_OPC(POOL_TGT_CREATE), tgt_create_fill, cast_done,
+				      cast);
+}
+
 /* ---- create ---- */
 
 /** The complete list of properties of a new pool: defaults, then what was asked for, then the replicas. */
@@ -203,7 +213,7 @@ create_all(struct pool_create_req *req, struct cast *cast)
 
 	if (made == NULL)
 		return -DER_NOMEM;
-	rc = cast_to(req->ranks, POOL_TGT_CREATE, tgt_create_fill, "creating targets", made, cast);
+	rc = tgts_create(req->ranks, made, cast);
 	if (rc == -DER_EXIST) {
 		say_failed(req, cast, rc);
 		(void)!cast_to(made, POOL_TGT_DESTROY, tgt_destroy_fill, "undoing targets", NULL, cast);

@@ -11,6 +11,7 @@
 #include "base/rank_list.h"
 #include "cart/crt_corpc.h"
 #include "cart/crt_internal.h"
+#include "cart/crt_internal_proto.h"
 #include "crt_many_util.h"
 #include "platform/platform.h"
 
@@ -501,6 +502,58 @@ not_allowed(void **state)
 	many_stop(&m);
 }
 
+static void
+client_told(const struct crt_cb_info *info)
+{
+	*(_Atomic int *)info->cci_arg = 1;
+}
+
+/** A client could have servers ask each other for what they would not do for a client. */
+static void
+clients_may_not(void **state)
+{
+	struct many      m;
+	struct crt_attr  attr = {.provider = "self", .timeout_s = 20, .ctx_nr_max = 1};
+	struct crt      *crt;
+	crt_context_t    ctx;
+	crt_endpoint_t   ep = {.ep_rank = 0, .ep_tag = 0};
+	crt_rpc_t       *sample, *rpc;
+	_Atomic int      told = 0;
+	uint64_t         end = plat_now_ns() + 30 * NSEC_PER_SEC;
+
+	many_start(&m, 4, &proto);
+	attr.world = m.world;
+	assert_int_equal(crt_init(&attr, &crt), 0);
+	assert_int_equal(crt_proto_register(crt, &proto), 0);
+	assert_int_equal(crt_context_create(crt, &ctx), 0);
+	assert_int_equal(crt_group_set(crt, m.version, 4, m.members), 0);
+	assert_int_equal(crt_req_create(ctx, &ep, SUM_OPC, &sample), 0);
+	((struct sum_in *)sample->cr_input)->text = "to all";
+	assert_int_equal(crt_req_create(ctx, &ep, CRT_INTERNAL_OPC(CRT_RPC_CORPC), &rpc), 0);
+	struct crt_corpc_in *in = rpc->cr_input;
+	size_t               name_bytes;
+
+	*in = (struct crt_corpc_in){
+	    .opc = SUM_OPC, .grp_version = m.version, .tree_type = CRT_TREE_FLAT, .timeout_ns = 10 * NSEC_PER_SEC};
+	assert_int_equal(crt_input_pack(sample, sample, &in->body), 0);
+	in->root_name.iov_buf = (void *)na_ep_name(m.ctx[0]->ep, &name_bytes);
+	in->root_name.iov_len = name_bytes;
+	crt_req_addref(rpc);
+	(void)crt_req_send(rpc, client_told, &told);
+	while (!told && plat_now_ns() < end) {
+		many_pump(&m);
+		(void)crt_progress(ctx, 0);
+	}
+	assert_int_equal(((struct crt_corpc_out *)rpc->cr_output)->rc, -DER_NO_PERM);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(t.ran[i], 0);
+	crt_req_decref(rpc);
+	crt_req_decref(sample);
+	crt_context_destroy(ctx);
+	crt_fini(crt);
+	many_stop(&m);
+}
+
 /** Ends while it is under way: abort, and the end of the root's context. */
 static void
 given_up(void **state)
@@ -581,7 +634,8 @@ main(void)
 	    cmocka_unit_test_setup(silent, setup), cmocka_unit_test_setup(dead_before, setup),
 	    cmocka_unit_test_setup(dead_in_the_middle, setup), cmocka_unit_test_setup(hung, setup),
 	    cmocka_unit_test_setup(versions, setup), cmocka_unit_test_setup(deferred, setup),
-	    cmocka_unit_test_setup(not_allowed, setup), cmocka_unit_test_setup(given_up, setup),
+	    cmocka_unit_test_setup(not_allowed, setup), cmocka_unit_test_setup(clients_may_not, setup),
+	    cmocka_unit_test_setup(given_up, setup),
 	    cmocka_unit_test_setup(thousand, setup),
 	};
 

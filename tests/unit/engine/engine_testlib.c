@@ -56,6 +56,7 @@ et_try_start(struct et_world *w, uint32_t idx, const struct et_opts *opts, struc
 	    .sys_name = "test",
 	    .tgt_nr = opts->tgt_nr == 0 ? 1 : opts->tgt_nr,
 	    .helper_nr = opts->helper_nr,
+	    .relay_nr_min = opts->relay_nr_min,
 	    .first_core = -1,
 	    .storage_path = w->dir,
 	    .drpc_dir = opts->drpc_dir,

@@ -20,6 +20,7 @@ struct et_world {
 };
 struct et_opts {
 	uint32_t                        tgt_nr, helper_nr;
+	uint32_t                        relay_nr_min; /**< of engine_attr */
 	const struct dss_module *const *modules; /**< NULL-ended */
 	const char                     *drpc_dir;
 	const char                     *dev_name;  /**< a file in the world's directory, formatted at first use; NULL: volatile */
