@@ -91,7 +91,7 @@ sim_history_print(const struct sim_history *h, FILE *out)
 		else
 			fprintf(out, "%12.6f", op->end_ns / 1e9);
 		fprintf(out, "  worker %u %s %u%s\n", op->who, op->is_read ? "reads " : "writes", op->value,
-			op->optional ? " (perhaps once more)" : "");
+			op->optional ? " (no answer)" : "");
 	}
 }
 

@@ -72,13 +72,6 @@ call_end(struct sim_worker *w, int err, int expected)
 	return sim_call_end(w, rc, expected != 0 ? -DER_NONEXIST : 0);
 }
 
-/** A change sent again after its engine restarted may find its own work: then it ends with @err. */
-static int
-own_work(const struct sim_worker *w, int err)
-{
-	return sim_restarted_since(w->begin_ns) ? err : 0;
-}
-
 /** What @name names: its ID, zero if nothing. */
 static bool
 look(struct sim_worker *w, dfs_t *dfs, uint32_t i, daos_obj_id_t *ret_oid)
@@ -269,7 +262,7 @@ file_create(struct sim_worker *w, dfs_t *dfs)
 	m->pending = OP_CREATE;
 	sim_call_begin(w, "creating a file");
 	err = with_file(dfs, m->a, O_CREAT | O_EXCL | O_RDWR, io_id, &io);
-	if (!call_end(w, err, own_work(w, EEXIST)) || err != 0)
+	if (!call_end(w, err, 0))
 		return;
 	m->files[m->a] = (struct file){.oid = io.oid};
 	m->pending = OP_NONE;
@@ -326,10 +319,8 @@ file_rename(struct sim_worker *w, dfs_t *dfs)
 	m->pending = OP_RENAME;
 	sim_call_begin(w, "renaming a file");
 	err = dfs_move(dfs, NULL, old_name, NULL, new_name, NULL);
-	if (!call_end(w, err, own_work(w, ENOENT)))
+	if (!call_end(w, err, 0))
 		return;
-	if (err != 0)
-		return; /* looked at before anything else is done: it has one of its names */
 	m->files[m->b] = m->files[m->a];
 	m->files[m->a] = (struct file){0};
 	m->pending = OP_NONE;
@@ -344,7 +335,7 @@ file_remove(struct sim_worker *w, dfs_t *dfs)
 	name_of(m->a, name, sizeof(name));
 	m->pending = OP_REMOVE;
 	sim_call_begin(w, "removing a file");
-	if (!call_end(w, dfs_remove(dfs, NULL, name, false, NULL), own_work(w, ENOENT)))
+	if (!call_end(w, dfs_remove(dfs, NULL, name, false, NULL), 0))
 		return;
 	m->files[m->a] = (struct file){0};
 	m->pending = OP_NONE;

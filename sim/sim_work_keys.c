@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define REG_NR     6u
-#define REG_OP_MAX (SIM_HISTORY_MAX / 2) /* each may count twice */
+#define REG_OP_MAX (SIM_HISTORY_MAX - 16) /* room for calls already begun, and the last look */
 #define VALUE_MAX  24000u
 
 struct reg {
@@ -52,19 +52,11 @@ reg_pick(struct regs *all)
 	return reg->history.nr >= REG_OP_MAX ? NULL : reg;
 }
 
-/** A change that met a restart may have been carried out a second time when its answer was lost. */
 static void
 write_ended(struct reg *reg, uint32_t at, bool ok)
 {
-	struct sim_op_rec *op = &reg->history.ops[at];
-
-	if (!ok)
-		return;
-	op->end_ns = psim_now();
-	if (sim_restarted_since(op->begin_ns) && reg->history.nr < SIM_HISTORY_MAX) {
-		reg->history.ops[reg->history.nr] = *op;
-		reg->history.ops[reg->history.nr++].optional = true;
-	}
+	if (ok)
+		reg->history.ops[at].end_ns = psim_now();
 }
 
 static void

@@ -134,17 +134,10 @@ dfs_entry_change(daos_handle_t parent_oh, const char *name, uint32_t fields,
 int
 dfs_entry_remove(daos_handle_t parent_oh, const char *name)
 {
-	uint64_t before = 0, after = 0;
-	d_iov_t  dkey;
-	int      rc;
+	d_iov_t dkey;
 
 	key_set(&dkey, name);
-	rc = dc_obj_resent_nr(client_current(), parent_oh, &before);
-	if (rc == 0)
-		rc = daos_obj_punch_dkeys(parent_oh, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &dkey, NULL);
-	if (rc == -DER_NONEXIST && dc_obj_resent_nr(client_current(), parent_oh, &after) == 0 && after != before)
-		rc = 0; /* it was sent again: most likely it met its own work, and the name is gone as it was to be */
-	return daos_der2errno(rc);
+	return daos_der2errno(daos_obj_punch_dkeys(parent_oh, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &dkey, NULL));
 }
 
 /* ---- images ---- */

@@ -8,9 +8,8 @@
  * A crash between them leaves both names for one file; renaming again, or removing one with
  * dfs_unlink() of that name, ends it: a rename onto another name of the same file is step 2 alone.
  * Who finds in step 2 that the old name is gone lost against another rename or unlink of it; the new
- * name is taken back if it was a new one, and the answer is ENOENT. Not so when step 2 had to be sent
- * again, since an engine restarted: then it was most likely done the first time (dfs_entry_remove()),
- * and to take the new name back would lose the file.
+ * name is taken back if it was a new one, and the answer is ENOENT. That step 2 had to be sent again is
+ * no such case: the object service knows its own work (object/obj_resend.h).
  *
  * An exchange goes through a third name, so that at each moment each file has at least one:
  *

@@ -45,6 +45,8 @@ obj_client_init(struct client *cl)
 	if (oc == NULL)
 		return -DER_NOMEM;
 	plat_uuid_generate(oc->uuid);
+	pthread_mutex_init(&oc->lock, NULL);
+	d_list_init(&oc->changes);
 	oc->retry_ns = retry_ns_from_env();
 	client_module_set_data(cl, CRT_MOD_OBJ, oc);
 	return 0;
@@ -53,7 +55,13 @@ obj_client_init(struct client *cl)
 static void
 obj_client_fini(struct client *cl)
 {
-	free(obj_client_of(cl));
+	struct obj_client *oc = obj_client_of(cl);
+
+	if (oc == NULL)
+		return;
+	D_ASSERT(d_list_empty(&oc->changes));
+	pthread_mutex_destroy(&oc->lock);
+	free(oc);
 	client_module_set_data(cl, CRT_MOD_OBJ, NULL);
 }
 
@@ -217,18 +225,6 @@ dc_obj_changed_at(struct client *cl, daos_handle_t oh, daos_epoch_t *ret_epoch)
 	if (obj == NULL)
 		return -DER_NO_HDL;
 	*ret_epoch = atomic_load(&obj->changed_at);
-	dc_obj_put(obj);
-	return 0;
-}
-
-int
-dc_obj_resent_nr(struct client *cl, daos_handle_t oh, uint64_t *ret_nr)
-{
-	struct dc_obj *obj = dc_hdl2obj(cl, oh);
-
-	if (obj == NULL)
-		return -DER_NO_HDL;
-	*ret_nr = atomic_load(&obj->resent_nr);
 	dc_obj_put(obj);
 	return 0;
 }

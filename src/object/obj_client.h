@@ -34,11 +34,5 @@ int dc_obj_get_oclass(struct client *cl, daos_handle_t coh, enum daos_otype_t ty
 /** Where the shards of an open object are, for daos_obj_query-like tools and tests: [*nr] ranks and target
  *  indexes are filled in, *nr is set to their number. TRUNC: it exceeds the room. */
 int dc_obj_shards(struct client *cl, daos_handle_t oh, uint32_t *nr, d_rank_t *ranks, uint32_t *tgt_idxs) MUST_CHECK;
-/**
- * How many changes through an open object were sent again. While it stays the same, what a conditional change found was
- * somebody else's doing; else it may have met its own work, done by an engine that restarted before it could answer.
- * NO_HDL
- */
-int dc_obj_resent_nr(struct client *cl, daos_handle_t oh, uint64_t *ret_nr) MUST_CHECK;
 /** Epoch of the newest change that was made through an open object, 0: none. NO_HDL */
 int dc_obj_changed_at(struct client *cl, daos_handle_t oh, daos_epoch_t *ret_epoch) MUST_CHECK;

@@ -11,9 +11,10 @@
 
 /** The module's data of a client. */
 struct obj_client {
-	uint8_t          uuid[16]; /**< names this client in its changes */
-	_Atomic uint64_t seq;
-	uint64_t         retry_ns; /**< how long an operation is retried */
+	uuid_t          uuid;     /**< names this client in its changes */
+	uint64_t        retry_ns; /**< how long an operation is retried */
+	pthread_mutex_t lock;     /**< guards changes: operations of several contexts are on it */
+	d_list_t        changes;  /**< struct obj_part that were sent and have no answer, oldest first */
 };
 struct obj_client *obj_client_of(struct client *cl);
 
@@ -27,7 +28,6 @@ struct dc_obj {
 	pthread_mutex_t   lock;   /**< guards layout */
 	struct pl_layout *layout; /**< of the newest map an operation has seen */
 	_Atomic daos_epoch_t changed_at; /**< newest change through this handle */
-	_Atomic uint64_t  resent_nr; /**< changes of this handle that were sent again */
 };
 /** With a reference for the caller; NULL: no such handle. */
 struct dc_obj *dc_hdl2obj(struct client *cl, daos_handle_t oh);
@@ -56,7 +56,8 @@ struct obj_part {
 	bool           done;  /**< has its answer */
 	bool           sent;  /**< once at least: further copies say so */
 	int            rc;
-	struct obj_dti dti;
+	struct dtx_id  dti;   /**< of a change, from its first copy on */
+	d_list_t       link;  /**< of a change without an answer: on the client's changes */
 	uint32_t       first, nr; /**< the kind's own: its keys */
 };
 

@@ -18,7 +18,7 @@
  *  1. Everything here runs under the lock of the task's context.
  *  2. A round ends once: when pending falls to 0; while it is begun pending is held up.
  *  3. A part that is done is not sent again; a part's copies carry the same dti, all but the first
- *     the resend flag.
+ *     the resend flag, and it is on the client's list of changes from the first to its answer.
  *  4. The task holds one reference, each request under way another; only the callback registered
  *     with the task lets go of the task's, so a task cancelled by its scheduler is no special case.
  */
@@ -60,6 +60,41 @@ obj_rc_is_transient(int rc)
 	return false;
 }
 
+/* ---- names of changes ---- */
+
+/** Give a change its name, and note that its answer is awaited. Returns from when on others may be, too. */
+static uint64_t
+change_name(struct obj_part *part)
+{
+	struct client     *cl = part->op->obj->cl;
+	struct obj_client *oc = obj_client_of(cl);
+	uint64_t           settled;
+
+	pthread_mutex_lock(&oc->lock);
+	if (part->dti.hlc == 0) {
+		part->dti.hlc = hlc_get(client_hlc(cl));
+		uuid_copy(part->dti.uuid, oc->uuid);
+		d_list_add_tail(&part->link, &oc->changes);
+	}
+	settled = d_list_first(&oc->changes, struct obj_part, link)->dti.hlc;
+	pthread_mutex_unlock(&oc->lock);
+	return settled;
+}
+
+/** It has its answer, or nobody waits for one any more. */
+static void
+change_settle(struct obj_part *part)
+{
+	struct obj_client *oc;
+
+	if (part->dti.hlc == 0)
+		return;
+	oc = obj_client_of(part->op->obj->cl);
+	pthread_mutex_lock(&oc->lock);
+	d_list_del(&part->link);
+	pthread_mutex_unlock(&oc->lock);
+}
+
 /* ---- life ---- */
 
 static void
@@ -70,6 +105,8 @@ op_put(struct obj_op *op)
 		return;
 	if (op->bulk != NULL)
 		crt_bulk_free(op->bulk);
+	for (uint32_t i = 0; i < op->part_nr; i++)
+		change_settle(&op->parts[i]);
 	if (op->parts != &op->part1)
 		free(op->parts);
 	free(op->bulk_iovs);
@@ -131,18 +168,17 @@ fill_hdr(struct obj_part *part, const struct obj_where *where, struct obj_hdr *h
 {
 	struct obj_op     *op   = part->op;
 	struct dc_cont    *cont = op->obj->cont;
-	struct obj_client *oc   = obj_client_of(op->obj->cl);
+	uint64_t           settled = 0;
 
-	if (op->kind->changes && part->dti.seq == 0) {
-		memcpy(part->dti.client, oc->uuid, sizeof(oc->uuid));
-		part->dti.seq = atomic_fetch_add(&oc->seq, 1) + 1;
-	}
+	if (op->kind->changes)
+		settled = change_name(part);
 	*hdr = (struct obj_hdr){
 	    .oid         = {.id_pub = op->obj->oid, .id_shard = part->shard},
 	    .map_version = where->map_version,
 	    .flags       = op->req_flags | (part->sent ? OBJ_RF_RESEND : 0),
 	    .conds       = op->conds,
 	    .dti         = part->dti,
+	    .settled     = settled,
 	};
 	uuid_copy(hdr->pool.b, cont->dc_pool->dp_uuid);
 	uuid_copy(hdr->cont.b, cont->dc_uuid);
@@ -158,6 +194,8 @@ part_settle(struct obj_part *part, int rc)
 
 	part->rc   = rc;
 	part->done = !obj_rc_is_transient(rc);
+	if (part->done)
+		change_settle(part);
 	D_ASSERT(op->pending > 0);
 	if (--op->pending == 0)
 		round_end(op);
@@ -221,8 +259,6 @@ part_send(struct obj_part *part)
 		crt_req_decref(rpc);
 		return rc;
 	}
-	if (part->sent && op->kind->changes)
-		atomic_fetch_add(&op->obj->resent_nr, 1);
 	part->sent = true;
 	op->ref++;
 	(void)crt_req_send(rpc, part_answered, part); /* errors come to part_answered() */

@@ -35,7 +35,7 @@ crt_proc_obj_hdr(struct crt_proc *p, struct obj_hdr *h)
 	       PROC_MEMBER(p, h->oid.id_shard) || PROC_MEMBER(p, h->oid.id_layout_ver) ||
 	       PROC_MEMBER(p, h->map_version) || PROC_MEMBER(p, h->flags) ||
 	       PROC_MEMBER(p, h->conds) || PROC_MEMBER(p, h->epoch) ||
-	       PROC_MEMBER(p, h->dti.client) || PROC_MEMBER(p, h->dti.seq));
+	       PROC_MEMBER(p, h->dti.hlc) || PROC_MEMBER(p, h->dti.uuid) || PROC_MEMBER(p, h->settled));
 	if (rc == 0 && crt_proc_op(p) == CRT_PROC_DECODE &&
 	    ((h->flags & ~(uint32_t)OBJ_RF_MASK) || (h->conds & ~(uint64_t)DAOS_COND_MASK)))
 		rc = -DER_PROTO;

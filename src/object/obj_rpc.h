@@ -14,6 +14,7 @@
 #pragma once
 
 #include <daos_obj.h>
+#include "base/dtx_id.h"
 #include "base/unit_oid.h"
 #include "cart/crt.h"
 #include "cart/crt_proc.h"
@@ -53,12 +54,6 @@ _Static_assert(OBJ_OPC_UPDATE == 0 && OBJ_OPC_FETCH == 1 && OBJ_OPC_QUERY_KEY ==
 #define OBJ_OPC(idx) CRT_OPC(CRT_MOD_OBJ, OBJ_PROTO_VERSION, idx)
 const char *obj_opc_name(uint32_t idx);
 
-/** Names a change, so that its second copy is not applied again. */
-struct obj_dti {
-	uint8_t  client[16];
-	uint64_t seq; /**< from 1; 0: none */
-};
-
 enum obj_req_flags {
 	OBJ_RF_RESEND    = 1 << 0, /**< an earlier copy may have been carried out */
 	OBJ_RF_SIZE_ONLY = 1 << 1, /**< fetch: no data, record sizes alone */
@@ -74,7 +69,8 @@ struct obj_hdr {
 	uint32_t        flags;       /**< enum obj_req_flags */
 	uint64_t        conds;       /**< DAOS_COND_* */
 	uint64_t        epoch;       /**< 0: now */
-	struct obj_dti  dti;
+	struct dtx_id   dti;         /**< names a change, so that its second copy is not applied again; zeroed: a look */
+	uint64_t        settled;     /**< all changes of this client that began before have been answered */
 };
 struct obj_rhdr {
 	int32_t  rc;

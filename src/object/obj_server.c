@@ -6,9 +6,10 @@
  *
  * Invariants:
  *  1. Nothing is read from a request before obj_call_begin() said yes, but its header.
- *  2. A change has an epoch of this engine's clock, taken after its first copy was looked for.
- *  3. A change is answered after it is durable (vos_update_end(), vos_obj_punch()), and nothing that
- *     an answer shows of other changes can be taken back by a crash: obj_call_end() waits for them.
+ *  2. A change has an epoch of this engine's clock, taken after its first copy was looked for; its id becomes
+ *     durable with it, in one transaction of the container.
+ *  3. A change is answered after it is durable (vos_dtx_end()), and nothing that an answer shows of
+ *     other changes can be taken back by a crash: obj_call_end() waits for them.
  *  4. What is borrowed from VOS is given back before the reply is sent; replies own their memory.
  */
 #define D_LOGFAC LOG_FAC_OBJECT
@@ -16,14 +17,21 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <xxhash.h>
 #include <daos_errno.h>
 #include "base/log.h"
 #include "base/planted.h"
 #include "placement/pl_class.h"
+#include "platform/platform.h"
 #include "security/sec_capas.h"
 
-#define OBJ_RESEND_ENDED_MAX 8192
+#define OBJ_RESEND_ENDED_MAX  8192
+#define OBJ_RESEND_CLIENT_MAX 16384
+
+/** How long the ids of changes are kept for clients that don't say that they are settled: far longer than these try. */
+#define OBJ_ID_LIFE_NS   (3600 * NSEC_PER_SEC)
+#define OBJ_ID_MARGIN_NS (60 * NSEC_PER_SEC)
+#define OBJ_SWEEP_EACH   64u  /**< changes of a target */
+#define OBJ_SWEEP_IDS    128u /**< more than came since the last time, so that few stay */
 
 _Static_assert(OBJ_TAG_OF_TGT(0) == DSS_TAG_TGT0, "clients know where targets listen");
 
@@ -41,9 +49,7 @@ tls_init(struct dss_xstream *dx)
 
 	if (tls == NULL)
 		return NULL;
-	obj_resend_init(&tls->resend, OBJ_RESEND_ENDED_MAX);
-	for (unsigned i = 0; i < OBJ_COND_LOCK_NR; i++)
-		ult_mutex_init(&tls->cond_locks[i]);
+	obj_resend_init(&tls->resend, OBJ_RESEND_ENDED_MAX, OBJ_RESEND_CLIENT_MAX);
 	return tls;
 }
 
@@ -110,27 +116,51 @@ check_placement(struct obj_call *call)
 	return pl_class_is_plain(&cls) ? 0 : -DER_NOTSUPPORTED;
 }
 
-static int
+/** A copy of a change that was carried out before is answered from what the container knows of it. */
+static MAY_YIELD int
+find_carried_out(struct obj_call *call)
+{
+	uint64_t     now   = hlc_get(dss_hlc(dss_engine()));
+	daos_epoch_t epoch = 0;
+
+	if (vos_dtx_check(obj_call_vos(call), &call->dti, &epoch) == VOS_DTX_COMMITTED) {
+		call->epoch = call->out->epoch = epoch;
+		call->replayed = true;
+		return vos_cont_wait_durable(obj_call_vos(call));
+	}
+	if ((call->in->flags & OBJ_RF_RESEND) && call->dti.hlc + hlc_span_from_ns(OBJ_ID_LIFE_NS) < now)
+		return -DER_TX_UNCERTAIN;
+	call->epoch = call->out->epoch = now;
+	return 0;
+}
+
+static MAY_YIELD int
 begin_change(struct obj_call *call)
 {
-	int      rc = 0, verdict;
-	uint64_t epoch = 0;
+	struct obj_resend_tab *tab   = &call->tls->resend;
+	uint64_t               epoch = 0;
+	int                    rc    = 0;
 
-	if (call->in->dti.seq != 0 && !D_PLANTED(D_PLANTED_RESEND)) {
-		verdict = obj_resend_begin(&call->tls->resend, &call->in->dti, &call->ent, &rc, &epoch);
-		if (verdict < 0)
-			return verdict;
-		if (verdict == OBJ_RESEND_RUNNING)
-			return -DER_INPROGRESS;
-		if (verdict == OBJ_RESEND_ENDED) {
-			call->out->epoch = epoch;
-			call->replayed   = true;
-			return rc;
-		}
+	call->dti = call->in->dti;
+	if (call->dti.hlc == 0)
+		return -DER_PROTO;
+	if (D_PLANTED(D_PLANTED_RESEND))
+		call->dti.hlc = hlc_get(dss_hlc(dss_engine()));
+	obj_resend_settle(tab, call->in->dti.uuid, call->in->settled);
+	switch (obj_resend_begin(tab, &call->dti, &call->ent, &rc, &epoch)) {
+	case OBJ_RESEND_NEW:
+		return find_carried_out(call);
+	case OBJ_RESEND_RUNNING:
+		return -DER_INPROGRESS;
+	case OBJ_RESEND_SETTLED:
+		return -DER_CANCELED;
+	case OBJ_RESEND_ENDED:
+		call->out->epoch = epoch;
+		call->replayed   = true;
+		return rc;
+	default:
+		return -DER_NOMEM;
 	}
-	call->epoch      = hlc_get(dss_hlc(dss_engine()));
-	call->out->epoch = call->epoch;
-	return 0;
 }
 
 /** While the engine starts, what cannot be found is not missing yet. */
@@ -207,6 +237,43 @@ shows_state(const struct obj_call *call, int rc)
 	return rc == -DER_EXIST || rc == -DER_NONEXIST;
 }
 
+static void
+reply(struct obj_call *call)
+{
+	int rc = crt_reply_send(call->rpc);
+
+	if (rc != 0)
+		D_WARN("%s of object " DF_UOID ": the reply could not be sent: " DF_RC "; the client "
+		       "will ask again", obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc)),
+		       DP_UOID(call->in->oid), DP_RC(rc));
+}
+
+/* ---- forgetting ---- */
+
+static bool
+id_may_go(const struct dtx_id *id, void *arg)
+{
+	const struct obj_call *call = arg;
+	uint64_t               life = hlc_span_from_ns(OBJ_ID_LIFE_NS + OBJ_ID_MARGIN_NS);
+
+	return obj_resend_is_settled(&call->tls->resend, id) || id->hlc + life < call->epoch;
+}
+
+/** Now and then a change looks through some ids of its container; it does so after its answer is on its way. */
+static MAY_YIELD void
+sweep(struct obj_call *call)
+{
+	int rc;
+
+	if (call->access != OBJ_CHANGES || call->replayed || ++call->tls->unswept_nr < OBJ_SWEEP_EACH)
+		return;
+	call->tls->unswept_nr = 0;
+	rc = vos_dtx_sweep(obj_call_vos(call), OBJ_SWEEP_IDS, id_may_go, call);
+	if (rc != 0)
+		D_DEBUG("ids of changes of container " DF_UUID " stay for now: " DF_RC, DP_UUID(call->in->cont.b),
+			DP_RC(rc));
+}
+
 MAY_YIELD void
 obj_call_end(struct obj_call *call, int rc)
 {
@@ -219,42 +286,25 @@ obj_call_end(struct obj_call *call, int rc)
 	if (!call->replayed)
 		log_failure(call, rc);
 	call->out->rc = rc;
-	if (call->hdl != NULL)
+	reply(call);
+	if (call->hdl != NULL) {
+		sweep(call);
 		ds_cont_hdl_put(call->hdl);
-	rc = crt_reply_send(call->rpc);
-	if (rc != 0)
-		D_WARN("%s of object " DF_UOID ": the reply could not be sent: " DF_RC "; the client "
-		       "will ask again", obj_opc_name(CRT_OPC_IDX(call->rpc->cr_opc)),
-		       DP_UOID(call->in->oid), DP_RC(rc));
+	}
+}
+
+MAY_YIELD int
+obj_call_commit(struct vos_dtx *dtx, int rc)
+{
+	int end_rc = vos_dtx_end(dtx, rc == 0 ? VOS_DTX_COMMIT : VOS_DTX_ROLLBACK);
+
+	return rc != 0 ? rc : end_rc;
 }
 
 struct vos_cont *
 obj_call_vos(const struct obj_call *call)
 {
 	return call->hdl->sch_vos;
-}
-
-MAY_YIELD struct ult_mutex *
-obj_cond_lock(const struct obj_call *call, const daos_key_t *dkey)
-{
-	struct ult_mutex *lock;
-	uint64_t          hash;
-
-	if (call->in->conds == 0)
-		return NULL;
-	hash = XXH64(&call->in->oid.id_pub, sizeof(call->in->oid.id_pub), 0);
-	if (dkey != NULL)
-		hash = XXH64(dkey->iov_buf, dkey->iov_len, hash);
-	lock = &call->tls->cond_locks[hash % OBJ_COND_LOCK_NR];
-	ult_mutex_lock(lock);
-	return lock;
-}
-
-void
-obj_cond_unlock(struct ult_mutex *lock)
-{
-	if (lock != NULL)
-		ult_mutex_unlock(lock);
 }
 
 /* ---- the module ---- */

@@ -5,15 +5,12 @@
 #include "container/cont_server.h"
 #include "object/obj_resend.h"
 #include "object/obj_rpc.h"
-
-#define OBJ_COND_LOCK_NR 64
+#include "vos/vos_dtx.h"
 
 /** The module's data on a target xstream. */
 struct obj_tls {
 	struct obj_resend_tab resend;
-	/** Held from the check of a condition until the change it allows is durable: one of these per
-	 *  (object, dkey), by hash, so that of two conditional inserts one finds the other's work. */
-	struct ult_mutex      cond_locks[OBJ_COND_LOCK_NR];
+	uint32_t              unswept_nr; /**< changes since ids were last looked through */
 };
 
 enum obj_access { OBJ_READS, OBJ_CHANGES };
@@ -27,22 +24,22 @@ struct obj_call {
 	struct ds_cont_hdl    *hdl;
 	enum obj_access        access;
 	struct obj_resend_ent *ent;   /**< of a change */
+	struct dtx_id          dti;   /**< of a change: goes with it into the container */
 	uint64_t               epoch; /**< of a change: now; of a look: as asked, or the newest */
 	bool                   replayed; /**< carried out before: rc and epoch of then are in @out */
 };
 
 /**
  * Check who asks and whether the target is the right one.
- * Errors: NO_HDL | NO_PERM | STALE the client's map is older | INPROGRESS its first copy is under way
+ * Errors: NO_HDL | NO_PERM | STALE the client's map is older | INPROGRESS its first copy is under way | TX_UNCERTAIN its
+ * first copy is so old that nobody knows | CANCELED its client has its answer already
  */
 MAY_YIELD int obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access) MUST_CHECK;
 /** Reply @rc with what the handler filled in. */
 MAY_YIELD void obj_call_end(struct obj_call *call, int rc);
+/** The end of a change's transaction: committed if @rc is 0. */
+MAY_YIELD int obj_call_commit(struct vos_dtx *dtx, int rc) MUST_CHECK;
 struct vos_cont *obj_call_vos(const struct obj_call *call);
-
-/** NULL: no condition, no lock. */
-MAY_YIELD struct ult_mutex *obj_cond_lock(const struct obj_call *call, const daos_key_t *dkey);
-void obj_cond_unlock(struct ult_mutex *lock);
 
 /* handlers; each runs in a ULT of its own */
 MAY_YIELD void ds_obj_update_hdlr(crt_rpc_t *rpc);

@@ -211,31 +211,23 @@ check_punch(uint32_t opc, const struct obj_punch_in *in)
 	return rc;
 }
 
-static MAY_YIELD int
-punch_one(struct obj_call *call, const struct obj_punch_in *in, const daos_key_t *dkey)
-{
-	struct ult_mutex *lock = obj_cond_lock(call, dkey);
-	int               rc;
-
-	rc = vos_obj_punch(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, dkey,
-			   in->akeys.nr, in->akeys.v);
-	obj_cond_unlock(lock);
-	return rc;
-}
-
+/** All of the request's keys at once, or none. */
 static MAY_YIELD int
 do_punch(struct obj_call *call, const struct obj_punch_in *in)
 {
-	int rc;
+	struct vos_dtx *dtx;
+	int             rc;
 
 	rc = check_punch(CRT_OPC_IDX(call->rpc->cr_opc), in);
+	if (rc == 0)
+		rc = vos_dtx_begin(obj_call_vos(call), &call->dti, call->epoch, &dtx);
 	if (rc != 0)
 		return rc;
 	if (in->dkeys.nr == 0)
-		return punch_one(call, in, NULL);
+		rc = vos_dtx_punch(dtx, in->hdr.oid, in->hdr.conds, NULL, in->akeys.nr, in->akeys.v);
 	for (uint32_t i = 0; i < in->dkeys.nr && rc == 0; i++)
-		rc = punch_one(call, in, &in->dkeys.v[i]);
-	return rc;
+		rc = vos_dtx_punch(dtx, in->hdr.oid, in->hdr.conds, &in->dkeys.v[i], in->akeys.nr, in->akeys.v);
+	return obj_call_commit(dtx, rc);
 }
 
 MAY_YIELD void

@@ -102,25 +102,34 @@ fill_update(crt_rpc_t *rpc, const struct obj_rw_in *in, struct vos_io *io)
 	return 0;
 }
 
+/** Conditions are checked again when it is committed, without a yield in between (vos_dtx.c). */
+static MAY_YIELD int
+add_update(struct obj_call *call, const struct obj_rw_in *in, struct vos_dtx *dtx)
+{
+	struct vos_io *io;
+	int            rc;
+
+	rc = vos_update_begin(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey,
+			      in->iods.nr, in->iods.v, &io);
+	if (rc != 0)
+		return rc;
+	rc = fill_update(call->rpc, in, io);
+	return rc == 0 ? vos_dtx_update(dtx, io) : vos_update_end(io, rc);
+}
+
 static MAY_YIELD int
 do_update(struct obj_call *call, const struct obj_rw_in *in)
 {
-	struct ult_mutex *lock;
-	struct vos_io    *io;
-	int               rc;
+	struct vos_dtx *dtx;
+	int             rc;
 
 	rc = check_update(in);
+	if (rc == 0)
+		rc = vos_dtx_begin(obj_call_vos(call), &call->dti, call->epoch, &dtx);
 	if (rc != 0)
 		return rc;
-	lock = obj_cond_lock(call, &in->dkey);
-	rc = vos_update_begin(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey,
-			      in->iods.nr, in->iods.v, &io);
-	if (rc == 0) {
-		rc = fill_update(call->rpc, in, io);
-		rc = vos_update_end(io, rc);
-	}
-	obj_cond_unlock(lock);
-	return rc;
+	rc = add_update(call, in, dtx);
+	return obj_call_commit(dtx, rc);
 }
 
 MAY_YIELD void

@@ -539,3 +539,38 @@ vos_dtx_trim(struct vos_cont *cont, uint64_t hlc, uint64_t keep_nr)
 	vos_cont_close(cont);
 	return rc;
 }
+
+/** One call's part; where it stops is noted even if the transaction fails: the ids come up again in the next round. */
+static int
+sweep_slice(struct vos_cont *cont, uint32_t nr, bool (*may_go)(const struct dtx_id *id, void *arg), void *arg)
+{
+	struct vos_btree       tree = vos_dtx_committed_tree(cont->pool, cont->df);
+	struct vos_dtx_ent_df *ent;
+	int		       rc = 0;
+
+	for (; rc == 0 && nr > 0; nr--) {
+		ent = vos_btree_probe(&tree, VOS_BTREE_GT, &cont->swept, NULL);
+		if (ent == NULL) {
+			cont->swept = (struct dtx_id){0};
+			break;
+		}
+		cont->swept = ent->id;
+		if (may_go(&cont->swept, arg))
+			rc = vos_btree_delete(&tree, &cont->swept);
+	}
+	return rc;
+}
+
+MAY_YIELD int
+vos_dtx_sweep(struct vos_cont *cont, uint32_t nr, bool (*may_go)(const struct dtx_id *id, void *arg), void *arg)
+{
+	uint64_t seq = 0;
+	int	 rc;
+
+	vos_cont_get(cont);
+	vos_tx_begin(cont->pool);
+	rc = sweep_slice(cont, nr, may_go, arg);
+	rc = vos_tx_end_async(cont->pool, NULL, rc, &seq);
+	vos_cont_close(cont);
+	return rc;
+}

@@ -57,6 +57,11 @@ typedef int (*vos_dtx_resolve_cb_t)(const struct dtx_id *id, daos_epoch_t epoch,
 MAY_YIELD int vos_dtx_resolve(struct vos_cont *cont, uint64_t hlc, vos_dtx_resolve_cb_t cb, void *arg) MUST_CHECK;
 /** Forget ids of committed transactions begun at or before @hlc, the oldest first, while more than @keep_nr are left. */
 MAY_YIELD int vos_dtx_trim(struct vos_cont *cont, uint64_t hlc, uint64_t keep_nr) MUST_CHECK;
+/**
+ * Look at the next @nr ids of committed transactions, round and round from call to call, and forget those that @may_go says
+ * yes to. Not waited for: after a crash some may be back.
+ */
+MAY_YIELD int vos_dtx_sweep(struct vos_cont *cont, uint32_t nr, bool (*may_go)(const struct dtx_id *id, void *arg), void *arg) MUST_CHECK;
 struct vos_dtx_stat {
 	uint64_t prepared_nr, committed_nr;
 	daos_epoch_t prepared_epoch_min; /**< DAOS_EPOCH_MAX: none; aggregation stops before it */

@@ -71,6 +71,7 @@ struct vos_cont {
 	struct vos_dtx_index *dtx; /**< NULL: nothing is prepared */
 	struct vos_dtx_index *dtx_spare; /**< empty, for the next time */
 	struct dtx_id	     blocker;
+	struct dtx_id	     swept; /**< where vos_dtx_sweep() stopped; zeroed: at the beginning */
 };
 
 void vos_cont_get(struct vos_cont *cont);

@@ -259,6 +259,32 @@ fake_world_stop(struct fake_world *fw)
 	et_world_fini(&fw->w);
 }
 
+struct count {
+	uint64_t nr;
+};
+
+static int
+count_ids(void *arg)
+{
+	struct fake_tls    *tls = dss_module_tls(&fake_key);
+	struct count       *c   = arg;
+	struct vos_dtx_stat stat;
+
+	vos_dtx_stat(tls->vc, &stat);
+	c->nr += stat.committed_nr;
+	return 0;
+}
+
+uint64_t
+fake_ids_nr(struct fake_world *fw, uint32_t idx)
+{
+	struct count c = {0};
+
+	for (uint32_t tgt = 0; tgt < fw->tgt_nr; tgt++)
+		assert_int_equal(et_run(fw->w.engs[idx], DSS_TAG_TGT0 + tgt, count_ids, &c), 0);
+	return c.nr;
+}
+
 struct client *
 fake_client_start(struct fake_world *fw)
 {

@@ -38,6 +38,8 @@ void fake_client_group(struct fake_world *fw, struct client *cl);
 /** A client of the world; the calling thread's from now on. */
 struct client *fake_client_start(struct fake_world *fw);
 void fake_client_stop(struct client *cl);
+/** Ids of changes that engine @idx keeps. */
+uint64_t fake_ids_nr(struct fake_world *fw, uint32_t idx);
 /** Any handle is the container's. */
 static inline daos_handle_t
 fake_coh(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Runs, cuts, maps of records, packed keys and remembered results, each against a plain model. */
+/* Runs, cuts, maps of records, and packed keys, each against a plain model. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include <daos_errno.h>
 #include "base/iov.h"
 #include "object/obj_pack.h"
-#include "object/obj_resend.h"
 
 #define STREAM 400
 
@@ -279,69 +278,6 @@ test_keys_pack(void **state)
 	}
 }
 
-static struct obj_dti
-dti_of(uint8_t client, uint64_t seq)
-{
-	return (struct obj_dti){.client = {client}, .seq = seq};
-}
-
-static void
-test_results_are_remembered(void **state)
-{
-	struct obj_resend_tab  tab;
-	struct obj_resend_ent *a, *b, *none = NULL;
-	struct obj_dti         one = dti_of(1, 1), other = dti_of(2, 1);
-	int                    rc = 0;
-	uint64_t               epoch = 0;
-
-	(void)state;
-	obj_resend_init(&tab, 10);
-	assert_int_equal(obj_resend_begin(&tab, &one, &a, &rc, &epoch), OBJ_RESEND_NEW);
-	assert_int_equal(obj_resend_begin(&tab, &one, &none, &rc, &epoch), OBJ_RESEND_RUNNING);
-	assert_int_equal(obj_resend_begin(&tab, &other, &b, &rc, &epoch), OBJ_RESEND_NEW);
-	obj_resend_end(&tab, a, -DER_EXIST, 77, true);
-	assert_int_equal(obj_resend_begin(&tab, &one, &none, &rc, &epoch), OBJ_RESEND_ENDED);
-	assert_int_equal(rc, -DER_EXIST);
-	assert_int_equal(epoch, 77);
-	obj_resend_end(&tab, b, -DER_AGAIN, 78, false); /* nothing happened: it may be tried anew */
-	assert_int_equal(obj_resend_begin(&tab, &other, &b, &rc, &epoch), OBJ_RESEND_NEW);
-	obj_resend_end(&tab, b, 0, 79, true);
-	assert_null(none);
-	obj_resend_fini(&tab);
-}
-
-static void
-test_oldest_results_go_first(void **state)
-{
-	struct obj_resend_tab  tab;
-	struct obj_resend_ent *ent, *running;
-	struct obj_dti         dti = dti_of(9, 1);
-	int                    rc;
-	uint64_t               epoch;
-
-	(void)state;
-	obj_resend_init(&tab, 100);
-	assert_int_equal(obj_resend_begin(&tab, &dti, &running, &rc, &epoch), OBJ_RESEND_NEW);
-	for (uint64_t i = 1; i <= 1000; i++) {
-		dti = dti_of(1, i);
-		assert_int_equal(obj_resend_begin(&tab, &dti, &ent, &rc, &epoch), OBJ_RESEND_NEW);
-		obj_resend_end(&tab, ent, 0, i, true);
-	}
-	assert_int_equal(tab.ended_nr, 100);
-	for (uint64_t i = 901; i <= 1000; i++) {
-		dti = dti_of(1, i);
-		assert_int_equal(obj_resend_begin(&tab, &dti, &ent, &rc, &epoch), OBJ_RESEND_ENDED);
-		assert_int_equal(epoch, i);
-	}
-	dti = dti_of(9, 1);
-	assert_int_equal(obj_resend_begin(&tab, &dti, &ent, &rc, &epoch), OBJ_RESEND_RUNNING);
-	dti = dti_of(1, 900);
-	assert_int_equal(obj_resend_begin(&tab, &dti, &ent, &rc, &epoch), OBJ_RESEND_NEW);
-	obj_resend_end(&tab, ent, 0, 0, true);
-	obj_resend_end(&tab, running, 0, 0, true);
-	obj_resend_fini(&tab);
-}
-
 int
 main(void)
 {
@@ -349,8 +285,7 @@ main(void)
 	    cmocka_unit_test(test_runs_gather_and_scatter), cmocka_unit_test(test_runs_refused),
 	    cmocka_unit_test(test_pieces_fill),             cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_maps_of_records),         cmocka_unit_test(test_map_with_little_room),
-	    cmocka_unit_test(test_keys_pack),               cmocka_unit_test(test_results_are_remembered),
-	    cmocka_unit_test(test_oldest_results_go_first),
+	    cmocka_unit_test(test_keys_pack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,7 @@ no_body(tse_task_t *task)
 
 /** A conditional insert as the client sends it, with this name. */
 static struct raw
-raw_insert(daos_obj_id_t oid, const char *dkey, uint64_t seq, bool again)
+raw_insert_settled(daos_obj_id_t oid, const char *dkey, uint64_t hlc, bool again, uint64_t settled)
 {
 	struct raw        raw = {0};
 	tse_task_t       *task;
@@ -152,7 +152,8 @@ raw_insert(daos_obj_id_t oid, const char *dkey, uint64_t seq, bool again)
 	in->hdr.map_version = fake.server_map_version;
 	in->hdr.flags       = again ? OBJ_RF_RESEND : 0;
 	in->hdr.conds       = DAOS_COND_DKEY_INSERT;
-	in->hdr.dti         = (struct obj_dti){.client = "a client of us", .seq = seq};
+	in->hdr.dti         = (struct dtx_id){.uuid = "a client of us", .hlc = hlc};
+	in->hdr.settled     = settled;
 	in->dkey            = oc_key(dkey);
 	in->iods            = (struct obj_iods){.nr = 1, .v = &iod};
 	d_iov_set(&in->data, "abc", 3);
@@ -163,12 +164,33 @@ raw_insert(daos_obj_id_t oid, const char *dkey, uint64_t seq, bool again)
 	return raw;
 }
 
+static struct raw
+raw_insert(daos_obj_id_t oid, const char *dkey, uint64_t hlc, bool again)
+{
+	return raw_insert_settled(oid, dkey, hlc, again, 0);
+}
+
+static uint64_t
+now_hlc(void)
+{
+	return hlc_get(client_hlc(cl));
+}
+
+static void
+restart_engine(uint32_t idx)
+{
+	struct restarter r = {.idx = idx};
+
+	restart(&r);
+}
+
 static void
 test_a_second_copy_is_answered_not_done(void **state)
 {
 	daos_obj_id_t oid   = oc_oid(2, DAOS_OT_MULTI_HASHED, OC_S1);
-	struct raw    first = raw_insert(oid, "d", 7, false), second = raw_insert(oid, "d", 7, true);
-	struct raw    other = raw_insert(oid, "d", 8, false), again = raw_insert(oid, "d", 8, true);
+	uint64_t      id = now_hlc(), id2 = now_hlc();
+	struct raw    first = raw_insert(oid, "d", id, false), second = raw_insert(oid, "d", id, true);
+	struct raw    other = raw_insert(oid, "d", id2, false), again = raw_insert(oid, "d", id2, true);
 
 	(void)state;
 	assert_int_equal(first.rc, 0);
@@ -176,31 +198,73 @@ test_a_second_copy_is_answered_not_done(void **state)
 	assert_true(first.epoch != 0 && first.epoch == second.epoch);
 	assert_int_equal(other.rc, -DER_EXIST);
 	assert_int_equal(again.rc, -DER_EXIST);
+	assert_int_equal(raw_insert(oid, "e", 0, false).rc, -DER_PROTO);
 }
 
-/** What was sent again is counted: who finds a name gone then may have removed it himself. */
 static void
-test_changes_sent_again_are_counted(void **state)
+test_a_second_copy_is_known_after_a_restart(void **state)
+{
+	daos_obj_id_t oid = oc_oid(4, DAOS_OT_MULTI_HASHED, OC_S1);
+	uint64_t      id = now_hlc(), old = id - hlc_span_from_ns(3700 * NSEC_PER_SEC);
+	struct raw    first = raw_insert(oid, "d", id, false), second;
+
+	(void)state;
+	assert_int_equal(first.rc, 0);
+	restart_engine(0);
+	second = raw_insert(oid, "d", id, true);
+	assert_int_equal(second.rc, 0);
+	assert_int_equal(second.epoch, first.epoch);
+	assert_int_equal(raw_insert(oid, "d", now_hlc(), true).rc, -DER_EXIST);
+	/* one of which nobody can know any more */
+	assert_int_equal(raw_insert(oid, "e", old, true).rc, -DER_TX_UNCERTAIN);
+	assert_int_equal(raw_insert(oid, "e", old + 1, false).rc, 0);
+}
+
+static void
+test_a_settled_change_is_not_done(void **state)
+{
+	daos_obj_id_t oid = oc_oid(5, DAOS_OT_MULTI_HASHED, OC_S1);
+	uint64_t      delayed = now_hlc(), id = now_hlc();
+
+	(void)state;
+	assert_int_equal(raw_insert_settled(oid, "d", id, false, id).rc, 0);
+	assert_int_equal(raw_insert_settled(oid, "e", delayed, false, delayed).rc, -DER_CANCELED);
+	assert_int_equal(raw_insert_settled(oid, "e", now_hlc(), false, id).rc, 0);
+}
+
+/** However many changes there were, ids of those that are settled go. */
+static void
+test_settled_ids_are_forgotten(void **state)
+{
+	daos_handle_t oh = open_obj(6, OC_S1);
+	char          dkey[16];
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		snprintf(dkey, sizeof(dkey), "%d", i % 50);
+		assert_int_equal(oc_put(oh, dkey, "a", "x", 1, 0), 0);
+	}
+	assert_true((fake_ids_nr(&fw, 0) + fake_ids_nr(&fw, 1)) >= 1);
+	assert_true((fake_ids_nr(&fw, 0) + fake_ids_nr(&fw, 1)) <= 2 * (128 + 64));
+	assert_int_equal(oc_close(oh), 0);
+}
+
+/** Who finds a name gone, or there, never met his own work. */
+static void
+test_own_work_is_not_met(void **state)
 {
 	struct restarter r  = {.idx = 0};
 	daos_handle_t    oh = open_obj(77, OC_S1);
 	daos_key_t       dkey = oc_key("d");
-	uint64_t         nr = 1;
 
 	(void)state;
-	assert_int_equal(oc_put(oh, "d", "a", "x", 1, 0), 0);
-	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), 0);
-	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), -DER_NONEXIST);
-	assert_int_equal(dc_obj_resent_nr(cl, oh, &nr), 0);
-	assert_int_equal(nr, 0);
 	for (r.idx = 0; r.idx < 2; r.idx++) /* one of them has the shard */
 		fake_engine_stop(&fw, r.idx);
 	assert_int_equal(plat_thread_create("restarter", start_both, &r, &r.thread), 0);
-	assert_int_equal(oc_put(oh, "d", "a", "x", 1, 0), 0);
+	assert_int_equal(oc_put(oh, "d", "a", "x", 1, DAOS_COND_DKEY_INSERT), 0);
 	plat_thread_join(r.thread);
-	assert_int_equal(dc_obj_resent_nr(cl, oh, &nr), 0);
-	assert_true(nr > 0);
-	assert_int_equal(dc_obj_resent_nr(cl, DAOS_HDL_INVAL, &nr), -DER_NO_HDL);
+	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), 0);
+	assert_int_equal(oc_punch_dkeys(oh, DAOS_COND_PUNCH, 1, &dkey), -DER_NONEXIST);
 	assert_int_equal(oc_close(oh), 0);
 }
 
@@ -349,7 +413,10 @@ main(void)
 	    cmocka_unit_test(test_many_at_a_time),
 	    cmocka_unit_test(test_one_inserter_wins),
 	    cmocka_unit_test(test_restarts_are_pauses),
-	    cmocka_unit_test(test_changes_sent_again_are_counted),
+	    cmocka_unit_test(test_a_second_copy_is_known_after_a_restart),
+	    cmocka_unit_test(test_a_settled_change_is_not_done),
+	    cmocka_unit_test(test_settled_ids_are_forgotten),
+	    cmocka_unit_test(test_own_work_is_not_met),
 	    cmocka_unit_test(test_full_target),
 	};
 

@@ -392,6 +392,44 @@ leaked_records_are_resolved_and_ids_trimmed(void **state)
 	rig_fini(&rig);
 }
 
+static bool
+id_is_even(const struct dtx_id *id, void *arg)
+{
+	++*(int *)arg;
+	return id->hlc % 2 == 0;
+}
+
+static void
+a_sweep_goes_round_and_forgets_what_may_go(void **state)
+{
+	struct vos_dtx_stat stat;
+	struct dtx_id	    id;
+	struct rig	    rig;
+	int		    asked = 0;
+	int		    i;
+
+	rig_init(&rig, RIG_VOLATILE, &small);
+	assert_int_equal(vos_dtx_sweep(rig.cont, 10, id_is_even, &asked), 0);
+	assert_int_equal(asked, 0);
+	for (i = 101; i <= 200; i++)
+		assert_int_equal(two_puts(&rig, i, 10 * i, 'c', VOS_DTX_COMMIT), 0);
+	assert_int_equal(vos_dtx_sweep(rig.cont, 60, id_is_even, &asked), 0);
+	assert_int_equal(asked, 60);
+	vos_dtx_stat(rig.cont, &stat);
+	assert_int_equal(stat.committed_nr, 70);
+	assert_int_equal(vos_dtx_sweep(rig.cont, 60, id_is_even, &asked), 0);
+	assert_int_equal(asked, 100); /* it stopped at the end */
+	assert_int_equal(vos_dtx_sweep(rig.cont, 60, id_is_even, &asked), 0);
+	assert_int_equal(asked, 150); /* and began anew */
+	for (i = 101; i <= 200; i++) {
+		id = id_of(i);
+		assert_int_equal(vos_dtx_check(rig.cont, &id, NULL),
+				 i % 2 == 0 ? VOS_DTX_UNKNOWN : VOS_DTX_COMMITTED);
+	}
+	assert_int_equal(vos_pool_check(rig.pool), 0);
+	rig_fini(&rig);
+}
+
 static void
 aggregation_stops_before_what_is_prepared(void **state)
 {
@@ -746,6 +784,7 @@ group(void)
 	    cmocka_unit_test(records_and_ids_survive_restarts),
 	    cmocka_unit_test(many_are_committed_with_one_wait),
 	    cmocka_unit_test(leaked_records_are_resolved_and_ids_trimmed),
+	    cmocka_unit_test(a_sweep_goes_round_and_forgets_what_may_go),
 	    cmocka_unit_test(aggregation_stops_before_what_is_prepared),
 	    cmocka_unit_test(writes_below_a_read_restart),
 	    cmocka_unit_test(many_reads_push_others_out_but_none_is_forgotten),
