@@ -580,6 +580,7 @@ peer_killed(void **state)
 	pid_t               pid = fork_side(sh, getuid(), acceptor);
 	struct na          *na  = na_open_local();
 	struct na_mr_remote r   = {.key = 1};
+	siginfo_t           end;
 	struct side         s;
 	struct rma_test     t;
 	char                buf[100];
@@ -604,6 +605,7 @@ peer_killed(void **state)
 	assert_true(s.failed_nr > 900);
 	side_send(&s, 1, 64); /* to the address that was */
 	until(&s, NULL, &s.failed_nr, s.failed_nr + 1);
+	assert_int_equal(waitid(P_PID, pid, &end, WEXITED | WNOWAIT), 0); /* its listening socket closes later than the link */
 	assert_int_equal(na_ep_link(s.ep, sh->token, &s.peer), -DER_UNREACH);
 	na_ep_close(s.ep);
 	na_close(na);
