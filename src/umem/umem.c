@@ -50,7 +50,7 @@ umem_free_all(struct umem *u)
 static int
 check_memory(uint64_t bytes, const unsigned char uuid[16])
 {
-	if (bytes <= plat_memory_bytes())
+	if (bytes <= MIN_OF(plat_memory_bytes(), WAL_ENTRY_OFF_MAX))
 		return 0;
 	D_ERROR("heap " DF_UUID ": %lu bytes of metadata do not fit this machine's %lu bytes of memory, where "
 		"all of it is kept; create a smaller pool, or one with less metadata (--scm-size)\n",

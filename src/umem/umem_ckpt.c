@@ -75,18 +75,6 @@ dw_page(const struct umem_ckpt *ck, uint32_t idx)
 	return ck->dw + BIO_BLOCK_BYTES + (uint64_t)idx * META_PAGE_BYTES;
 }
 
-void
-ckpt_dirty(struct umem_ckpt *ck, uint64_t off, uint64_t len)
-{
-	uint64_t last = (off + len - 1) / META_PAGE_BYTES;
-
-	for (uint64_t page = off / META_PAGE_BYTES; page <= last; page++) {
-		uint64_t bit = 1ULL << (page % 64);
-
-		ck->dirty_nr += (ck->dirty[page / 64] & bit) == 0;
-		ck->dirty[page / 64] |= bit;
-	}
-}
 
 /* ---- many requests, then wait for all ---- */
 

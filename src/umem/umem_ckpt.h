@@ -43,7 +43,18 @@ MAY_YIELD int ckpt_load(struct umem_ckpt *ck) MUST_CHECK;
 MAY_YIELD int ckpt_repair(struct umem_ckpt *ck) MUST_CHECK;
 /** Write every page that is dirty now, without trimming the log. */
 MAY_YIELD int ckpt_write_dirty(struct umem_ckpt *ck) MUST_CHECK;
-void ckpt_dirty(struct umem_ckpt *ck, uint64_t off, uint64_t len);
+static inline void
+ckpt_dirty(struct umem_ckpt *ck, uint64_t off, uint64_t len)
+{
+	uint64_t last = (off + len - 1) / META_PAGE_BYTES;
+
+	for (uint64_t page = off / META_PAGE_BYTES; page <= last; page++) {
+		uint64_t bit = 1ULL << (page % 64);
+
+		ck->dirty_nr += (ck->dirty[page / 64] & bit) == 0;
+		ck->dirty[page / 64] |= bit;
+	}
+}
 MAY_YIELD int ckpt_start(struct umem_ckpt *ck) MUST_CHECK;
 MAY_YIELD void ckpt_stop(struct umem_ckpt *ck);
 void ckpt_kick(struct umem_ckpt *ck); /**< checkpoint soon */

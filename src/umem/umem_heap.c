@@ -194,6 +194,8 @@ heap_run_index(struct umem_heap *h, uint32_t chunk, uint32_t chunk_nr, uint32_t 
 		h->chunks[chunk + i].head = chunk;
 	c->free_nr = free_nr;
 	c->word    = 0;
+	c->slot_nr = heap_run_slot_nr(class_idx, chunk_nr);
+	c->slots   = heap_bitmap_bytes(c->slot_nr);
 	d_list_init(&c->link);
 	if (free_nr > 0)
 		d_list_add(&c->link, &h->partial[class_idx]);
@@ -238,13 +240,12 @@ slot_alloc(struct umem_heap *h, uint32_t chunk, uint32_t class_idx, umem_off_t *
 	struct heap_chunk *c      = &h->chunks[chunk];
 	uint64_t          *bitmap = heap_run_bitmap(h, chunk);
 	uint32_t           word   = c->word;
-	uint32_t           slot, slot_nr;
+	uint32_t           slot;
 	int                rc;
 
-	slot_nr = heap_run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
 	while (bitmap[word] == ~0ULL)
 		word++;
-	D_ASSERT(word * 64 < slot_nr);
+	D_ASSERT(word * 64 < c->slot_nr);
 	rc = umem_tx_add(h->u, &bitmap[word], sizeof(bitmap[word]));
 	if (rc != 0)
 		return rc;
@@ -254,7 +255,7 @@ slot_alloc(struct umem_heap *h, uint32_t chunk, uint32_t class_idx, umem_off_t *
 	if (--c->free_nr == 0)
 		d_list_del(&c->link);
 	h->used_bytes += heap_class_bytes[class_idx];
-	*ret_off = (uint64_t)chunk * UMEM_CHUNK_BYTES + heap_bitmap_bytes(slot_nr) +
+	*ret_off = (uint64_t)chunk * UMEM_CHUNK_BYTES + c->slots +
 		   (uint64_t)slot * heap_class_bytes[class_idx];
 	return 0;
 }
@@ -325,11 +326,10 @@ static uint32_t
 slot_of(const struct umem_heap *h, uint32_t chunk, umem_off_t off)
 {
 	uint32_t class_idx = h->tab[chunk].class_idx;
-	uint32_t slot_nr   = heap_run_slot_nr(class_idx, h->tab[chunk].chunk_nr);
-	uint64_t first     = (uint64_t)chunk * UMEM_CHUNK_BYTES + heap_bitmap_bytes(slot_nr);
+	uint64_t first     = (uint64_t)chunk * UMEM_CHUNK_BYTES + h->chunks[chunk].slots;
 
 	if (off < first || (off - first) % heap_class_bytes[class_idx] != 0 ||
-	    (off - first) / heap_class_bytes[class_idx] >= slot_nr)
+	    (off - first) / heap_class_bytes[class_idx] >= h->chunks[chunk].slot_nr)
 		return UINT32_MAX;
 	return (off - first) / heap_class_bytes[class_idx];
 }
@@ -379,7 +379,7 @@ slot_release(struct umem_heap *h, uint32_t chunk, uint32_t slot)
 	if (c->free_nr++ == 0)
 		d_list_add(&c->link, &h->partial[class_idx]);
 	/* An empty run is given back unless it is the last one with room: that one is kept warm. */
-	if (c->free_nr == heap_run_slot_nr(class_idx, chunk_nr) &&
+	if (c->free_nr == c->slot_nr &&
 	    (c->link.next != &h->partial[class_idx] || c->link.prev != &h->partial[class_idx])) {
 		d_list_del(&c->link);
 		chunks_release(h, chunk, chunk_nr);

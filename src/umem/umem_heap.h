@@ -18,6 +18,8 @@ struct heap_chunk {
 	uint32_t span_nr; /**< first and last chunk of a free span: its length, else 0 */
 	uint32_t free_nr; /**< run: free slots */
 	uint32_t word;    /**< run: bitmap words before this one are full */
+	uint32_t slot_nr; /**< run: free or not */
+	uint32_t slots;   /**< run: bytes from its beginning to the first slot */
 };
 
 struct umem_heap {

@@ -228,7 +228,7 @@ log_stage_end(struct umem_log *log, uint64_t seq, size_t bytes, uint32_t entry_n
 {
 	struct log_buf   *buf    = log->staging;
 	size_t            before = buf->rec_nr == 0 ? 0 : buf_padded(buf);
-	struct wal_rec_df rec    = {.seq = seq, .len_bytes = bytes, .entry_nr = entry_nr};
+	struct wal_rec_df rec    = {.len_bytes = bytes, .entry_nr = entry_nr};
 
 	D_ASSERT(buf->used + sizeof(rec) + bytes <= buf->cap);
 	memcpy(buf->mem + buf->used, &rec, sizeof(rec));

@@ -9,7 +9,7 @@
 
 #include "bio/bio.h"
 
-#define UMEM_MEDIA_VERSION 2u
+#define UMEM_MEDIA_VERSION 3u
 #define UMEM_HDR_AREA      (2u * BIO_BLOCK_BYTES)
 
 /* ---- log ---- */
@@ -50,24 +50,22 @@ struct wal_batch_df {
 #define WAL_BATCH_DATA 1u /**< a record has a REDO_DATA entry */
 _Static_assert(sizeof(struct wal_batch_df) == 64, "durable layout");
 
-/** A transaction. */
+/** A transaction; its number is that of the batch's first and its place behind it. */
 struct wal_rec_df {
-	uint64_t seq;
 	uint32_t len_bytes; /**< of the entries that follow */
 	uint32_t entry_nr;
 };
-_Static_assert(sizeof(struct wal_rec_df) == 16, "durable layout");
+_Static_assert(sizeof(struct wal_rec_df) == 8, "durable layout");
 
 /**
- * A changed range of the heap; REDO_WRITE is followed by its bytes, padded to 8. Or, REDO_DATA, first in
- * its record: bytes on the data blob that were written, perhaps not flushed, before the record was; off is
- * their place there, and struct wal_data_df follows.
+ * An entry begins with a word: offset << 18 | length << 2 | kind. A length of 0: it did not fit, and is the next word.
+ * It is a changed range of the heap, and REDO_WRITE is followed by its bytes, padded to 8. Or, REDO_DATA, first in its
+ * record: blocks of the data blob that were written, perhaps not flushed, before the record was; offset and length
+ * count blocks, and struct wal_data_df follows.
  */
-struct wal_entry_df {
-	uint64_t off;
-	uint64_t len_kind; /**< length << 2 | kind */
-};
-_Static_assert(sizeof(struct wal_entry_df) == 16, "durable layout");
+typedef uint64_t wal_entry_t;
+#define WAL_ENTRY_LEN_MAX 0xffffu
+#define WAL_ENTRY_OFF_MAX ((1ULL << 46) - 1)
 
 enum wal_kind { REDO_WRITE = 1, REDO_ZERO = 2, REDO_DATA = 3 };
 

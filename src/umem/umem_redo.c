@@ -10,7 +10,7 @@
 #include <daos_errno.h>
 #include "umem/umem_redo.h"
 
-#define LONG_BYTES    1024u /**< from here on, zeroes are looked for */
+#define SAMPLE_BYTES  256u
 #define GRANULE_BYTES 64u
 #define BOUND_BYTES   65536u /**< up to here the bound is not worth a look at the bytes */
 
@@ -46,22 +46,34 @@ next_piece(const uint8_t *base, uint64_t at, uint64_t end, uint64_t *ret_len)
 	return start;
 }
 
+/** One word in SAMPLE_BYTES: is any of them zero? Else it is not worth looking for zeroes. */
+static bool
+may_have_zeroes(const uint8_t *p, uint64_t len)
+{
+	for (uint64_t at = 0; at + 8 <= len; at += SAMPLE_BYTES) {
+		uint64_t word;
+
+		memcpy(&word, p + at, 8);
+		if (word == 0)
+			return true;
+	}
+	return false;
+}
+
 size_t
-redo_bound(const uint8_t *base, uint64_t off, uint64_t len)
+redo_bound_long(const uint8_t *base, uint64_t off, uint64_t len)
 {
 	uint64_t at = off, piece;
-	size_t   sum = sizeof(struct wal_entry_df);
+	size_t   sum = REDO_ENTRY_BYTES;
 
-	if (len < LONG_BYTES)
-		return sum + align_up(len, 8);
 	/* Leaving zeroes out never costs more than the first entry: no piece is shorter than a granule but the last. */
-	if (len < BOUND_BYTES)
+	if (len < BOUND_BYTES || !may_have_zeroes(base + off, len))
 		return 2 * sum + align_up(len, 8);
 	for (;;) {
 		at = next_piece(base, at, off + len, &piece);
 		if (piece == 0)
 			return sum;
-		sum += sizeof(struct wal_entry_df) + align_up(piece, 8);
+		sum += REDO_ENTRY_BYTES + align_up(piece, 8);
 		at += piece;
 	}
 }
@@ -69,30 +81,32 @@ redo_bound(const uint8_t *base, uint64_t off, uint64_t len)
 static uint8_t *
 put_entry(uint8_t *out, uint64_t off, uint64_t len, enum wal_kind kind, uint32_t *entry_nr)
 {
-	struct wal_entry_df e = {.off = off, .len_kind = len << 2 | kind};
+	wal_entry_t e[2] = {off << 18 | len << 2 | kind, len};
+	size_t      bytes = sizeof(e[0]);
 
-	memcpy(out, &e, sizeof(e));
+	if (len > WAL_ENTRY_LEN_MAX) {
+		e[0]  = off << 18 | kind;
+		bytes = sizeof(e);
+	}
+	memcpy(out, e, bytes);
 	(*entry_nr)++;
-	return out + sizeof(e);
+	return out + bytes;
 }
 
 static uint8_t *
 put_write(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
 {
-	uint64_t zero = 0;
-
 	out = put_entry(out, off, len, REDO_WRITE, entry_nr);
-	memcpy(out, base + off, len);
-	memcpy(out + len, &zero, align_up(len, 8) - len);
+	memcpy(out, base + off, align_up(len, 8));
 	return out + align_up(len, 8);
 }
 
 uint8_t *
-redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
+redo_encode_long(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
 {
 	uint64_t at = off, piece;
 
-	if (len < LONG_BYTES)
+	if (!may_have_zeroes(base + off, len))
 		return put_write(out, base, off, len, entry_nr);
 	at = next_piece(base, at, off + len, &piece);
 	if (piece == len)
@@ -110,28 +124,53 @@ redo_encode_data(uint8_t *out, uint64_t off, uint64_t len, uint32_t crc, uint32_
 {
 	struct wal_data_df data = {.crc = crc};
 
-	out = put_entry(out, off, len, REDO_DATA, entry_nr);
+	out = put_entry(out, off / BIO_BLOCK_BYTES, len / BIO_BLOCK_BYTES, REDO_DATA, entry_nr);
 	memcpy(out, &data, sizeof(data));
 	return out + sizeof(data);
+}
+
+/** The entry at *@entries, which moves behind its one or two words; false if they are not all there. */
+static bool
+take_entry(const uint8_t **entries, size_t *bytes, uint64_t *ret_off, uint64_t *ret_len, uint32_t *ret_kind)
+{
+	wal_entry_t e;
+	size_t      used = sizeof(e);
+
+	if (*bytes < used)
+		return false;
+	memcpy(&e, *entries, sizeof(e));
+	*ret_kind = e & 3;
+	*ret_off  = e >> 18;
+	*ret_len  = e >> 2 & WAL_ENTRY_LEN_MAX;
+	if (*ret_len == 0) {
+		used = REDO_ENTRY_BYTES;
+		if (*bytes < used)
+			return false;
+		memcpy(ret_len, *entries + sizeof(e), sizeof(*ret_len));
+	}
+	*entries += used;
+	*bytes -= used;
+	return true;
 }
 
 bool
 redo_next_data(const uint8_t **entries, size_t *bytes, uint64_t *ret_off, uint64_t *ret_len,
 	       uint32_t *ret_crc)
 {
-	struct wal_entry_df e;
-	struct wal_data_df  data;
+	const uint8_t     *at   = *entries;
+	size_t             left = *bytes;
+	uint64_t           off, len;
+	uint32_t           kind;
+	struct wal_data_df data;
 
-	if (*bytes < REDO_DATA_BYTES)
+	if (!take_entry(&at, &left, &off, &len, &kind) || kind != REDO_DATA || left < sizeof(data) ||
+	    len > UINT64_MAX / BIO_BLOCK_BYTES)
 		return false;
-	memcpy(&e, *entries, sizeof(e));
-	if ((e.len_kind & 3) != REDO_DATA)
-		return false;
-	memcpy(&data, *entries + sizeof(e), sizeof(data));
-	*entries += REDO_DATA_BYTES;
-	*bytes -= REDO_DATA_BYTES;
-	*ret_off = e.off;
-	*ret_len = e.len_kind >> 2;
+	memcpy(&data, at, sizeof(data));
+	*entries = at + sizeof(data);
+	*bytes   = left - sizeof(data);
+	*ret_off = off * BIO_BLOCK_BYTES;
+	*ret_len = len * BIO_BLOCK_BYTES;
 	*ret_crc = data.crc;
 	return true;
 }
@@ -140,31 +179,25 @@ int
 redo_apply(uint8_t *base, uint64_t heap_bytes, const uint8_t *entries, size_t bytes,
 	   uint32_t entry_nr, redo_dirty_t dirty, void *arg)
 {
-	struct wal_entry_df e;
-	uint64_t            len, off;
-	uint32_t            crc;
+	uint64_t len, off;
+	uint32_t crc, kind;
 
 	for (uint32_t i = 0; i < entry_nr; i++) {
 		if (redo_next_data(&entries, &bytes, &off, &len, &crc))
 			continue;
-		if (bytes < sizeof(e))
+		if (!take_entry(&entries, &bytes, &off, &len, &kind) || len == 0 || off > heap_bytes ||
+		    len > heap_bytes - off)
 			return -DER_DF_INVAL;
-		memcpy(&e, entries, sizeof(e));
-		entries += sizeof(e);
-		bytes -= sizeof(e);
-		len = e.len_kind >> 2;
-		if (len == 0 || e.off > heap_bytes || len > heap_bytes - e.off)
-			return -DER_DF_INVAL;
-		if ((e.len_kind & 3) == REDO_ZERO) {
-			memset(base + e.off, 0, len);
-		} else if ((e.len_kind & 3) == REDO_WRITE && align_up(len, 8) <= bytes) {
-			memcpy(base + e.off, entries, len);
+		if (kind == REDO_ZERO) {
+			memset(base + off, 0, len);
+		} else if (kind == REDO_WRITE && align_up(len, 8) <= bytes) {
+			memcpy(base + off, entries, len);
 			entries += align_up(len, 8);
 			bytes -= align_up(len, 8);
 		} else {
 			return -DER_DF_INVAL;
 		}
-		dirty(arg, e.off, len);
+		dirty(arg, off, len);
 	}
 	return bytes == 0 ? 0 : -DER_DF_INVAL;
 }

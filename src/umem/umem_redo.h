@@ -2,16 +2,46 @@
 /** Redo entries: pure functions from ranges of the heap to bytes and back. */
 #pragma once
 
+#include <string.h>
 #include "umem/umem_media_df.h"
 
-/** Most bytes redo_encode() writes for the range. Reads the range when it is long. */
-size_t redo_bound(const uint8_t *base, uint64_t off, uint64_t len);
-/** Returns the end of what was written at @out. Long ranges leave runs of zeroes out. */
-uint8_t *redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len,
-		     uint32_t *entry_nr);
+#define REDO_COPY_BYTES  32u                     /**< from here on, a call pays */
+#define REDO_LONG_BYTES  1024u                   /**< from here on, zeroes are looked for */
+#define REDO_ENTRY_BYTES (2 * sizeof(wal_entry_t)) /**< of an entry without what follows, at most */
 
-#define REDO_DATA_BYTES (sizeof(struct wal_entry_df) + sizeof(struct wal_data_df))
-/** Note bytes on the data blob; before all other entries of the record. REDO_DATA_BYTES long. */
+/** Most bytes redo_encode() writes for the range. Reads the range when it is long. */
+size_t redo_bound_long(const uint8_t *base, uint64_t off, uint64_t len);
+/** Returns the end of what was written at @out. Leaves runs of zeroes out. */
+uint8_t *redo_encode_long(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr);
+
+static inline size_t
+redo_bound(const uint8_t *base, uint64_t off, uint64_t len)
+{
+	return len < REDO_LONG_BYTES ? sizeof(wal_entry_t) + align_up(len, 8) : redo_bound_long(base, off, len);
+}
+
+/** The padding is what stands behind the range: nobody looks at it, and the heap ends at a multiple of 8. */
+static inline uint8_t *
+redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
+{
+	const uint64_t *from = (const uint64_t *)(base + off);
+	uint64_t       *to   = (uint64_t *)out;
+	uint64_t       *end  = to + 1 + (len + 7) / 8;
+
+	if (len >= REDO_LONG_BYTES)
+		return redo_encode_long(out, base, off, len, entry_nr);
+	(*entry_nr)++;
+	*to++ = off << 18 | len << 2 | REDO_WRITE;
+	if (len > REDO_COPY_BYTES)
+		memcpy(to, from, (uint8_t *)end - (uint8_t *)to);
+	else
+		while (to < end)
+			*to++ = *from++;
+	return (uint8_t *)end;
+}
+
+#define REDO_DATA_BYTES (REDO_ENTRY_BYTES + sizeof(struct wal_data_df))
+/** Note blocks of the data blob; before all other entries of the record. REDO_DATA_BYTES at most. */
 uint8_t *redo_encode_data(uint8_t *out, uint64_t off, uint64_t len, uint32_t crc, uint32_t *entry_nr);
 /** The data entry at *@entries, which moves on; false if there is no (well-formed) one. */
 bool redo_next_data(const uint8_t **entries, size_t *bytes, uint64_t *ret_off, uint64_t *ret_len,

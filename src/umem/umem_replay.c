@@ -234,7 +234,7 @@ apply_batch(struct umem *u, const struct wal_batch_df *batch, uint32_t rec_nr)
 		memcpy(&rec, at, sizeof(rec));
 		at += sizeof(rec);
 		left -= sizeof(rec);
-		if (rec.len_bytes > left || rec.seq != u->last_seq + 1)
+		if (rec.len_bytes > left)
 			return -DER_DF_INVAL;
 		rc = redo_apply(u->base, u->bytes, at, rec.len_bytes, rec.entry_nr, note_dirty,
 				u->ckpt);

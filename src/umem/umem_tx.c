@@ -4,9 +4,10 @@
  *
  * One at a time: nothing yields between begin and commit. umem_tx_add() copies the old bytes to the
  * undo buffer and notes the range. Abort copies them back, newest first, then takes back what the
- * allocator did to its DRAM index. Commit applies the releases, sorts and merges the ranges, and
- * writes their present bytes into the log's buffer as one record. Buffers are kept between
- * transactions, so that a small one allocates nothing.
+ * allocator did to its DRAM index. Commit applies the releases and writes the present bytes of all
+ * ranges into the log's buffer as one record: ranges that overlap are the same bytes twice, which is
+ * right in any order, so only where they are many they are sorted and merged before. Buffers are kept
+ * between transactions, so that a small one allocates nothing.
  *
  * Invariants:
  *  1. Bytes of the heap differ from what they were at begin only inside noted ranges and memory
@@ -25,10 +26,11 @@
 #include "umem/umem_log.h"
 #include "umem/umem_redo.h"
 
-#define TX_LOOK_BACK  12u       /**< ranges examined for one that covers a new one */
 #define TX_KEEP_BYTES (4u << 20) /**< a larger undo buffer is not kept */
-#define TX_SORT_INLINE 48u
-#define TX_GAP_BYTES  16u        /**< an entry costs that much: log a smaller gap along */
+#define TX_FRESH_BYTES 256u      /**< of fresh memory, all lines of so many are remembered */
+#define TX_SEEN_MIX   0x9e3779b97f4a7c15ULL
+#define TX_UNSORTED   24u        /**< so few ranges are logged as they came */
+#define TX_GAP_BYTES  8u         /**< an entry costs that much: log a smaller gap along */
 
 /** Make room for @more elements behind @nr. */
 static int
@@ -91,7 +93,7 @@ umem_tx_begin(struct umem *u)
 
 	D_ASSERT(!tx->active);
 	tx->active     = true;
-	tx->sorted     = true;
+	memset(tx->seen, 0, sizeof(tx->seen));
 	tx->range_nr   = 0;
 	tx->undo_bytes = 0;
 	tx->op_nr      = 0;
@@ -99,29 +101,26 @@ umem_tx_begin(struct umem *u)
 	tx->data_nr    = 0;
 }
 
+static struct tx_seen *
+seen_of(struct umem_tx *tx, uint64_t off)
+{
+	return &tx->seen[(off / TX_SEEN_LINE * TX_SEEN_MIX >> 32) % TX_SEEN_NR];
+}
+
 static void
 note_range(struct umem_tx *tx, uint64_t off, uint64_t len, uint64_t undo)
 {
-	struct tx_range *last = tx->range_nr > 0 ? &tx->ranges[tx->range_nr - 1] : NULL;
-
-	if (last != NULL && off < last->off + last->len)
-		tx->sorted = false;
 	tx->ranges[tx->range_nr++] = (struct tx_range){off, len, undo};
+	*seen_of(tx, off)          = (struct tx_seen){off, off + len};
 }
 
-/** Is the range inside one noted lately? */
+/** Is it known that the range is inside one noted? Not to know costs noting it twice. */
 static bool
-is_covered(const struct umem_tx *tx, uint64_t off, uint64_t len)
+is_covered(struct umem_tx *tx, uint64_t off, uint64_t len)
 {
-	uint32_t stop = tx->range_nr > TX_LOOK_BACK ? tx->range_nr - TX_LOOK_BACK : 0;
+	const struct tx_seen *seen = seen_of(tx, off);
 
-	for (uint32_t i = tx->range_nr; i-- > stop;) {
-		const struct tx_range *r = &tx->ranges[i];
-
-		if (off >= r->off && off + len <= r->off + r->len)
-			return true;
-	}
-	return false;
+	return off >= seen->off && off + len <= seen->end;
 }
 
 int
@@ -152,13 +151,18 @@ umem_tx_add(struct umem *u, void *ptr, size_t bytes)
 int
 umem_tx_fresh(struct umem *u, void *ptr, size_t bytes)
 {
-	struct umem_tx *tx = &u->tx;
+	struct umem_tx *tx  = &u->tx;
+	uint64_t        off = (uint8_t *)ptr - u->base;
 	int             rc;
 
 	rc = grow32((void **)&tx->ranges, tx->range_nr, 1, &tx->range_cap, sizeof(*tx->ranges));
-	if (rc == 0)
-		note_range(tx, (uint8_t *)ptr - u->base, bytes, TX_NO_UNDO);
-	return rc;
+	if (rc != 0)
+		return rc;
+	note_range(tx, off, bytes, TX_NO_UNDO);
+	/* All parts of small things made are going to be set. */
+	for (uint64_t at = off + TX_SEEN_LINE; at < off + MIN_OF(bytes, TX_FRESH_BYTES); at += TX_SEEN_LINE)
+		*seen_of(tx, at) = (struct tx_seen){off, off + bytes};
+	return 0;
 }
 
 void
@@ -328,9 +332,9 @@ record_bound(const struct umem *u)
 	const struct umem_tx *tx  = &u->tx;
 	uint64_t              range_nr = tx->range_nr + (uint64_t)tx->free_nr * HEAP_FREE_RANGE_NR;
 	/* Merging saves an entry for each gap it logs, but may make a long range, which has one more. */
-	size_t sum = range_nr * sizeof(struct wal_entry_df) +
+	size_t sum = range_nr * REDO_ENTRY_BYTES +
 		     (uint64_t)tx->free_nr * HEAP_FREE_RANGE_NR *
-			 (sizeof(struct wal_entry_df) + HEAP_FREE_RANGE_BYTES) +
+			 (REDO_ENTRY_BYTES + HEAP_FREE_RANGE_BYTES) +
 		     tx->data_nr * REDO_DATA_BYTES;
 
 	for (uint32_t i = 0; i < tx->range_nr; i++)
@@ -346,30 +350,15 @@ compare_ranges(const void *a, const void *b)
 	return (x->off > y->off) - (x->off < y->off);
 }
 
-/** Most transactions have few ranges, in runs that ascend. */
-static void
-insertion_sort(struct tx_range *ranges, uint32_t nr)
-{
-	for (uint32_t i = 1; i < nr; i++) {
-		struct tx_range r = ranges[i];
-		uint32_t        j = i;
-
-		for (; j > 0 && ranges[j - 1].off > r.off; j--)
-			ranges[j] = ranges[j - 1];
-		ranges[j] = r;
-	}
-}
-
 /** Make the ranges ascending and disjoint, joining those that (nearly) touch. */
 static void
 merge_ranges(struct umem_tx *tx)
 {
 	uint32_t out = 0;
 
-	if (!tx->sorted && tx->range_nr <= TX_SORT_INLINE)
-		insertion_sort(tx->ranges, tx->range_nr);
-	else if (!tx->sorted)
-		qsort(tx->ranges, tx->range_nr, sizeof(tx->ranges[0]), compare_ranges);
+	if (tx->range_nr <= TX_UNSORTED)
+		return;
+	qsort(tx->ranges, tx->range_nr, sizeof(tx->ranges[0]), compare_ranges);
 	for (uint32_t i = 1; i < tx->range_nr; i++) {
 		struct tx_range *last = &tx->ranges[out];
 		struct tx_range *next = &tx->ranges[i];

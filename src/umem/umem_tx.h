@@ -29,9 +29,17 @@ struct tx_end {
 	void    *arg;
 };
 
+/** What is noted already of the cache lines with one hash: the last range that began there, or fresh memory. */
+#define TX_SEEN_NR   32u
+#define TX_SEEN_LINE 64u
+struct tx_seen {
+	uint64_t off;
+	uint64_t end;
+};
+
 struct umem_tx {
 	bool             active;
-	bool             sorted; /**< ranges are ascending and disjoint so far */
+	struct tx_seen   seen[TX_SEEN_NR];
 	struct tx_range *ranges;
 	uint32_t         range_nr, range_cap;
 	uint8_t         *undo;

@@ -134,6 +134,19 @@ node_bound(const struct vos_btree *t, node_t *n, const void *key, bool after)
 	return lo;
 }
 
+#define CACHE_LINE 64u
+
+/** A search touches lines all over a node, one after the other: fetch them at once. */
+static void
+node_prefetch(const struct vos_btree *t, const node_t *n, bool leaf)
+{
+	const char *at = (const char *)n;
+	const char *end = at + sizeof(*n) + t->cls->order * (leaf ? t->cls->ent_bytes : t->cls->key_bytes + sizeof(umem_off_t));
+
+	for (; at < end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+}
+
 /** Path to the leaf position where @key is or would go; pos may be the leaf's nr. */
 static void
 path_find(const struct vos_btree *t, const void *key, bool after, struct vos_btree_cur *cur)
@@ -150,8 +163,10 @@ path_find(const struct vos_btree *t, const void *key, bool after, struct vos_btr
 			pos--;
 		cur->lvl[i].node = n;
 		cur->lvl[i].pos = pos;
-		if (!n->leaf)
+		if (!n->leaf) {
 			n = child_at(t, n, pos);
+			node_prefetch(t, n, i + 2 == cur->depth);
+		}
 	}
 }
 
