@@ -14,7 +14,8 @@ planted = [(1, ['--faults', 'crash', '--only', 'power', '--work', 'keys,array', 
            (2, ['--faults', 'crash', '--work', 'keys,array']), (3, ['--faults', 'storm', '--seconds', '100']),
            (4, ['--faults', 'crash', '--work', 'attr', '--seconds', '120']),
            (6, ['--faults', 'none', '--work', 'array', '--seconds', '30']), (7, ['--faults', 'none', '--seconds', '120']),
-           (8, ['--faults', 'storm', '--work', 'life,attr']), (11, ['--faults', 'network', '--work', 'keys', '--seconds', '600'])]
+           (8, ['--faults', 'storm', '--work', 'life,attr']), (11, ['--faults', 'network', '--work', 'keys', '--seconds', '600']),
+           (12, ['--faults', 'storm', '--work', 'attr'])]
 failed = 0
 
 

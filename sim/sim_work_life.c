@@ -51,7 +51,7 @@ life_create(struct sim_worker *w, uint32_t i)
 	rc = daos_cont_create_with_label(w->poh, label, NULL, NULL, NULL);
 	if (!sim_call_end(w, rc, -DER_EXIST))
 		return;
-	SIM_CHECK(rc == 0 || was_unsure || sim_restarted_since(w->begin_ns), "worker %u: %s exists before it was created",
+	SIM_CHECK(rc == 0 || was_unsure, "worker %u: %s exists before it was created",
 		  w->id, label);
 	/* one that was there may be about to go, by an earlier call that had no answer */
 	*c = (struct life_cont){.state = rc == 0 ? LIFE_THERE : LIFE_UNSURE, .snap_unsure = rc != 0};
@@ -71,7 +71,7 @@ life_destroy(struct sim_worker *w, uint32_t i)
 	rc = daos_cont_destroy(w->poh, label, 1, NULL);
 	if (!sim_call_end(w, rc, -DER_NONEXIST))
 		return;
-	SIM_CHECK(rc == 0 || was_unsure || sim_restarted_since(w->begin_ns), "worker %u: %s is gone before it was destroyed",
+	SIM_CHECK(rc == 0 || was_unsure, "worker %u: %s is gone before it was destroyed",
 		  w->id, label);
 	*c = (struct life_cont){.state = LIFE_ABSENT};
 }
@@ -88,7 +88,7 @@ snap_take(struct sim_worker *w, daos_handle_t coh, struct life_cont *c)
 	if (!sim_call_end(w, daos_cont_create_snap(coh, &epoch, NULL, NULL), 0))
 		return;
 	SIM_CHECK(epoch > last, "worker %u: a snapshot has epoch %lx, an earlier one %lx", w->id, epoch, last);
-	c->snap_unsure = was_unsure || sim_restarted_since(w->begin_ns);
+	c->snap_unsure = was_unsure;
 	c->snaps[c->snap_nr++] = epoch;
 }
 

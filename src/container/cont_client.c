@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
  * Containers on the client: create, destroy, open, close, the list. UUIDs of containers and handles
- * are made here, so that a repeated request finds its own work.
+ * are made here. Requests may be repeated: dc_svc_call() names them.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <stdlib.h>
@@ -170,34 +170,22 @@ dc_cont_create(tse_task_t *task)
 
 /* ---- destroy ---- */
 
-struct destroy {
-	struct dc_pool *pool;
-	uint32_t        tries;
-};
-
 static int
 destroy_fill(tse_task_t *task, crt_rpc_t *rpc, void *arg)
 {
 	const daos_cont_destroy_t *args = dc_task_get_args(task);
 	struct cont_destroy_in    *in = rpc->cr_input;
-	struct destroy            *destroy = arg;
 
-	cont_head_pool(rpc->cr_input, destroy->pool);
+	cont_head_pool(rpc->cr_input, arg);
 	cont_name_fill(args->cont, &in->label, in->cont.b);
 	in->force = args->force != 0;
-	destroy->tries++;
 	return 0;
 }
 
 static int
 destroy_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
 {
-	struct destroy *destroy = arg;
-
-	if (rc == -DER_NONEXIST && destroy->tries > 1) /* an earlier try, whose reply was lost, did it */
-		rc = 0;
-	dc_pool_put(destroy->pool);
-	free(destroy);
+	dc_pool_put(arg);
 	return rc;
 }
 
@@ -207,20 +195,14 @@ dc_cont_destroy(tse_task_t *task)
 	const daos_cont_destroy_t *args = dc_task_get_args(task);
 	int                        rc = cont_name_check(args->cont);
 	struct dc_pool            *pool = rc != 0 ? NULL : dc_hdl2pool(dc_task2client(task), args->poh);
-	struct destroy            *destroy = pool == NULL ? NULL : calloc(1, sizeof(*destroy));
 	struct dc_svc_call         call = {.opc = CONT_OPC(CONT_DESTROY),
 					   .fill = destroy_fill,
 					   .result = dc_pool_rpc_result,
 					   .done = destroy_done,
-					   .arg = destroy};
+					   .arg = pool};
 
 	if (pool == NULL)
 		return cont_task_fail(task, rc != 0 ? rc : -DER_NO_HDL);
-	if (destroy == NULL) {
-		dc_pool_put(pool);
-		return cont_task_fail(task, -DER_NOMEM);
-	}
-	destroy->pool = pool;
 	call.svc = &pool->dp_svc;
 	return dc_svc_call(task, &call);
 }

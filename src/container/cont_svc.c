@@ -2,15 +2,18 @@
 /**
  * Containers in the pool service: create, destroy, open, close.
  *
- * All requests may be repeated: the client chooses the UUIDs of containers and handles, so a repeated
- * create or open finds its own work done. Handles are durable, like those of pools.
+ * Requests that come again are answered from their records (pool/README.md). Handles are durable,
+ * like those of pools.
  *
  * Destroying takes three steps, since it talks to engines: the handles are closed and the container
  * put on the list of those being destroyed, which can't be opened; then all engines destroy their
  * shards; then it leaves the rdb. If the second fails the container stays and may be destroyed again.
+ * The record of the first step says which container it was: a copy, here or where another leads by
+ * then, goes on with that one, though its label may be another's.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
+#include "base/errno_map.h"
 #include "base/log.h"
 #include "base/prop_table.h"
 #include "container/cont_internal.h"
@@ -103,19 +106,19 @@ create_new(struct pool_svc *svc, struct rdb_tx *tx, const struct cont_create_in 
 }
 
 MAY_YIELD static int
-create_tx(struct pool_svc *svc, struct rdb_tx *tx, const crt_rpc_t *rpc, const daos_prop_t *given)
+create_tx(struct pool_op *op, void *given)
 {
-	const struct cont_create_in *in = rpc->cr_input;
+	const struct cont_create_in *in = op->rpc->cr_input;
 	struct pool_hdl              hdl;
 	struct cont_df               df;
-	int                          rc = pool_hdl_get(tx, rpc, &hdl);
+	int                          rc = pool_hdl_get(op->tx, op->rpc, &hdl);
 
 	if (rc != 0)
 		return rc;
 	if (!(hdl.capas & SEC_POOL_CAPA_CREATE_CONT))
 		return -DER_NO_PERM;
-	rc = cont_get(tx, in->cont.b, &df);
-	return rc == -DER_NONEXIST ? create_new(svc, tx, in, &hdl, given) : rc;
+	rc = cont_get(op->tx, in->cont.b, &df); /* repeated, where no records are kept */
+	return rc == -DER_NONEXIST ? create_new(op->svc, op->tx, in, &hdl, given) : rc;
 }
 
 MAY_YIELD int
@@ -123,7 +126,6 @@ cont_op_create(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct cont_create_in *in = rpc->cr_input;
 	daos_prop_t           *given;
-	struct rdb_tx         *tx;
 	int                    rc;
 
 	if (uuid_is_null(in->cont.b))
@@ -131,9 +133,7 @@ cont_op_create(struct pool_svc *svc, crt_rpc_t *rpc)
 	rc = prop_list_decode(in->props.iov_buf, in->props.iov_len, &given);
 	if (rc != 0)
 		return rc;
-	rc = pool_tx_begin(svc, true, &tx);
-	if (rc == 0)
-		rc = pool_tx_end(svc, tx, true, create_tx(svc, tx, rpc, given));
+	rc = pool_op_run(svc, rpc, create_tx, given);
 	daos_prop_free(given);
 	D_INFO("pool " DF_UUID ": create container " DF_UUID ": " DF_RC, DP_UUID(in->pool.b), DP_UUID(in->cont.b), DP_RC(rc));
 	return rc;
@@ -180,6 +180,7 @@ decide(const struct pool_hdl *pool_hdl, daos_prop_t *prop, uint64_t flags, uint6
 /** What an open found out, for what follows its transaction. */
 struct opening {
 	struct cont_hdl_df   df;
+	bool                 is_new;
 	uuid_t               cont;
 	struct crt_u64_array snaps;
 	struct cont_hdls     evicted;
@@ -242,35 +243,52 @@ reply_props(crt_rpc_t *rpc, daos_prop_t *prop, d_iov_t *ret_iov)
 	return pool_props_reply(rpc, prop, ret_iov);
 }
 
+/** Which container, and its properties. */
 MAY_YIELD static int
-open_tx(struct pool_svc *svc, struct rdb_tx *tx, crt_rpc_t *rpc, struct opening *o)
+open_find(struct pool_op *op, struct pool_hdl *hdl, struct opening *o, daos_prop_t **ret_prop)
 {
-	struct cont_open_in  *in = rpc->cr_input;
-	struct cont_open_out *out = rpc->cr_output;
-	struct rdb_path       path;
-	struct pool_hdl       hdl;
-	daos_prop_t          *prop;
-	int                   rc = pool_hdl_get(tx, rpc, &hdl);
+	const struct cont_open_in *in = op->rpc->cr_input;
+	struct rdb_path            path;
+	int                        rc = pool_hdl_get(op->tx, op->rpc, hdl);
 
-	if (rc == 0)
-		rc = cont_find(tx, in->label, in->cont.b, o->cont);
-	if (rc == 0 && destroying_find(svc, o->cont) != NULL)
+	if (rc == 0 && !o->is_new)
+		uuid_copy(o->cont, o->df.cont);
+	else if (rc == 0)
+		rc = cont_find(op->tx, in->label, in->cont.b, o->cont);
+	if (rc == 0 && destroying_find(op->svc, o->cont) != NULL)
 		rc = -DER_NONEXIST;
 	if (rc != 0)
 		return rc;
 	path = props_path(o->cont);
-	rc = pool_props_get(tx, &path, true, NULL, 0, &prop);
+	return pool_props_get(op->tx, &path, true, NULL, 0, ret_prop);
+}
+
+/** A copy of an open that was carried out finds the handle, or it was closed by now. */
+MAY_YIELD static int
+open_tx(struct pool_op *op, struct opening *o)
+{
+	struct cont_open_in  *in = op->rpc->cr_input;
+	struct cont_open_out *out = op->rpc->cr_output;
+	struct pool_hdl       hdl;
+	daos_prop_t          *prop;
+	int                   rc = op->found ? op->rec.rc : 0;
+
+	if (rc == 0)
+		rc = cont_hdl_get(op->tx, in->cont_hdl.b, &o->df);
+	if (rc != 0 && (op->found || rc != -DER_NO_HDL))
+		return rc;
+	o->is_new = rc != 0;
+	rc = open_find(op, &hdl, o, &prop);
 	if (rc != 0)
 		return rc;
-	rc = cont_hdl_get(tx, in->cont_hdl.b, &o->df);
-	if (rc == -DER_NO_HDL)
-		rc = open_new(svc, tx, in, &hdl, prop, o);
+	if (o->is_new)
+		rc = open_new(op->svc, op->tx, in, &hdl, prop, o);
 	if (rc == 0)
-		rc = reply_props(rpc, prop, &out->props);
+		rc = reply_props(op->rpc, prop, &out->props);
 	daos_prop_free(prop);
 	if (rc == 0)
-		rc = cont_snaps_get(tx, o->cont, rpc, &o->snaps);
-	return rc != 0 ? rc : cont_info_fill(tx, rpc, o->cont, &out->info);
+		rc = cont_snaps_get(op->tx, o->cont, op->rpc, &o->snaps);
+	return rc != 0 ? rc : cont_info_fill(op->tx, op->rpc, o->cont, &out->info);
 }
 
 static int
@@ -289,14 +307,14 @@ cont_op_open(struct pool_svc *svc, crt_rpc_t *rpc)
 	struct cont_open_in  *in = rpc->cr_input;
 	struct cont_open_out *out = rpc->cr_output;
 	struct opening        o = {0};
-	struct rdb_tx        *tx;
+	struct pool_op        op;
 	int                   rc = uuid_is_null(in->cont_hdl.b) ? -DER_INVAL : check_open_flags(in->flags);
 
 	if (rc == 0)
-		rc = pool_tx_begin(svc, true, &tx);
+		rc = pool_op_begin(svc, rpc, &op);
 	if (rc != 0)
 		return rc;
-	rc = pool_tx_end(svc, tx, true, open_tx(svc, tx, rpc, &o));
+	rc = pool_op_end(&op, open_tx(&op, &o));
 	if (rc == 0) {
 		if (o.evicted.nr > 0)
 			cont_tgts_close(svc, o.evicted.v, o.evicted.nr);
@@ -381,23 +399,34 @@ may_destroy(struct rdb_tx *tx, const crt_rpc_t *rpc, const uuid_t cont)
 	return rc;
 }
 
-/** First step. */
+/** First step; or what a copy finds of it. */
 MAY_YIELD static int
-destroy_begin_tx(struct pool_svc *svc, struct rdb_tx *tx, const crt_rpc_t *rpc, uuid_t ret_cont, struct cont_hdls *ret_hdls)
+destroy_begin_tx(struct pool_op *op, uuid_t ret_cont, struct cont_hdls *ret_hdls)
 {
-	const struct cont_destroy_in *in = rpc->cr_input;
-	int                           rc = cont_find(tx, in->label, in->cont.b, ret_cont);
+	const struct cont_destroy_in *in = op->rpc->cr_input;
+	struct cont_df                df;
+	int                           rc = 0;
 
-	if (rc == 0 && destroying_find(svc, ret_cont) != NULL)
+	if (!op->found)
+		rc = cont_find(op->tx, in->label, in->cont.b, ret_cont);
+	else if (!op->rec.begun)
+		return op->rec.rc;
+	else if (!pool_op_replied(op, ret_cont, sizeof(uuid_t)))
+		return -DER_DF_INVAL;
+	else
+		rc = cont_get(op->tx, ret_cont, &df); /* gone: another destroyed it */
+	if (rc == 0 && destroying_find(op->svc, ret_cont) != NULL)
 		rc = -DER_INPROGRESS;
+	if (rc == 0 && !op->found)
+		rc = may_destroy(op->tx, op->rpc, ret_cont);
 	if (rc == 0)
-		rc = may_destroy(tx, rpc, ret_cont);
-	if (rc == 0)
-		rc = cont_hdls_find(tx, ret_cont, NULL, 0, ret_hdls);
+		rc = cont_hdls_find(op->tx, ret_cont, NULL, 0, ret_hdls);
 	if (rc == 0 && ret_hdls->nr > 0 && !in->force)
 		rc = -DER_BUSY;
 	for (uint32_t i = 0; i < ret_hdls->nr && rc == 0; i++)
-		rc = cont_hdl_del(tx, ret_hdls->v[i]);
+		rc = cont_hdl_del(op->tx, ret_hdls->v[i]);
+	if (rc == 0)
+		pool_op_reply(op, ret_cont, sizeof(uuid_t));
 	return rc;
 }
 
@@ -419,18 +448,22 @@ destroy_end_tx(struct rdb_tx *tx, const uuid_t cont)
 	return rc;
 }
 
+/** Second and third step. A failure that the client asks again after leaves the record of the first. */
 MAY_YIELD static int
-destroy_rest(struct pool_svc *svc, const uuid_t cont, const struct cont_hdls *hdls)
+destroy_rest(struct pool_svc *svc, crt_rpc_t *rpc, const uuid_t cont, const struct cont_hdls *hdls)
 {
-	struct rdb_tx *tx;
-	int            rc;
+	struct pool_op op;
+	int            rc, begin_rc;
 
 	if (hdls->nr > 0)
 		cont_tgts_close(svc, hdls->v, hdls->nr);
 	rc = cont_tgts_destroy(svc, cont);
-	if (rc == 0)
-		rc = pool_tx_begin(svc, true, &tx);
-	return rc != 0 ? rc : pool_tx_end(svc, tx, true, destroy_end_tx(tx, cont));
+	if (daos_rc_ask_again(rc))
+		return rc;
+	begin_rc = pool_op_begin(svc, rpc, &op);
+	if (begin_rc != 0)
+		return begin_rc;
+	return pool_op_end(&op, rc != 0 ? rc : destroy_end_tx(op.tx, cont));
 }
 
 MAY_YIELD int
@@ -439,21 +472,23 @@ cont_op_destroy(struct pool_svc *svc, crt_rpc_t *rpc)
 	struct cont_svc        *cs = svc->ps_cont;
 	struct cont_destroying *d = calloc(1, sizeof(*d));
 	struct cont_hdls        hdls = {0};
-	struct rdb_tx          *tx;
+	struct pool_op          op;
+	bool                    ended;
 	int                     rc;
 
 	if (d == NULL)
 		return -DER_NOMEM;
-	rc = pool_tx_begin(svc, true, &tx);
+	rc = pool_op_begin(svc, rpc, &op);
 	if (rc == 0) {
-		rc = destroy_begin_tx(svc, tx, rpc, d->cont, &hdls);
-		if (rc == 0)
+		ended = op.found && !op.rec.begun;
+		rc = destroy_begin_tx(&op, d->cont, &hdls);
+		if (rc == 0 && !ended)
 			d_list_add_tail(&d->link, &cs->destroying);
 		else
 			d_list_init(&d->link);
-		rc = pool_tx_end(svc, tx, true, rc);
-		if (rc == 0)
-			rc = destroy_rest(svc, d->cont, &hdls);
+		rc = ended ? pool_op_end(&op, rc) : pool_op_end_step(&op, rc);
+		if (rc == 0 && !ended)
+			rc = destroy_rest(svc, rpc, d->cont, &hdls);
 		d_list_del(&d->link);
 		D_INFO("pool " DF_UUID ": destroy container " DF_UUID ": " DF_RC, DP_UUID(svc->ps_rsvc.rs_uuid),
 		       DP_UUID(d->cont), DP_RC(rc));
@@ -502,21 +537,22 @@ cont_op_hdl_find(struct pool_svc *svc, crt_rpc_t *rpc)
 }
 
 MAY_YIELD static int
-alloc_oids_tx(struct rdb_tx *tx, const struct cont_alloc_oids_in *in, uint64_t *ret_oid)
+alloc_oids_tx(struct pool_op *op)
 {
-	struct cont_hdl_df hdl;
-	struct cont_df     df;
-	int                rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &hdl);
+	const struct cont_alloc_oids_in *in = op->rpc->cr_input;
+	struct cont_hdl_df               hdl;
+	struct cont_df                   df;
+	int rc = cont_hdl_check(op->tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &hdl);
 
 	if (rc == 0)
-		rc = cont_get(tx, in->cont.b, &df);
+		rc = cont_get(op->tx, in->cont.b, &df);
 	if (rc != 0)
 		return rc;
 	if (df.oid_next + in->num < df.oid_next)
 		return -DER_OVERFLOW;
-	*ret_oid = df.oid_next;
+	pool_op_reply(op, &df.oid_next, sizeof(df.oid_next));
 	df.oid_next += in->num;
-	return cont_put(tx, in->cont.b, &df);
+	return cont_put(op->tx, in->cont.b, &df);
 }
 
 MAY_YIELD int
@@ -524,13 +560,17 @@ cont_op_alloc_oids(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct cont_alloc_oids_in  *in = rpc->cr_input;
 	struct cont_alloc_oids_out *out = rpc->cr_output;
-	struct rdb_tx              *tx;
+	struct pool_op              op;
 	int                         rc;
 
 	if (in->num == 0)
 		return -DER_INVAL;
-	rc = pool_tx_begin(svc, true, &tx);
-	return rc != 0 ? rc : pool_tx_end(svc, tx, true, alloc_oids_tx(tx, in, &out->oid));
+	rc = pool_op_begin(svc, rpc, &op);
+	if (rc == 0)
+		rc = pool_op_end(&op, op.found ? op.rec.rc : alloc_oids_tx(&op));
+	if (rc == 0 && !pool_op_replied(&op, &out->oid, sizeof(out->oid)))
+		rc = -DER_DF_INVAL;
+	return rc;
 }
 
 /* ---- with the pool ---- */

@@ -266,9 +266,12 @@ touch(struct pool_svc *svc, struct rdb_tx *tx, const uuid_t cont)
 }
 
 MAY_YIELD static int
-prop_set_tx(struct pool_svc *svc, struct rdb_tx *tx, crt_rpc_t *rpc, daos_prop_t *prop)
+prop_set_tx(struct pool_op *op, void *vprop)
 {
-	struct cont_prop_set_in *in = rpc->cr_input;
+	struct cont_prop_set_in *in = op->rpc->cr_input;
+	struct pool_svc         *svc = op->svc;
+	struct rdb_tx           *tx = op->tx;
+	daos_prop_t             *prop = vprop;
 	struct rdb_path          path = props_path(in->cont.b);
 	struct daos_prop_entry  *status = daos_prop_entry_get(prop, DAOS_PROP_CO_STATUS);
 	const char              *label = prop_list_str(prop, DAOS_PROP_CO_LABEL);
@@ -289,7 +292,6 @@ cont_op_prop_set(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct cont_prop_set_in *in = rpc->cr_input;
 	struct daos_prop_entry  *acl;
-	struct rdb_tx           *tx;
 	daos_prop_t             *prop;
 	int                      rc = prop_list_decode(in->props.iov_buf, in->props.iov_len, &prop);
 
@@ -300,16 +302,16 @@ cont_op_prop_set(struct pool_svc *svc, crt_rpc_t *rpc)
 	if (rc == 0 && acl != NULL)
 		rc = sec_acl_check_cont(acl->dpe_val_ptr);
 	if (rc == 0)
-		rc = pool_tx_begin(svc, true, &tx);
-	if (rc == 0)
-		rc = pool_tx_end(svc, tx, true, prop_set_tx(svc, tx, rpc, prop));
+		rc = pool_op_run(svc, rpc, prop_set_tx, prop);
 	daos_prop_free(prop);
 	return rc;
 }
 
 MAY_YIELD static int
-set_owner_tx(struct pool_svc *svc, struct rdb_tx *tx, const struct cont_set_owner_in *in)
+set_owner_tx(struct pool_op *op, void *arg)
 {
+	const struct cont_set_owner_in *in = op->rpc->cr_input;
+	struct rdb_tx         *tx = op->tx;
 	struct daos_prop_entry entries[2];
 	daos_prop_t            prop = {.dpp_entries = entries};
 	struct rdb_path        path;
@@ -328,58 +330,60 @@ set_owner_tx(struct pool_svc *svc, struct rdb_tx *tx, const struct cont_set_owne
 		return rc;
 	path = props_path(cont);
 	rc = pool_props_put(tx, &path, &prop);
-	return rc != 0 ? rc : touch(svc, tx, cont);
+	return rc != 0 ? rc : touch(op->svc, tx, cont);
 }
 
 MAY_YIELD int
 cont_op_set_owner(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	struct rdb_tx *tx;
-	int            rc;
-
 	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
 		return -DER_NO_PERM;
-	rc = pool_tx_begin(svc, true, &tx);
-	return rc != 0 ? rc : pool_tx_end(svc, tx, true, set_owner_tx(svc, tx, rpc->cr_input));
+	return pool_op_run(svc, rpc, set_owner_tx, NULL);
 }
 
 /* ---- attributes ---- */
 
 MAY_YIELD static int
-attr_tx(struct pool_svc *svc, struct rdb_tx *tx, crt_rpc_t *rpc, bool write)
+attr_read_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
 {
 	struct cont_attr_op_in  *in = rpc->cr_input;
 	struct cont_attr_op_out *out = rpc->cr_output;
 	struct rdb_path          path = pool_path_uuid_kvs(CONT_KVS_CONT, in->cont.b, CONT_SUB_ATTRS);
-	uint64_t                 capa = write ? SEC_CONT_CAPA_WRITE_DATA : SEC_CONT_CAPA_READ_DATA;
 	struct cont_hdl_df       df;
-	int                      rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, capa, &df);
+	int                      rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_READ_DATA, &df);
 
 	if (rc != 0)
 		return rc;
-	switch (CRT_OPC_IDX(rpc->cr_opc)) {
-	case CONT_ATTR_LIST:
-		return pool_attrs_list(tx, &path, rpc, &out->attrs);
-	case CONT_ATTR_GET:
-		return pool_attrs_get(tx, &path, &in->attrs, rpc, &out->attrs);
-	case CONT_ATTR_SET:
-		rc = pool_attrs_set(tx, &path, &in->attrs);
-		break;
-	default:
-		rc = pool_attrs_del(tx, &path, &in->attrs);
-	}
-	return rc != 0 ? rc : touch(svc, tx, in->cont.b);
+	return CRT_OPC_IDX(rpc->cr_opc) == CONT_ATTR_LIST ? pool_attrs_list(tx, &path, rpc, &out->attrs)
+							  : pool_attrs_get(tx, &path, &in->attrs, rpc, &out->attrs);
+}
+
+MAY_YIELD static int
+attr_write_tx(struct pool_op *op, void *arg)
+{
+	struct cont_attr_op_in *in = op->rpc->cr_input;
+	struct rdb_path         path = pool_path_uuid_kvs(CONT_KVS_CONT, in->cont.b, CONT_SUB_ATTRS);
+	struct cont_hdl_df      df;
+	int rc = cont_hdl_check(op->tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &df);
+
+	(void)arg;
+	if (rc == 0)
+		rc = CRT_OPC_IDX(op->rpc->cr_opc) == CONT_ATTR_SET ? pool_attrs_set(op->tx, &path, &in->attrs)
+								   : pool_attrs_del(op->tx, &path, &in->attrs);
+	return rc != 0 ? rc : touch(op->svc, op->tx, in->cont.b);
 }
 
 MAY_YIELD int
 cont_op_attr(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	uint32_t       idx = CRT_OPC_IDX(rpc->cr_opc);
-	bool           write = idx == CONT_ATTR_SET || idx == CONT_ATTR_DEL;
 	struct rdb_tx *tx;
-	int            rc = pool_tx_begin(svc, write, &tx);
+	int            rc;
 
-	return rc != 0 ? rc : pool_tx_end(svc, tx, write, attr_tx(svc, tx, rpc, write));
+	if (idx == CONT_ATTR_SET || idx == CONT_ATTR_DEL)
+		return pool_op_run(svc, rpc, attr_write_tx, NULL);
+	rc = pool_tx_begin(svc, false, &tx);
+	return rc != 0 ? rc : pool_tx_end(svc, tx, false, attr_read_tx(tx, rpc));
 }
 
 /* ---- the list of containers ---- */

@@ -3,8 +3,9 @@
  * Snapshots: epochs that aggregation keeps. A new one is the present time, later than what any
  * target has aggregated (cont_agg.c); it counts once all engines know it, else it is taken back.
  *
- * A client whose answer was lost asks again, perhaps another leader. So with each snapshot the number of
- * the call that took it is kept: who calls again gets the one it took.
+ * A client whose answer was lost asks again, perhaps another leader. The record of its request (pool/README.md) says
+ * which epoch it got; the engines are told again, for the leader that took it may have failed before it had told all.
+ * With each snapshot the number of the call that took it is kept, too, for pools that keep no records.
  */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
@@ -102,30 +103,55 @@ add_one(struct rdb_tx *tx, const struct cont_snap_op_in *in, uint32_t nr, uint64
 	return rc != 0 ? rc : snap_put(tx, in->cont.b, *epoch, in->lo);
 }
 
-/** Add or take away one; @ret_snaps: all there are then. @add NULL: take away. */
+/** May the handle change snapshots? @ret_snaps: those there are. */
 MAY_YIELD static int
-change(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t *add, uint64_t del_lo, uint64_t del_hi, struct crt_u64_array *ret_snaps)
+check_and_list(struct pool_op *op, struct crt_u64_array *ret_snaps)
 {
-	struct cont_snap_op_in *in = rpc->cr_input;
-	struct crt_u64_array    snaps = {0};
-	struct cont_hdl_df      df;
-	struct rdb_tx          *tx;
-	int                     rc = pool_tx_begin(svc, true, &tx);
+	const struct cont_snap_op_in *in = op->rpc->cr_input;
+	struct cont_hdl_df            df;
+	int rc = cont_hdl_check(op->tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &df);
+
+	return rc != 0 ? rc : cont_snaps_get(op->tx, in->cont.b, op->rpc, ret_snaps);
+}
+
+/** Take one at *@epoch, or learn which one the first copy took. @ret_snaps: all there are then. */
+MAY_YIELD static int
+create_tx(struct pool_op *op, uint64_t *epoch, struct crt_u64_array *ret_snaps)
+{
+	const struct cont_snap_op_in *in = op->rpc->cr_input;
+	int                           rc;
+
+	if (op->found && op->rec.rc != 0)
+		return op->rec.rc;
+	rc = check_and_list(op, ret_snaps);
+	if (rc == 0 && op->found)
+		return pool_op_replied(op, epoch, sizeof(*epoch)) ? 0 : -DER_DF_INVAL;
+	if (rc == 0)
+		rc = add_one(op->tx, in, ret_snaps->nr, epoch);
+	if (rc != 0)
+		return rc;
+	pool_op_reply(op, epoch, sizeof(*epoch));
+	return cont_snaps_get(op->tx, in->cont.b, op->rpc, ret_snaps);
+}
+
+/** Not all engines could be told of it. */
+MAY_YIELD static int
+take_back(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t epoch, int why)
+{
+	const struct cont_snap_op_in *in = rpc->cr_input;
+	struct crt_u64_array          snaps;
+	struct pool_op                op;
+	int                           rc = pool_op_begin(svc, rpc, &op);
 
 	if (rc != 0)
 		return rc;
-	rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, SEC_CONT_CAPA_WRITE_DATA, &df);
+	rc = snap_del(op.tx, in->cont.b, epoch);
 	if (rc == 0)
-		rc = cont_snaps_get(tx, in->cont.b, rpc, &snaps);
-	if (rc == 0 && add != NULL)
-		rc = add_one(tx, in, snaps.nr, add);
-	for (uint32_t i = 0; i < snaps.nr && rc == 0 && add == NULL; i++) {
-		if (snaps.v[i] >= del_lo && snaps.v[i] <= del_hi)
-			rc = snap_del(tx, in->cont.b, snaps.v[i]);
-	}
+		rc = cont_snaps_get(op.tx, in->cont.b, rpc, &snaps);
+	rc = rc != 0 ? pool_tx_end(svc, op.tx, true, rc) : pool_op_end_undone(&op, why);
 	if (rc == 0)
-		rc = cont_snaps_get(tx, in->cont.b, rpc, ret_snaps);
-	return pool_tx_end(svc, tx, true, rc);
+		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
+	return rc != 0 ? rc : why;
 }
 
 MAY_YIELD int
@@ -134,24 +160,39 @@ cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
 	struct cont_snap_op_in  *in = rpc->cr_input;
 	struct cont_snap_op_out *out = rpc->cr_output;
 	struct crt_u64_array     snaps;
+	struct pool_op           op;
 	uint64_t                *epoch = crt_req_alloc(rpc, sizeof(*epoch));
 	int                      rc;
 
 	if (epoch == NULL)
 		return -DER_NOMEM;
+	rc = pool_op_begin(svc, rpc, &op);
+	if (rc != 0)
+		return rc;
 	*epoch = hlc_get(dss_hlc(svc->ps_rsvc.rs_engine));
-	rc = change(svc, rpc, epoch, 0, 0, &snaps);
+	rc = pool_op_end(&op, create_tx(&op, epoch, &snaps));
 	if (rc != 0)
 		return rc;
 	rc = cont_tgts_snaps(svc, in->cont.b, snaps);
-	if (rc != 0) {
-		if (change(svc, rpc, NULL, *epoch, *epoch, &snaps) == 0)
-			(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
-		return rc;
-	}
+	if (rc != 0)
+		return take_back(svc, rpc, *epoch, rc);
 	out->epochs.nr = 1;
 	out->epochs.v = epoch;
 	return 0;
+}
+
+MAY_YIELD static int
+destroy_tx(struct pool_op *op, void *ret_snaps)
+{
+	const struct cont_snap_op_in *in = op->rpc->cr_input;
+	struct crt_u64_array          snaps;
+	int                           rc = check_and_list(op, &snaps);
+
+	for (uint32_t i = 0; rc == 0 && i < snaps.nr; i++) {
+		if (snaps.v[i] >= in->lo && snaps.v[i] <= in->hi)
+			rc = snap_del(op->tx, in->cont.b, snaps.v[i]);
+	}
+	return rc != 0 ? rc : cont_snaps_get(op->tx, in->cont.b, op->rpc, ret_snaps);
 }
 
 MAY_YIELD int
@@ -159,12 +200,16 @@ cont_op_snap_destroy(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct cont_snap_op_in *in = rpc->cr_input;
 	struct crt_u64_array    snaps;
+	struct pool_op          op;
 	int                     rc;
 
 	if (in->lo > in->hi)
 		return -DER_INVAL;
-	rc = change(svc, rpc, NULL, in->lo, in->hi, &snaps);
-	if (rc == 0) /* an engine that misses it keeps more than it needs */
+	rc = pool_op_begin(svc, rpc, &op);
+	if (rc != 0)
+		return rc;
+	rc = pool_op_end(&op, op.found ? op.rec.rc : destroy_tx(&op, &snaps));
+	if (rc == 0 && !op.found) /* an engine that misses it keeps more than it needs */
 		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
 	return rc;
 }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <daos_task.h>
+#include "base/dtx_id.h"
 #include "base/handle.h"
 #include "base/list.h"
 #include "base/hlc.h"
@@ -190,6 +191,13 @@ struct dc_svc {
 	d_rank_list_t  *ds_ranks;  /**< its replicas */
 	d_rank_t        ds_leader; /**< last known; CRT_NO_RANK: not known */
 	uint64_t        ds_term;   /**< of that leader */
+
+	/** Puts the name of a call into its request; NULL: such requests have none. */
+	void          (*ds_name)(crt_rpc_t *rpc, const struct dtx_id *op);
+	uuid_t          ds_who;     /**< names are made of it and of a time that grows */
+	uint64_t        ds_time;    /**< the service's, HLC, as heard at ds_time_ns; 0: nothing heard yet */
+	uint64_t        ds_time_ns;
+	uint64_t        ds_last;    /**< of the last name */
 };
 int  dc_svc_init(struct dc_svc *svc, const d_rank_list_t *ranks) MUST_CHECK;
 void dc_svc_fini(struct dc_svc *svc);
@@ -206,6 +214,8 @@ struct dc_svc_reply {
 	bool     hint_valid;
 	d_rank_t hint_rank;
 	uint64_t hint_term;
+	bool     begun; /**< it may have been carried out */
+	uint64_t time;  /**< HLC of the service; 0: not told */
 };
 /** A call of a service. The struct is copied, what it points to is borrowed until @done. */
 struct dc_svc_call {
@@ -227,7 +237,8 @@ struct dc_svc_call {
 #define DC_SVC_TRY_TIMEOUT_S 10 /**< of one attempt */
 /**
  * Call a service with tag 0 of its leader: try the leader known, then each replica, with growing
- * pauses between rounds, until one answers for good or time is up. Requests have to be idempotent.
+ * pauses between rounds, until one answers for good or time is up. A request may arrive several times: it has to be
+ * idempotent, or to carry the name the call has (ds_name).
  * Ends @task in any case, @done included; the return value is 0, or its result if memory is out.
  */
 int  dc_svc_call(tse_task_t *task, const struct dc_svc_call *call);

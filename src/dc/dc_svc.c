@@ -8,6 +8,11 @@
  * with a random part so that clients do not come back together. The overall deadline ends the call
  * with the last error seen.
  *
+ * A call has a name (ds_name), the same in all copies of its request from the first that may have been carried out, so that
+ * the service recognizes the others. A name has a time. It is the service's, as heard in its last reply and carried on by
+ * our stopwatch: clocks of clients may be off by any amount. A service refuses times too far from its own with
+ * TX_UNCERTAIN; the first request to it, made by our own clock, then gets another name.
+ *
  * Invariants: at any time a call either has one request in flight, or its timer armed, or is
  * ending; hops to hinted leaders are bounded by HOP_NR_MAX in each round, so two confused replicas
  * cannot play ping-pong.
@@ -78,6 +83,7 @@ dc_svc_init(struct dc_svc *svc, const d_rank_list_t *ranks)
 {
 	memset(svc, 0, sizeof(*svc));
 	svc->ds_leader = CRT_NO_RANK;
+	plat_uuid_generate(svc->ds_who);
 	pthread_mutex_init(&svc->ds_lock, NULL);
 	return d_rank_list_dup(ranks, &svc->ds_ranks);
 }
@@ -153,6 +159,45 @@ svc_leader_forget(struct dc_svc *svc, d_rank_t rank)
 	pthread_mutex_unlock(&svc->ds_lock);
 }
 
+/* ---- names of calls ---- */
+
+/** The service's time as far as is known, or what our clock says. Under the lock. */
+static uint64_t
+svc_time(const struct dc_svc *svc, struct hlc *hlc)
+{
+	if (svc->ds_time == 0)
+		return hlc_get(hlc);
+	return svc->ds_time + hlc_span_from_ns(plat_now_ns() - svc->ds_time_ns);
+}
+
+static void
+svc_name_new(struct dc_svc *svc, struct hlc *hlc, struct dtx_id *ret_op)
+{
+	pthread_mutex_lock(&svc->ds_lock);
+	svc->ds_last = MAX_OF(svc_time(svc, hlc), svc->ds_last + 1);
+	ret_op->hlc = svc->ds_last;
+	uuid_copy(ret_op->uuid, svc->ds_who);
+	pthread_mutex_unlock(&svc->ds_lock);
+}
+
+/** @force: ours is not accepted, so theirs holds though it be earlier; names made before must not come again. */
+static void
+svc_time_heard(struct dc_svc *svc, uint64_t time, bool force)
+{
+	if (time == 0)
+		return;
+	pthread_mutex_lock(&svc->ds_lock);
+	if (force || svc->ds_time == 0 || time > svc_time(svc, NULL)) {
+		svc->ds_time = time;
+		svc->ds_time_ns = plat_now_ns();
+	}
+	if (force && svc->ds_last >= time) {
+		plat_uuid_generate(svc->ds_who);
+		svc->ds_last = 0;
+	}
+	pthread_mutex_unlock(&svc->ds_lock);
+}
+
 /* ---- a call ---- */
 
 struct svc_call {
@@ -163,6 +208,8 @@ struct svc_call {
 	uint32_t	   rank_idx; /* next of them to try */
 	uint32_t	   hop_nr;   /* in this round */
 	d_rank_t	   rank;     /* tried last */
+	struct dtx_id	   op;       /* its name */
+	bool		   begun;    /* an attempt may have been carried out: the name stays */
 	uint64_t	   deadline_ns;
 	uint64_t	   pause_ns;
 	struct dc_timer	   timer;
@@ -266,6 +313,18 @@ svc_call_next(struct svc_call *call, const struct dc_svc_reply *reply)
 	svc_call_pause(call);
 }
 
+/** The call's name was refused, though nothing was carried out under it: try again with another. */
+static bool
+svc_call_renamed(struct svc_call *call, const struct dc_svc_reply *reply)
+{
+	if (call->begun || reply->time == 0 || call->hop_nr >= HOP_NR_MAX || dc_task_is_aborted(call->task))
+		return false;
+	call->hop_nr++;
+	svc_time_heard(call->c.svc, reply->time, true);
+	svc_call_try(call, call->rank);
+	return true;
+}
+
 static void
 svc_call_replied(const struct crt_cb_info *info)
 {
@@ -276,6 +335,12 @@ svc_call_replied(const struct crt_cb_info *info)
 	dc_task_rec(call->task)->rpc = NULL;
 	if (rc == 0)
 		rc = call->c.result(info->cci_rpc, call->c.arg, &reply);
+	else
+		reply.begun = true; /* who knows */
+	call->begun |= reply.begun;
+	if (rc == -DER_TX_UNCERTAIN && svc_call_renamed(call, &reply))
+		return;
+	svc_time_heard(call->c.svc, reply.time, false);
 	if (dc_task_is_aborted(call->task) && rc != 0)
 		rc = -DER_CANCELED;
 	if (daos_rc_ask_again(rc)) {
@@ -320,6 +385,11 @@ svc_call_try(struct svc_call *call, d_rank_t rank)
 		crt_req_decref(rpc);
 		svc_call_end(call, NULL, rc);
 		return;
+	}
+	if (call->c.svc->ds_name != NULL) {
+		if (!call->begun)
+			svc_name_new(call->c.svc, client_hlc(call->dctx->cl), &call->op);
+		call->c.svc->ds_name(rpc, &call->op);
 	}
 	dc_task_rec(call->task)->rpc = rpc;
 	(void)crt_req_send(rpc, svc_call_replied, call);

@@ -2,8 +2,8 @@
 /**
  * Pools on the client: handles, connecting, disconnecting, the map.
  *
- * A request may be repeated by dc_svc_call(): the handle's UUID is made here, so that a repeated
- * connect finds its own work. What is allocated for a call is freed in its `done`, which runs once.
+ * A request may be repeated by dc_svc_call(), which names it. What is allocated for a call is freed in its
+ * `done`, which runs once.
  */
 #define D_LOGFAC LOG_FAC_POOL
 #include <stdlib.h>
@@ -101,7 +101,19 @@ dc_pool_rpc_result(crt_rpc_t *rpc, void *arg, struct dc_svc_reply *ret_reply)
 		ret_reply->hint_rank = out->hint_rank;
 		ret_reply->hint_term = out->hint_term;
 	}
+	ret_reply->begun = out->begun;
+	ret_reply->time = out->time;
 	return out->rc;
+}
+
+/** dc_svc.ds_name of pool services. */
+static void
+name_request(crt_rpc_t *rpc, const struct dtx_id *op)
+{
+	struct pool_in_head *in = rpc->cr_input;
+
+	in->op_time = op->hlc;
+	uuid_copy(in->op_who.b, op->uuid);
 }
 
 /** Keep a map that is newer than ours; no bytes: it isn't. */
@@ -259,6 +271,7 @@ connect_found(void *arg, int rc, const uuid_t uuid, const d_rank_list_t *ranks)
 	if (rc == 0) {
 		uuid_copy(conn->pool->dp_uuid, uuid);
 		rc = dc_svc_init(&conn->pool->dp_svc, ranks);
+		conn->pool->dp_svc.ds_name = name_request;
 	}
 	if (rc != 0) {
 		connect_free(conn);

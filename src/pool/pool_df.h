@@ -8,6 +8,7 @@
  *   props   by number  property number -> value (base/prop_table.h)
  *   attrs   by name    attribute -> value
  *   hdls    by UUID    handle -> struct pool_hdl_df, followed by the credential it was made with
+ *   ops     rsvc/rsvc_ops.c: what became of requests
  */
 #pragma once
 

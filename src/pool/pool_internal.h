@@ -65,6 +65,9 @@ struct pool_create_arg { /**< of a bootstrap */
 MAY_YIELD void pool_svc_create_handler(crt_rpc_t *rpc);
 MAY_YIELD void pool_svc_stop_handler(crt_rpc_t *rpc);
 
+/* pool_svc_ops.c */
+struct dtx_id pool_op_id(const crt_rpc_t *rpc);
+
 /* pool_svc_tgts.c: the service and its targets */
 /** Send map, replicas and properties to all engines of the pool; failures are logged, engines ask when they need it. */
 MAY_YIELD void pool_svc_distribute(struct pool_svc *svc);

@@ -54,22 +54,28 @@ CRT_FIELD_TYPE(pool_space, struct daos_pool_space)
 /** How every reply of a service begins. */
 struct pool_out_head {
 	int32_t  rc;
+	bool     begun; /**< the service looked at it; false: nothing was changed */
 	bool     hint_valid;
 	uint32_t hint_rank;
 	uint64_t hint_term;
+	uint64_t time; /**< HLC of the service, 0 where it doesn't lead: names of operations are made from it */
 };
-#define POOL_OUT_HEAD(F) F(int32_t, rc) F(bool, hint_valid) F(uint32_t, hint_rank) F(uint64_t, hint_term)
+#define POOL_OUT_HEAD(F)                                                                           \
+	F(int32_t, rc) F(bool, begun) F(bool, hint_valid) F(uint32_t, hint_rank) F(uint64_t, hint_term) F(uint64_t, time)
 /** How every request to a service begins. */
 struct pool_in_head {
 	crt_uuid_t pool;
 	crt_uuid_t hdl; /**< of the pool; null: the control plane, through an engine */
+	uint64_t   op_time;   /**< with op_who the operation's name, a struct dtx_id: the same in all copies of the */
+	crt_uuid_t op_who;    /**< request, and no other's. Not looked at where nothing is changed */
 };
-#define POOL_IN_HEAD(F) F(uuid, pool) F(uuid, hdl)
+#define POOL_IN_HEAD(F) F(uuid, pool) F(uuid, hdl) F(uint64_t, op_time) F(uuid, op_who)
 
 #define POOL_HEAD_CHECK(name)                                                                      \
-	_Static_assert(offsetof(struct name##_in, pool) == 0, "in head");                          \
+	_Static_assert(offsetof(struct name##_in, pool) == 0 &&                                    \
+			   offsetof(struct name##_in, op_who) == offsetof(struct pool_in_head, op_who), "in head"); \
 	_Static_assert(offsetof(struct name##_out, rc) == 0 &&                                     \
-			   offsetof(struct name##_out, hint_term) == offsetof(struct pool_out_head, hint_term), "out head");
+			   offsetof(struct name##_out, time) == offsetof(struct pool_out_head, time), "out head");
 
 /** Create a replica; with @bootstrap the first leader, which writes the initial content. @props: encoded list. */
 #define POOL_SVC_CREATE_IN(F)                                                                      \

@@ -87,6 +87,7 @@ svc_alloc(struct engine *eng, const uuid_t uuid)
 	if (svc == NULL)
 		return NULL;
 	ult_rwlock_init(&svc->ps_lock);
+	d_list_init(&svc->ps_running);
 	return &svc->ps_rsvc;
 }
 
@@ -95,7 +96,7 @@ svc_free(struct rsvc *rsvc)
 {
 	struct pool_svc *svc = CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc);
 
-	D_ASSERT(svc->ps_map == NULL);
+	D_ASSERT(svc->ps_map == NULL && d_list_empty(&svc->ps_running));
 	free(svc);
 }
 
@@ -151,6 +152,8 @@ put_initial(struct rdb_tx *tx, const struct pool_create_arg *arg)
 		rc = create_kvs(tx, POOL_KVS_ATTRS, RDB_KVS_BYTES);
 	if (rc == 0)
 		rc = create_kvs(tx, POOL_KVS_HDLS, RDB_KVS_BYTES);
+	if (rc == 0)
+		rc = rsvc_ops_bootstrap(tx);
 	if (rc == 0)
 		rc = put_str_key(tx, &pool, POOL_KEY_LAYOUT, &layout, sizeof(layout));
 	if (rc == 0)
@@ -359,6 +362,24 @@ no_replica(const uuid_t uuid)
 	return -DER_NOTREPLICA;
 }
 
+/** Not while another copy of it is under way. */
+MAY_YIELD static int
+run_once(struct pool_svc *svc, crt_rpc_t *rpc, pool_svc_op_t op)
+{
+	struct dtx_id          id = pool_op_id(rpc);
+	struct rsvc_op_running run;
+	int                    rc;
+
+	if (id.hlc == 0)
+		return op(svc, rpc);
+	rc = rsvc_op_enter(&svc->ps_running, &id, &run);
+	if (rc != 0)
+		return rc;
+	rc = op(svc, rpc);
+	rsvc_op_leave(&run);
+	return rc;
+}
+
 MAY_YIELD void
 ds_pool_svc_handle(crt_rpc_t *rpc, pool_svc_op_t op)
 {
@@ -371,7 +392,9 @@ ds_pool_svc_handle(crt_rpc_t *rpc, pool_svc_op_t op)
 	if (out->rc == -DER_NOTREPLICA)
 		out->rc = no_replica(in->pool.b);
 	if (out->rc == 0) {
-		out->rc = op(CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc), rpc);
+		out->begun = true;
+		out->time = hlc_get(dss_hlc(dss_engine()));
+		out->rc = run_once(CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc), rpc, op);
 		rsvc_put_leader(rsvc);
 	} else if (hint.sh_flags & 1) {
 		out->hint_valid = true;

@@ -7,6 +7,7 @@
 #include "pool/pool_rpc.h"
 #include "pool/pool_server.h"
 #include "rsvc/rsvc.h"
+#include "rsvc/rsvc_ops.h"
 #include "security/sec_policy.h"
 
 struct pool_svc {
@@ -14,6 +15,7 @@ struct pool_svc {
 	struct ult_rwlock ps_lock; /**< writers: one transaction that changes something; readers: any other */
 	struct pool_map  *ps_map;  /**< NULL while not up; changes under the write lock */
 	void             *ps_cont; /**< the container module's, made by its step_up */
+	d_list_t          ps_running; /**< struct rsvc_op_running */
 };
 
 /** A service request: runs where the service leads. Memory it hangs on cr_output comes from crt_req_alloc(). Its return
@@ -29,6 +31,36 @@ MAY_YIELD void ds_pool_svc_handle(crt_rpc_t *rpc, pool_svc_op_t op);
 MAY_YIELD int pool_tx_begin(struct pool_svc *svc, bool write, struct rdb_tx **ret_tx) MUST_CHECK;
 /** @rc 0: commit what a writer did; else drop it. Ends the transaction, releases the lock, returns the outcome. */
 MAY_YIELD int pool_tx_end(struct pool_svc *svc, struct rdb_tx *tx, bool write, int rc) MUST_CHECK;
+
+/* ---- changes, each carried out once: rsvc/rsvc_ops.h, README.md ---- */
+
+/** A request that changes something: a transaction, and the record of what became of it before. */
+struct pool_op {
+	struct pool_svc       *svc;
+	crt_rpc_t             *rpc;
+	struct rdb_tx         *tx;
+	struct dtx_id          id;
+	struct rsvc_ops_limits lim;
+	struct rsvc_op_record  rec;      /**< found: of a copy; else what is going to be recorded */
+	bool                   recorded; /**< the pool keeps records */
+	bool                   found;    /**< another copy was carried out; with rec.begun as far as its first step */
+};
+/** Begin the transaction, with the write lock taken. Errors: TX_UNCERTAIN it may have been carried out. */
+MAY_YIELD int pool_op_begin(struct pool_svc *svc, crt_rpc_t *rpc, struct pool_op *op) MUST_CHECK;
+/** For the record, to be found in rec.reply by copies. */
+void pool_op_reply(struct pool_op *op, const void *reply, size_t bytes);
+/** What a found record holds; false: it is of another size. */
+bool pool_op_replied(const struct pool_op *op, void *ret_reply, size_t bytes);
+/** As pool_tx_end(): commit the effect with its record, or drop it and record the failure, if it is for good. */
+MAY_YIELD int pool_op_end(struct pool_op *op, int rc) MUST_CHECK;
+/** A first step of several is done: its record says begun, the next transaction about this request goes on. */
+MAY_YIELD int pool_op_end_step(struct pool_op *op, int rc) MUST_CHECK;
+/** The effect of an earlier transaction was taken back in this one, because of @why: commit that. Asked again, the
+ *  request is carried out anew, unless @why is for good. */
+MAY_YIELD int pool_op_end_undone(struct pool_op *op, int why) MUST_CHECK;
+/** A request of one transaction: @body does it, and may leave a pool_op_reply(). A copy gets the rc of the first. */
+typedef MAY_YIELD int (*pool_op_body_t)(struct pool_op *op, void *arg);
+MAY_YIELD int pool_op_run(struct pool_svc *svc, crt_rpc_t *rpc, pool_op_body_t body, void *arg) MUST_CHECK;
 
 /** Path of one or two keys below the root; borrowed. */
 struct rdb_path pool_path(const char *kvs);

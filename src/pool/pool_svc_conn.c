@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
  * Connections. A handle is durable: it is in the rdb from the connect's reply to the disconnect or
- * eviction, over restarts of engines and changes of the leader. All requests may be repeated by
- * their sender, who can't know whether a lost one was carried out.
+ * eviction, over restarts of engines and changes of the leader. A connect or an eviction that comes
+ * again is answered from its record; a disconnect may be repeated as it is, for no handle comes back.
  */
 #define D_LOGFAC LOG_FAC_POOL
 #include <daos_errno.h>
@@ -126,6 +126,20 @@ connect_tx(struct rdb_tx *tx, const crt_rpc_t *rpc, const struct sec_ident *iden
 	return rc;
 }
 
+/** As the first copy was answered; but what it connected may be disconnected by now. */
+MAY_YIELD static int
+connect_again(struct pool_op *op, uint64_t *ret_capas)
+{
+	struct pool_hdl present;
+	int             rc = op->rec.rc;
+
+	if (rc == 0)
+		rc = pool_hdl_get(op->tx, op->rpc, &present);
+	if (rc == 0)
+		*ret_capas = present.capas;
+	return rc;
+}
+
 #define CRED_BYTES_MAX 65536
 
 MAY_YIELD int
@@ -134,7 +148,7 @@ pool_op_connect(struct pool_svc *svc, crt_rpc_t *rpc)
 	struct pool_connect_in  *in = rpc->cr_input;
 	struct pool_connect_out *out = rpc->cr_output;
 	struct sec_ident        *ident;
-	struct rdb_tx           *tx;
+	struct pool_op           op;
 	int                      rc;
 
 	if (uuid_is_null(in->hdl.b) || (in->flags & ~(uint64_t)DAOS_PC_MASK) || in->cred.iov_len > CRED_BYTES_MAX)
@@ -145,9 +159,10 @@ pool_op_connect(struct pool_svc *svc, crt_rpc_t *rpc)
 		       DP_UUID(in->pool.b), DP_RC(rc));
 		return rc;
 	}
-	rc = pool_tx_begin(svc, true, &tx);
+	rc = pool_op_begin(svc, rpc, &op);
 	if (rc == 0)
-		rc = pool_tx_end(svc, tx, true, connect_tx(tx, rpc, ident, &out->capas));
+		rc = pool_op_end(&op, op.found ? connect_again(&op, &out->capas)
+				       : connect_tx(op.tx, rpc, ident, &out->capas));
 	if (rc == 0)
 		D_INFO("pool " DF_UUID ": " DF_UUID " connected, user %s on %s, flags %lx, capas %lx", DP_UUID(in->pool.b),
 		       DP_UUID(in->hdl.b), ident->user, ident->machine, (unsigned long)in->flags,
@@ -205,59 +220,74 @@ pool_op_disconnect(struct pool_svc *svc, crt_rpc_t *rpc)
 	return rc;
 }
 
+/** @list: of handles, as they were */
 MAY_YIELD static int
-evict_all(struct pool_svc *svc, uint32_t *ret_nr)
+evict_all(struct pool_op *op, struct hdl_list *list)
 {
-	struct hdl_list list;
-	struct rdb_tx  *tx;
-	int             rc = pool_tx_begin(svc, true, &tx);
+	int rc = drop_hdls(op->svc, op->tx, list->v, list->nr);
 
+	if (rc == 0)
+		pool_op_reply(op, &list->nr, sizeof(list->nr));
+	return rc;
+}
+
+MAY_YIELD static int
+evict_tx(struct pool_op *op, void *list)
+{
+	int rc = hdl_list(op->tx, list);
+
+	return rc != 0 ? rc : evict_all(op, list);
+}
+
+/** Not while somebody is connected, or containers are there, unless that is accepted. */
+MAY_YIELD static int
+destroy_prep_tx(struct pool_op *op, void *varg)
+{
+	const struct pool_destroy_prep_in *in = op->rpc->cr_input;
+	const struct ds_pool_cont_ops     *ops = pool_module_of(op->svc->ps_rsvc.rs_engine)->cont_ops;
+	struct hdl_list                   *list = varg;
+	uint64_t                           cont_nr = 0;
+	int                                rc = hdl_list(op->tx, list);
+
+	if (rc == 0 && ops != NULL)
+		rc = ops->count(op->tx, &cont_nr);
+	if (rc == 0 && ((list->nr > 0 && !in->force) || (cont_nr > 0 && !in->recursive)))
+		rc = -DER_BUSY;
+	return rc != 0 ? rc : evict_all(op, list);
+}
+
+/** @ret_nr: handles that were closed */
+MAY_YIELD static int
+evict(struct pool_svc *svc, crt_rpc_t *rpc, pool_op_body_t body, uint32_t *ret_nr)
+{
+	struct hdl_list list = {0};
+	struct pool_op  op;
+	int             rc;
+
+	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
+		return -DER_NO_PERM;
+	rc = pool_op_begin(svc, rpc, &op);
 	if (rc != 0)
 		return rc;
-	rc = hdl_list(tx, &list);
-	if (rc == 0)
-		rc = drop_hdls(svc, tx, list.v, list.nr);
-	rc = pool_tx_end(svc, tx, true, rc);
+	rc = pool_op_end(&op, op.found ? op.rec.rc : body(&op, &list));
 	if (rc == 0 && list.nr > 0)
 		pool_svc_close_tgt_hdls(svc, list.v, list.nr);
 	free(list.v);
-	if (rc == 0)
-		*ret_nr = list.nr;
+	if (rc == 0 && !pool_op_replied(&op, ret_nr, sizeof(*ret_nr)))
+		rc = -DER_DF_INVAL;
 	return rc;
 }
 
 MAY_YIELD int
 pool_op_evict(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	struct pool_evict_out *out = rpc->cr_output;
-
-	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
-		return -DER_NO_PERM;
-	return evict_all(svc, &out->count);
+	return evict(svc, rpc, evict_tx, &((struct pool_evict_out *)rpc->cr_output)->count);
 }
 
 MAY_YIELD int
 pool_op_destroy_prep(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	struct pool_destroy_prep_in   *in = rpc->cr_input;
-	const struct ds_pool_cont_ops *ops = pool_module_of(svc->ps_rsvc.rs_engine)->cont_ops;
-	struct hdl_list                list;
-	struct rdb_tx                 *tx;
-	uint64_t                       cont_nr = 0;
-	uint32_t                       evicted;
-	int                            rc;
+	uint32_t nr;
 
-	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
-		return -DER_NO_PERM;
-	rc = pool_tx_begin(svc, false, &tx);
-	if (rc != 0)
-		return rc;
-	rc = hdl_list(tx, &list);
-	if (rc == 0 && ops != NULL)
-		rc = ops->count(tx, &cont_nr);
-	rc = pool_tx_end(svc, tx, false, rc);
-	free(list.v);
-	if (rc == 0 && ((list.nr > 0 && !in->force) || (cont_nr > 0 && !in->recursive)))
-		rc = -DER_BUSY;
-	return rc != 0 ? rc : evict_all(svc, &evicted);
+	return evict(svc, rpc, destroy_prep_tx, &nr);
 }

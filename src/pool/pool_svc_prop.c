@@ -102,12 +102,30 @@ pool_op_query(struct pool_svc *svc, crt_rpc_t *rpc)
 
 /* ---- properties and ACL: the control plane's ---- */
 
+/** Whether records of requests are kept is a property: turned on or off, those there are don't tell all. */
+MAY_YIELD static int
+forget_ops(struct pool_op *op, const daos_prop_t *prop)
+{
+	uint64_t now_on = op->recorded;
+
+	if (prop_list_num(prop, DAOS_PROP_PO_SVC_OPS_ENABLED, now_on) == now_on)
+		return 0;
+	return rsvc_ops_reset(op->tx, op->lim.now);
+}
+
+MAY_YIELD static int
+prop_set_tx(struct pool_op *op, void *prop)
+{
+	struct rdb_path path = pool_path(POOL_KVS_PROPS);
+	int             rc = forget_ops(op, prop);
+
+	return rc != 0 ? rc : pool_props_put(op->tx, &path, prop);
+}
+
 MAY_YIELD int
 pool_op_prop_set(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct pool_prop_set_in *in = rpc->cr_input;
-	struct rdb_path          path = pool_path(POOL_KVS_PROPS);
-	struct rdb_tx           *tx;
 	daos_prop_t             *prop;
 	int                      rc;
 
@@ -122,9 +140,7 @@ pool_op_prop_set(struct pool_svc *svc, crt_rpc_t *rpc)
 			rc = sec_acl_check_pool(prop->dpp_entries[i].dpe_val_ptr);
 	}
 	if (rc == 0)
-		rc = pool_tx_begin(svc, true, &tx);
-	if (rc == 0)
-		rc = pool_tx_end(svc, tx, true, pool_props_put(tx, &path, prop));
+		rc = pool_op_run(svc, rpc, prop_set_tx, prop);
 	daos_prop_free(prop);
 	if (rc == 0)
 		pool_svc_distribute(svc);
@@ -170,32 +186,59 @@ acl_apply(const struct pool_acl_change_in *in, struct daos_acl **acl)
 	return rc;
 }
 
+/** Read the list; also what a copy is told: the list as it is now. */
 MAY_YIELD static int
-acl_change_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
+acl_read(struct rdb_tx *tx, daos_prop_t **ret_prop)
 {
-	static const uint32_t       type = DAOS_PROP_PO_ACL;
-	struct pool_acl_change_out *out = rpc->cr_output;
-	struct rdb_path             path = pool_path(POOL_KVS_PROPS);
-	struct daos_acl            *acl;
-	daos_prop_t                *prop;
-	void                       *copy;
-	int                         rc = pool_props_get(tx, &path, false, &type, 1, &prop);
+	static const uint32_t type = DAOS_PROP_PO_ACL;
+	struct rdb_path       path = pool_path(POOL_KVS_PROPS);
+	daos_prop_t          *prop;
+	int                   rc = pool_props_get(tx, &path, false, &type, 1, &prop);
 
+	if (rc == 0 && prop->dpp_entries[0].dpe_val_ptr == NULL) {
+		daos_prop_free(prop);
+		rc = -DER_DF_INVAL;
+	}
+	if (rc == 0)
+		*ret_prop = prop;
+	return rc;
+}
+
+static int
+acl_reply(crt_rpc_t *rpc, const struct daos_acl *acl)
+{
+	struct pool_acl_change_out *out = rpc->cr_output;
+	size_t                      bytes = daos_acl_get_size((struct daos_acl *)acl);
+	void                       *copy = crt_req_alloc(rpc, bytes);
+
+	if (copy == NULL)
+		return -DER_NOMEM;
+	memcpy(copy, acl, bytes);
+	d_iov_set(&out->acl, copy, bytes);
+	return 0;
+}
+
+MAY_YIELD static int
+acl_change_tx(struct pool_op *op)
+{
+	struct rdb_path  path = pool_path(POOL_KVS_PROPS);
+	struct daos_acl *acl;
+	daos_prop_t     *prop;
+	int              rc = op->found ? op->rec.rc : 0;
+
+	if (rc == 0)
+		rc = acl_read(op->tx, &prop);
 	if (rc != 0)
 		return rc;
 	acl = prop->dpp_entries[0].dpe_val_ptr;
-	rc = acl == NULL ? -DER_DF_INVAL : acl_apply(rpc->cr_input, &acl);
-	prop->dpp_entries[0].dpe_val_ptr = acl;
-	if (rc == 0)
-		rc = pool_props_put(tx, &path, prop);
-	if (rc == 0) {
-		copy = crt_req_alloc(rpc, daos_acl_get_size(acl));
-		rc = copy == NULL ? -DER_NOMEM : 0;
-		if (copy != NULL) {
-			memcpy(copy, acl, daos_acl_get_size(acl));
-			d_iov_set(&out->acl, copy, daos_acl_get_size(acl));
-		}
+	if (!op->found) {
+		rc = acl_apply(op->rpc->cr_input, &acl);
+		prop->dpp_entries[0].dpe_val_ptr = acl;
+		if (rc == 0)
+			rc = pool_props_put(op->tx, &path, prop);
 	}
+	if (rc == 0)
+		rc = acl_reply(op->rpc, acl);
 	daos_prop_free(prop);
 	return rc;
 }
@@ -203,13 +246,13 @@ acl_change_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
 MAY_YIELD int
 pool_op_acl_change(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	struct rdb_tx *tx;
+	struct pool_op op;
 	int            rc;
 
 	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
 		return -DER_NO_PERM;
-	rc = pool_tx_begin(svc, true, &tx);
-	return rc != 0 ? rc : pool_tx_end(svc, tx, true, acl_change_tx(tx, rpc));
+	rc = pool_op_begin(svc, rpc, &op);
+	return rc != 0 ? rc : pool_op_end(&op, acl_change_tx(&op));
 }
 
 /* ---- attributes ---- */
@@ -243,34 +286,41 @@ attr_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
 }
 
 MAY_YIELD static int
-attr_op(struct pool_svc *svc, crt_rpc_t *rpc, bool write)
+attr_read(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct rdb_tx *tx;
-	int            rc = pool_tx_begin(svc, write, &tx);
+	int            rc = pool_tx_begin(svc, false, &tx);
 
-	return rc != 0 ? rc : pool_tx_end(svc, tx, write, attr_tx(tx, rpc));
+	return rc != 0 ? rc : pool_tx_end(svc, tx, false, attr_tx(tx, rpc));
+}
+
+MAY_YIELD static int
+attr_write_tx(struct pool_op *op, void *arg)
+{
+	(void)arg;
+	return attr_tx(op->tx, op->rpc);
 }
 
 MAY_YIELD int
 pool_op_attr_list(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	return attr_op(svc, rpc, false);
+	return attr_read(svc, rpc);
 }
 
 MAY_YIELD int
 pool_op_attr_get(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	return attr_op(svc, rpc, false);
+	return attr_read(svc, rpc);
 }
 
 MAY_YIELD int
 pool_op_attr_set(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	return attr_op(svc, rpc, true);
+	return pool_op_run(svc, rpc, attr_write_tx, NULL);
 }
 
 MAY_YIELD int
 pool_op_attr_del(struct pool_svc *svc, crt_rpc_t *rpc)
 {
-	return attr_op(svc, rpc, true);
+	return pool_op_run(svc, rpc, attr_write_tx, NULL);
 }

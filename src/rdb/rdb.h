@@ -35,13 +35,15 @@ int  rdb_get_leader(struct rdb *db, uint64_t *ret_term, d_rank_t *ret_rank) MUST
 int  rdb_get_replicas(struct rdb *db, d_rank_list_t **ret_ranks) MUST_CHECK;
 
 void rdb_get_uuid(struct rdb *db, uuid_t uuid);
+/** What the applied state may grow to. */
+uint64_t rdb_state_bytes_max(struct rdb *db);
 
 struct rdb_path { d_iov_t keys[6]; uint32_t nr; }; /**< keys borrowed */
 
 /** -DER_NOTLEADER. */
 MAY_YIELD int  rdb_tx_begin(struct rdb *db, uint64_t term, struct rdb_tx **ret_tx) MUST_CHECK;
 /** Error EXIST or NONEXIST: another transaction came between, nothing is done. NOSPACE.
- *  Replicate and apply what the tx wrote. MAY YIELD for a round trip and a log write. -DER_NOTLEADER: not done or unknown; retry is idempotent for the callers' operations. */
+ *  Replicate and apply what the tx wrote. MAY YIELD for a round trip and a log write. -DER_NOTLEADER: not done or unknown; see rsvc/rsvc_ops.h. */
 MAY_YIELD int  rdb_tx_commit(struct rdb_tx *tx) MUST_CHECK;
 /** After commit, or instead of it. */
 void rdb_tx_end(struct rdb_tx *tx);

@@ -141,11 +141,17 @@ ev_apply(struct rdb *db, struct rdb_event *ev)
 	}
 }
 
+uint64_t
+rdb_state_bytes_max(struct rdb *db)
+{
+	return rdb_store_heap_bytes(db->store) / STATE_SHARE;
+}
+
 /** The state must fit into the heap twice, beside the log; a log that grows large is compacted early. */
 static int
 check_space(struct rdb *db, size_t bytes)
 {
-	uint64_t share = rdb_store_heap_bytes(db->store) / STATE_SHARE;
+	uint64_t share = rdb_state_bytes_max(db);
 	uint64_t log_bytes = rdb_store_log_bytes(db->store);
 
 	if (db->state_bytes + bytes > share || log_bytes + bytes > 2 * share)

@@ -10,6 +10,10 @@
 static struct dt     dt;
 static struct dc_svc svc;
 
+/** What replies say of names, in cases about those. */
+static _Atomic bool     replies_begun;
+static _Atomic uint64_t service_time;
+
 static int
 setup(void **state)
 {
@@ -43,6 +47,8 @@ result(crt_rpc_t *rpc, void *arg, struct dc_svc_reply *reply)
 	reply->hint_valid = out->hint_valid;
 	reply->hint_rank = out->hint_rank;
 	reply->hint_term = out->hint_term;
+	reply->begun = replies_begun;
+	reply->time = service_time;
 	return out->rc;
 }
 
@@ -243,6 +249,88 @@ silent_replica_times_out(void **state)
 	assert_int_equal(done_nr, 1);
 }
 
+/* ---- names of calls ---- */
+
+static struct dtx_id names[16];
+static uint32_t      name_nr;
+static void
+keep_name(crt_rpc_t *rpc, const struct dtx_id *op)
+{
+	names[name_nr++] = *op;
+}
+
+static int
+named_setup(void **state)
+{
+	int rc = setup(state);
+
+	svc.ds_name = keep_name;
+	name_nr = 0;
+	replies_begun = false;
+	service_time = 0;
+	return rc;
+}
+
+static void
+name_is_kept_while_the_outcome_is_open(void **state)
+{
+	replies_begun = true;
+	dt.srv[0].rc = -DER_NOTLEADER;
+	dt.srv[1].rc = -DER_INPROGRESS;
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_int_equal(name_nr, 3);
+	assert_int_equal(dtx_id_cmp(&names[0], &names[1]), 0);
+	assert_int_equal(dtx_id_cmp(&names[0], &names[2]), 0);
+	dt.srv[0].rc = dt.srv[1].rc = 0;
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_true(dtx_id_cmp(&names[3], &names[2]) > 0); /* another call */
+}
+
+static void
+name_is_new_when_nothing_was_begun(void **state)
+{
+	dt.srv[0].rc = -DER_NOTLEADER;
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_int_equal(name_nr, 2);
+	assert_true(dtx_id_cmp(&names[1], &names[0]) > 0);
+}
+
+static void
+time_is_the_services(void **state)
+{
+	service_time = 1000; /* ours is years ahead of it: refused once, then theirs is taken */
+	dt.srv[0].rc = -DER_TX_UNCERTAIN;
+	dt.srv[0].rc_for = 1;
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_int_equal(name_nr, 2);
+	assert_true(names[1].hlc >= 1000 && names[1].hlc < names[0].hlc);
+	assert_int_not_equal(uuid_compare(names[0].uuid, names[1].uuid), 0);
+	service_time = names[1].hlc + HLC_UNITS_PER_NS * 3600 * NSEC_PER_SEC;
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_int_equal(svc_run(0, NULL), 0);
+	assert_true(names[3].hlc >= (uint64_t)service_time);
+}
+
+static void
+refused_after_it_may_have_been_done(void **state)
+{
+	replies_begun = true;
+	service_time = 1000;
+	dt.srv[0].rc = -DER_TX_UNCERTAIN;
+	assert_int_equal(svc_run(0, NULL), -DER_TX_UNCERTAIN);
+	assert_int_equal(name_nr, 1);
+}
+
+static void
+service_that_refuses_any_name(void **state)
+{
+	service_time = 1000;
+	dt.srv[0].rc = -DER_TX_UNCERTAIN;
+	assert_int_equal(svc_run(0, NULL), -DER_TX_UNCERTAIN);
+	assert_in_range(name_nr, 2, 8);
+}
+
+#define NAMED(f) cmocka_unit_test_setup_teardown(f, named_setup, teardown)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -262,6 +350,11 @@ main(void)
 	    CASE(abort_ends_it),
 	    CASE(abort_during_pause),
 	    CASE(silent_replica_times_out),
+	    NAMED(name_is_kept_while_the_outcome_is_open),
+	    NAMED(name_is_new_when_nothing_was_begun),
+	    NAMED(time_is_the_services),
+	    NAMED(refused_after_it_may_have_been_done),
+	    NAMED(service_that_refuses_any_name),
 	};
 
 	return cmocka_run_group_tests_name("dc/svc", tests, NULL, NULL);
