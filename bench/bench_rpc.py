@@ -55,6 +55,8 @@ compare(out, 'rpc', unit, lambda n: {'ult_cost': max(figures_shm[n]['rtt_ult'] -
 idle = [run('rpc_bench', 'local', 'idle') for _ in range(3)]
 compare(out, 'rpc', unit, lambda n: pick(idle[n % 3], {'idle_cpu': 'idle_cpu', 'first_after_idle_p99': 'first_after_idle_p99'}),
         lambda n: {'idle_cpu': 1, 'first_after_idle_p99': 300}, {'idle_cpu': '<= 1', 'first_after_idle_p99': '<= 1'})
+# how late two bare threads wake each other, which is the machine's doing
+compare(out, 'rpc', unit, lambda n: {'first_after_idle_bare': idle[n % 3]['first_after_idle_p99']}, lambda n: {'first_after_idle_bare': idle[n % 3]['bare_wake_p99']})
 ults = [run('ult_bench') for _ in range(5)]
 compare(out, 'ult', unit, lambda n: pick(ults[n], {'yield': 'yield', 'create': 'create', 'allocs': 'allocs'}),
         lambda n: {'yield': ults[n]['jump'], 'create': ults[n]['jump'], 'allocs': 1}, {'yield': '<= 2', 'create': '<= 5', 'allocs': '<= 0'})

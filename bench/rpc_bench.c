@@ -6,6 +6,7 @@
  * (rtt_callback) and the allocations of a thousand requests in both processes (allocs). idle: the
  * server has 8 xstreams and 100 clients that do nothing: percent of a core it uses, us of a first request.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -26,6 +27,8 @@
 #define ALLOC_RPC_NR 1000
 #define IDLE_XS_NR 8
 #define IDLE_CLIENT_NR 100
+#define IDLE_SAMPLE_NR 400
+#define IDLE_GAP_US    10000
 
 /* ---- allocations, counted ---- */
 
@@ -305,6 +308,14 @@ done_wait(long nr)
 		crt_progress(ctx, 0);
 }
 
+/** As a client does that has nothing else to do: it polls for a while, then sleeps. */
+static void
+done_wait_asleep(long nr)
+{
+	while (done_nr < nr)
+		(void)crt_progress(ctx, -1);
+}
+
 static double
 rtt(int opc, size_t bytes, double *p99)
 {
@@ -415,12 +426,46 @@ cpu_ns(pid_t pid)
 	return (user + sys) * (1000000000ULL / sysconf(_SC_CLK_TCK));
 }
 
+/** Two threads that wake each other through sockets after idling: no answer can come sooner. */
+static void *
+wake_echo(void *arg)
+{
+	char c;
+
+	while (read(*(int *)arg, &c, 1) == 1 && write(*(int *)arg, &c, 1) == 1)
+		;
+	return NULL;
+}
+
+static double
+bare_wake_us(void)
+{
+	static uint64_t ns[IDLE_SAMPLE_NR];
+	int             fds[2];
+	pthread_t       thread;
+	uint64_t        begin;
+	char            c = 0;
+
+	BENCH_CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	BENCH_CHECK(pthread_create(&thread, NULL, wake_echo, &fds[1]) == 0);
+	for (size_t i = 0; i < IDLE_SAMPLE_NR; i++) {
+		usleep(IDLE_GAP_US);
+		begin = bench_now_ns();
+		BENCH_CHECK(write(fds[0], &c, 1) == 1 && read(fds[0], &c, 1) == 1);
+		ns[i] = bench_now_ns() - begin;
+	}
+	close(fds[0]);
+	pthread_join(thread, NULL);
+	close(fds[1]);
+	return bench_percentile_us(ns, IDLE_SAMPLE_NR, 99);
+}
+
 /** Many clients that do nothing: what the server uses of a core, and how soon it answers again. */
 static void
 idle(struct crt *crt, pid_t server_pid)
 {
 	static crt_context_t ctxs[IDLE_CLIENT_NR];
-	static uint64_t      ns[IDLE_CLIENT_NR * 4];
+	static uint64_t      ns[IDLE_SAMPLE_NR];
 	static char          buf[BENCH_MSG_BYTES];
 	uint64_t             cpu, begin;
 
@@ -440,17 +485,18 @@ idle(struct crt *crt, pid_t server_pid)
 	begin = bench_now_ns();
 	sleep(5);
 	printf("{\"idle_cpu\": %.3f, ", (cpu_ns(server_pid) - cpu) * 100.0 / (bench_now_ns() - begin));
-	for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {
+	for (size_t i = 0; i < IDLE_SAMPLE_NR; i++) {
 		ctx = ctxs[i % IDLE_CLIENT_NR];
 		tag = i % IDLE_XS_NR;
-		usleep(10000);
+		usleep(IDLE_GAP_US);
 		begin = bench_now_ns();
 		call(B_ULT, buf, sizeof(buf));
-		done_wait(done_nr + 1);
+		done_wait_asleep(done_nr + 1);
 		ns[i] = bench_now_ns() - begin;
 	}
-	printf("\"first_after_idle_p99\": %.1f, ", bench_percentile_us(ns, sizeof(ns) / sizeof(ns[0]), 99));
-	printf("\"first_after_idle\": %.1f}\n", ns[sizeof(ns) / sizeof(ns[0]) / 2] / 1000.0);
+	printf("\"first_after_idle_p99\": %.1f, ", bench_percentile_us(ns, IDLE_SAMPLE_NR, 99));
+	printf("\"first_after_idle\": %.1f, ", ns[IDLE_SAMPLE_NR / 2] / 1000.0);
+	printf("\"bare_wake_p99\": %.1f}\n", bare_wake_us());
 }
 
 static void

@@ -16,6 +16,7 @@ hlc_init(struct hlc *hlc, uint64_t (*realtime_ns)(void))
 {
 	atomic_init(&hlc->last, 0);
 	atomic_init(&hlc->epsilon_ns, HLC_EPSILON_NS);
+	atomic_init(&hlc->read, 0);
 	hlc->realtime_ns = realtime_ns;
 }
 
@@ -23,9 +24,12 @@ static uint64_t
 hlc_physical(struct hlc *hlc)
 {
 	uint64_t now_ns = hlc->realtime_ns();
+	uint64_t now    = 0; /* a machine whose clock stands before 2021 still counts, from 0 */
 
-	/* A machine whose clock stands before 2021 still counts, from 0. */
-	return now_ns < START_NS ? 0 : ((now_ns - START_NS) * HLC_UNITS_PER_NS) & ~HLC_LOGICAL_MASK;
+	if (now_ns >= START_NS)
+		now = ((now_ns - START_NS) * HLC_UNITS_PER_NS) & ~HLC_LOGICAL_MASK;
+	atomic_store_explicit(&hlc->read, now, memory_order_relaxed);
+	return now;
 }
 
 /** Advance to at least @floor, and past the last reading. */
@@ -47,16 +51,35 @@ hlc_get(struct hlc *hlc)
 	return hlc_advance(hlc, hlc_physical(hlc));
 }
 
+/** Is @remote further ahead of @now than clocks may be apart? */
+static bool
+hlc_too_far(struct hlc *hlc, uint64_t remote, uint64_t now)
+{
+	uint64_t remote_now = remote & ~HLC_LOGICAL_MASK;
+	uint64_t ahead      = remote_now > now ? remote_now - now : 0;
+
+	return ahead > hlc_span_from_ns(atomic_load_explicit(&hlc->epsilon_ns, memory_order_relaxed));
+}
+
 int
 hlc_msg(struct hlc *hlc, uint64_t remote, uint64_t *ret_hlc)
 {
 	uint64_t now = hlc_physical(hlc);
-	uint64_t remote_now = remote & ~HLC_LOGICAL_MASK;
-	uint64_t ahead = remote_now > now ? remote_now - now : 0;
 
-	if (ahead > hlc_span_from_ns(atomic_load(&hlc->epsilon_ns)))
+	if (hlc_too_far(hlc, remote, now))
 		return -DER_HLC_SYNC;
 	*ret_hlc = hlc_advance(hlc, MAX_OF(now, remote + 1));
+	return 0;
+}
+
+int
+hlc_merge(struct hlc *hlc, uint64_t remote)
+{
+	uint64_t read = atomic_load_explicit(&hlc->read, memory_order_relaxed);
+
+	if (hlc_too_far(hlc, remote, read) && hlc_too_far(hlc, remote, hlc_physical(hlc)))
+		return -DER_HLC_SYNC;
+	(void)hlc_advance(hlc, remote + 1);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 struct hlc {
 	_Atomic uint64_t last;
 	_Atomic uint64_t epsilon_ns;
+	_Atomic uint64_t read; /* what the wall clock said when it was last looked at */
 	uint64_t (*realtime_ns)(void);
 };
 
@@ -32,6 +33,11 @@ uint64_t hlc_get(struct hlc *hlc);
  * Errors: HLC_SYNC @remote is more than epsilon ahead of the wall clock; the clock is unchanged.
  */
 int      hlc_msg(struct hlc *hlc, uint64_t remote, uint64_t *ret_hlc) MUST_CHECK;
+/**
+ * Be greater than @remote from now on, as hlc_msg() makes it, without asking what time it is: the wall
+ * clock is looked at only where its last reading is too old to tell that @remote is not too far ahead.
+ */
+int      hlc_merge(struct hlc *hlc, uint64_t remote) MUST_CHECK;
 /** Largest offset between two clocks of the system that is tolerated. */
 void     hlc_set_epsilon(struct hlc *hlc, uint64_t epsilon_ns);
 /** Latest reading another node may have taken when this one reads @t. */

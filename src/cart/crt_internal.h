@@ -128,6 +128,8 @@ struct crt_ctx {
 	int             epfd, wakefd, timerfd;
 	const void     *armer;    /* the thread that sleeps */
 	bool            sleeping, woken;
+	bool            muted;    /* the provider's descriptor, in epfd */
+	uint32_t        awake_nr; /* polls that saw something since it slept */
 	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
 	struct d_spin   spin;
 	uint32_t        clock_skip_nr; /* polls since the clock was looked at for timeouts */

@@ -236,8 +236,7 @@ hdr_valid(const struct crt_hdr_wire *hdr, const struct na_msg *msg)
 static void
 clock_merge(struct crt_ctx *ctx, uint64_t remote)
 {
-	uint64_t now;
-	int      rc = hlc_msg(&ctx->crt->hlc, remote, &now);
+	int rc = hlc_merge(&ctx->crt->hlc, remote);
 
 	if (rc != 0)
 		D_DEBUG("a peer's clock is too far ahead: " DF_RC "\n", DP_RC(rc));

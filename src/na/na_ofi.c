@@ -135,6 +135,8 @@ hints_make(const struct ofi_na *n, const char *prov, const char *domain)
 	h->domain_attr->threading     = FI_THREAD_DOMAIN;
 	h->domain_attr->resource_mgmt = FI_RM_ENABLED;
 	h->fabric_attr->prov_name     = strdup(prov);
+	if (strstr(prov, "ofi_rxm") != NULL) /* rxm copies all of a message's size: no completion to wait for */
+		h->tx_attr->inject_size = NA_MSG_BYTES_MAX;
 	if (n->form == OFI_URI_IP)
 		h->addr_format = FI_SOCKADDR_IN;
 	if (domain != NULL && domain[0] != '\0')

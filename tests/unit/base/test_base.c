@@ -138,6 +138,31 @@ test_hlc_messages(void **state)
 	assert_int_equal(hlc_epsilon_bound(&hlc, UINT64_MAX - 1), UINT64_MAX);
 }
 
+/** As a message, but the clock is looked at only when its last reading does not tell. */
+static void
+test_hlc_merge(void **state)
+{
+	struct hlc hlc;
+	uint64_t   t;
+
+	fake_now_ns = START_NS + 10000000000;
+	hlc_init(&hlc, fake_clock);
+	t = hlc_from_unix_ns(fake_now_ns + 900000000);
+	assert_int_equal(hlc_merge(&hlc, t), 0); /* never read before: reads it */
+	assert_true(hlc_get(&hlc) > t);
+	assert_int_equal(hlc_merge(&hlc, hlc_from_unix_ns(fake_now_ns + 1100000000)), -DER_HLC_SYNC);
+	assert_int_equal(hlc_merge(&hlc, UINT64_MAX), -DER_HLC_SYNC);
+	assert_int_equal(hlc_merge(&hlc, 0), 0);
+	fake_now_ns += 2000000000; /* time passes: what was too far is not any more */
+	t = hlc_from_unix_ns(fake_now_ns + 500000000);
+	assert_int_equal(hlc_merge(&hlc, t), 0);
+	assert_true(hlc_get(&hlc) > t);
+	t = hlc_from_unix_ns(fake_now_ns + 900000000); /* of the last reading's future, so without a look */
+	fake_now_ns -= 1000000000;
+	assert_int_equal(hlc_merge(&hlc, t), 0);
+	assert_true(hlc_get(&hlc) > t);
+}
+
 static void *
 hlc_reader(void *arg)
 {
@@ -522,6 +547,7 @@ main(void)
 		cmocka_unit_test(test_hlc_conversions),
 		cmocka_unit_test(test_hlc_grows_when_time_stands),
 		cmocka_unit_test(test_hlc_messages),
+		cmocka_unit_test(test_hlc_merge),
 		cmocka_unit_test(test_hlc_threads),
 		cmocka_unit_test(test_crc32c),
 		cmocka_unit_test(test_crc32c_leaves_no_upper_halves),
