@@ -73,6 +73,7 @@ struct sim_engine {
 	struct psim_thread   *main; /**< waits for jobs */
 	struct sim_job       *jobs;
 	bool                  stop_wanted;
+	bool                  ruined; /**< it refuses to start, for what is on its disk */
 	uint32_t              start_nr;
 };
 
@@ -93,6 +94,7 @@ struct sim_world {
 	struct crt_member    *members; /**< [member_nr]: who runs, as the control plane knows */
 	uint32_t              member_nr, map_version;
 	uint32_t              relay_nr_min; /**< of engines, by the seed: few ranks take relays, too */
+	bool                  fills;        /**< the pool is small, to be filled */
 	bool                  healing;   /**< faults are over, everything must work now */
 	bool                  ending;
 	bool                  group_held; /**< the control plane says nothing for now */
@@ -115,6 +117,7 @@ void sim_engine_kill(struct sim_engine *se, bool power_loss);
 /** Run fn(arg) in the engine's first thread, from a thread of another node; -DER_UNREACH: it was not up, or ended. */
 int  sim_engine_do(struct sim_engine *se, int (*fn)(struct engine *eng, void *arg), void *arg);
 uint32_t sim_engines_up_nr(void);
+uint32_t sim_engines_ruined_nr(void);
 
 /* ---- the control plane (sim_control.c) ---- */
 
@@ -171,14 +174,18 @@ struct sim_work {
 	void (*verify)(struct sim_worker *w);
 	uint64_t think_ns; /**< mean pause between calls */
 };
-extern const struct sim_work sim_work_keys, sim_work_attr, sim_work_array, sim_work_files, sim_work_life;
-#define SIM_WORK_NR 5
+extern const struct sim_work sim_work_keys, sim_work_attr, sim_work_array, sim_work_files, sim_work_life, sim_work_full;
+#define SIM_WORK_NR 6
+/** Those that run unless asked for others: all but the last, which fills the pool. */
+#define SIM_WORK_DEFAULT ((1u << (SIM_WORK_NR - 1)) - 1)
 extern const struct sim_work *const sim_works[SIM_WORK_NR];
 
 void sim_workers_init(void);
 void sim_client_work(struct sim_client *sc);
 void sim_client_verify(struct sim_client *sc);
 bool sim_work_over(struct sim_worker *w);
+/** That, or what it wants may be lost for good. */
+bool sim_work_gives_up(struct sim_worker *w);
 /** Around each call: for the check that all ends. Begin also thinks. */
 void sim_call_begin(struct sim_worker *w, const char *what);
 /** True: it succeeded, or ended with @expected. False: an error that a fault excuses. Else the run fails. */
@@ -188,7 +195,7 @@ bool sim_call_end(struct sim_worker *w, int rc, int expected);
 	do {                                                                                                           \
 		sim_call_begin(w, what);                                                                               \
 		int rc_ = (call);                                                                                      \
-		if (sim_call_end(w, rc_, 0) || sim_work_over(w))                                                       \
+		if (sim_call_end(w, rc_, 0) || sim_work_gives_up(w))                                                 \
 			break;                                                                                         \
 	} while (1)
 /** Did an engine restart since @since_ns? Then a change may have been carried out twice. */
@@ -204,7 +211,8 @@ void sim_work_check_stuck(uint64_t bound_ns);
 
 enum sim_fault_kind {
 	SIM_F_KILL, SIM_F_POWER, SIM_F_STOP, SIM_F_PARTITION, SIM_F_ONEWAY, SIM_F_RESET, SIM_F_SLOW_LINK, SIM_F_FLAKY,
-	SIM_F_SLOW_DISK, SIM_F_CRASH_IO, SIM_F_SHORT_IO, SIM_F_CLIENT_KILL, SIM_F_NR
+	SIM_F_SLOW_DISK, SIM_F_CRASH_IO, SIM_F_SHORT_IO, SIM_F_CLIENT_KILL, SIM_F_CLOCK, SIM_F_TWICE, SIM_F_READ_ERROR,
+	SIM_F_NO_MEMORY, SIM_F_ROT, SIM_F_ROT_META, SIM_F_NR
 };
 extern const char *const sim_fault_names[SIM_F_NR];
 bool sim_profile_exists(const char *profile);
@@ -212,6 +220,10 @@ bool sim_faults_init(const char *profile);
 void sim_faults_start(void);
 /** No more, and what is broken is mended: engines come back, links and disks are whole. */
 void sim_faults_stop(void);
+/** Is it the error of a fault that was there at some time since @since_ns? */
+bool sim_fault_excuses(int rc, uint64_t since_ns);
+/** May metadata be damaged? Then an engine may refuse to start and what it holds may be out of reach, but never be wrong. */
+bool sim_fault_ruins(void);
 /** Another skew and drift for a node's clock. */
 void sim_clock_set(uint32_t node);
 /** It will be started again after a while. */

@@ -20,7 +20,7 @@ static const char usage[] =
     "  --clients N        clients (5)\n"
     "  --targets N        targets of an engine (2)\n"
     "  --hours H          of virtual time, until faults stop; --seconds S as well (300 s)\n"
-    "  --faults PROFILE   none, default, network, disk, crash, storm\n"
+    "  --faults PROFILE   none, default, network, disk, crash, storm, memory, full, rot, ruin\n"
     "  --only KIND,...    of the profile's faults only these: " "see --list\n"
     "  --work NAME,...    only these workloads\n"
     "  --scale N,...      what systems of N engines cost: messages, time, memory; with --json a line for each step\n"
@@ -238,8 +238,6 @@ mask_print(FILE *out, const char *option, uint32_t mask, uint32_t nr, const char
 {
 	const char *sep = " ";
 
-	if ((mask & ((1u << nr) - 1)) == (1u << nr) - 1)
-		return;
 	fprintf(out, " %s", option);
 	for (uint32_t i = 0; i < nr; i++) {
 		if ((mask & 1u << i) == 0)
@@ -258,9 +256,11 @@ cli_opts_print(FILE *out, const struct sim_opts *o)
 		fprintf(out, " --faults none");
 	} else {
 		fprintf(out, " --faults %s", o->faults);
-		mask_print(out, "--only", o->fault_mask, SIM_F_NR, fault_name);
+		if ((o->fault_mask & ((1u << SIM_F_NR) - 1)) != (1u << SIM_F_NR) - 1)
+			mask_print(out, "--only", o->fault_mask, SIM_F_NR, fault_name);
 	}
-	mask_print(out, "--work", o->work_mask, SIM_WORK_NR, work_name);
+	if (o->work_mask != SIM_WORK_DEFAULT)
+		mask_print(out, "--work", o->work_mask, SIM_WORK_NR, work_name);
 	if (o->bug != 0)
 		fprintf(out, " --bug %u", o->bug);
 }

@@ -9,13 +9,17 @@
 #include <daos_errno.h>
 
 #define HEAL_NS_MAX (400 * SIM_SEC) /* clients give up after 180 s, and once more for what they then begin */
+#define RUIN_X      100             /* where what is asked for may be lost, each call takes as long */
 #define START_NS_MAX (120 * SIM_SEC)
 
 static void
 wait_for(bool (*cond)(void), uint64_t bound_ns, const char *what)
 {
-	uint64_t until = psim_now() + bound_ns;
+	uint64_t until;
 
+	if (sim_fault_ruins())
+		bound_ns *= RUIN_X;
+	until = psim_now() + bound_ns;
 	while (!cond()) {
 		SIM_CHECK(psim_now() < until, "%s: not within %lu s", what, (unsigned long)(bound_ns / SIM_SEC));
 		psim_sleep_ns(50 * SIM_MS);
@@ -26,9 +30,9 @@ static bool
 engines_up(void)
 {
 	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
-		if (sim.engines[i].state == SIM_ENGINE_DOWN && !sim.ending)
+		if (sim.engines[i].state == SIM_ENGINE_DOWN && !sim.ending && !sim.engines[i].ruined)
 			sim_engine_start(&sim.engines[i]);
-	return sim_engines_up_nr() == sim.opts.engine_nr;
+	return sim_engines_up_nr() + sim_engines_ruined_nr() == sim.opts.engine_nr;
 }
 
 static bool
@@ -69,7 +73,8 @@ set_up(void)
 
 	wait_for(engines_up, START_NS_MAX, "engines start");
 	psim_sleep_ns(2 * SIM_SEC); /* all know of each other */
-	rc = sim_pool_create("pool", sim.opts.engine_nr >= 3 ? 3 : 1, 64ull << 20, 64ull << 20);
+	rc = sim_pool_create("pool", sim.opts.engine_nr >= 3 ? 3 : 1, 64ull << 20,
+			     sim.fills ? 16ull << 20 : 64ull << 20);
 	SIM_CHECK(rc == 0, "the pool cannot be made: " DF_RC, DP_RC(rc));
 	sim_client_start(&sim.clients[0], make_shared);
 	wait_for(clients_ended, HEAL_NS_MAX, "the shared container");
@@ -80,7 +85,8 @@ tear_down(void)
 {
 	sim.ending = true;
 	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
-		sim_engine_stop(&sim.engines[i]);
+		if (sim.engines[i].state == SIM_ENGINE_UP)
+			sim_engine_stop(&sim.engines[i]);
 	wait_for(engines_down, HEAL_NS_MAX, "engines stop");
 	psim_sleep_ns(5 * SIM_SEC);
 	SIM_CHECK(na_sim_in_flight_nr(sim.net) == 0, "%lu messages are under way after all has ended",

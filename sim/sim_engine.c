@@ -109,6 +109,16 @@ sim_engines_up_nr(void)
 	return nr;
 }
 
+uint32_t
+sim_engines_ruined_nr(void)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
+		nr += sim.engines[i].ruined;
+	return nr;
+}
+
 int
 sim_engine_do(struct sim_engine *se, int (*fn)(struct engine *eng, void *arg), void *arg)
 {
@@ -186,6 +196,11 @@ engine_main(void *arg)
 
 	se->main = psim_self();
 	rc = engine_start(&attr, &eng);
+	if (rc != 0 && sim_fault_ruins()) {
+		sim_log("%s refuses to start: " DF_RC, se->name, DP_RC(rc));
+		se->ruined = true;
+		return;
+	}
 	SIM_CHECK(rc == 0, "%s does not start: " DF_RC, se->name, DP_RC(rc));
 	crt_rank_self_set(dss_crt(eng), se->rank);
 	ds_mgmt_set_resolver(eng, &sim_resolver, NULL);
@@ -193,7 +208,7 @@ engine_main(void *arg)
 	se->eng = eng;
 	sim_group_changed();
 	rc = engine_setup(eng, se->rank);
-	SIM_CHECK(rc == 0, "%s is not set up: " DF_RC, se->name, DP_RC(rc));
+	SIM_CHECK(rc == 0 || sim_fault_ruins(), "%s is not set up: " DF_RC, se->name, DP_RC(rc));
 	se->state = SIM_ENGINE_UP;
 	sim_log("%s is up", se->name);
 	jobs_run(se);
@@ -213,7 +228,7 @@ engine_ended(uint32_t node)
 	se->main = NULL;
 	sim.killed_ns = psim_now(); /* what it only remembered is gone, as if it was killed */
 	sim_log("%s stopped", se->name);
-	if (!sim.ending)
+	if (!sim.ending && !se->ruined)
 		sim_engine_died(se);
 	if (left_nr > 0) {
 		psim_node_leaks_print(node, stderr, 20);

@@ -15,20 +15,41 @@
 #define DOWN_MAX    2u
 #define SKEW_NS_MAX (100 * SIM_MS)
 
-const char *const sim_fault_names[SIM_F_NR] = {"kill",      "power", "stop",      "partition", "oneway",   "reset",
-					       "slow-link", "flaky", "slow-disk", "crash-io",  "short-io", "client-kill"};
+const char *const sim_fault_names[SIM_F_NR] = {
+    [SIM_F_KILL] = "kill",             [SIM_F_POWER] = "power",
+    [SIM_F_STOP] = "stop",             [SIM_F_PARTITION] = "partition",
+    [SIM_F_ONEWAY] = "oneway",         [SIM_F_RESET] = "reset",
+    [SIM_F_SLOW_LINK] = "slow-link",   [SIM_F_FLAKY] = "flaky",
+    [SIM_F_SLOW_DISK] = "slow-disk",   [SIM_F_CRASH_IO] = "crash-io",
+    [SIM_F_SHORT_IO] = "short-io",     [SIM_F_CLIENT_KILL] = "client-kill",
+    [SIM_F_CLOCK] = "clock",           [SIM_F_TWICE] = "twice",
+    [SIM_F_READ_ERROR] = "read-error", [SIM_F_NO_MEMORY] = "no-memory",
+    [SIM_F_ROT] = "rot",               [SIM_F_ROT_META] = "rot-meta",
+};
 
 struct profile {
 	const char *name;
 	uint32_t    mean_s[SIM_F_NR]; /**< between two of a kind; 0: never */
+	bool        fills;            /**< the pool is small, and a workload fills it */
 };
+#define CRASHES(kill, power, stop, io) [SIM_F_KILL] = kill, [SIM_F_POWER] = power, [SIM_F_STOP] = stop, [SIM_F_CRASH_IO] = io
+#define LINKS(part, one, rst, slow, flaky)                                                                             \
+	[SIM_F_PARTITION] = part, [SIM_F_ONEWAY] = one, [SIM_F_RESET] = rst, [SIM_F_SLOW_LINK] = slow, [SIM_F_FLAKY] = flaky
 static const struct profile profiles[] = {
     {"none", {0}},
-    {"default", {90, 120, 240, 120, 150, 40, 60, 80, 60, 150, 60, 100}},
-    {"network", {0, 0, 0, 40, 50, 15, 30, 30, 0, 0, 0, 0}},
-    {"disk", {0, 60, 0, 0, 0, 0, 0, 0, 30, 60, 20, 0}},
-    {"crash", {40, 40, 90, 0, 0, 0, 0, 0, 0, 60, 0, 40}},
-    {"storm", {30, 40, 90, 40, 50, 10, 20, 20, 20, 40, 20, 30}},
+    {"default",
+     {CRASHES(90, 120, 240, 150), LINKS(120, 150, 40, 60, 80), [SIM_F_SLOW_DISK] = 60, [SIM_F_CLIENT_KILL] = 100,
+      [SIM_F_CLOCK] = 60}},
+    {"network", {LINKS(40, 50, 15, 30, 30), [SIM_F_CLOCK] = 40, [SIM_F_TWICE] = 40}},
+    {"disk", {CRASHES(0, 60, 0, 60), [SIM_F_SLOW_DISK] = 30, [SIM_F_SHORT_IO] = 20, [SIM_F_READ_ERROR] = 30}},
+    {"crash", {CRASHES(40, 40, 90, 60), [SIM_F_CLIENT_KILL] = 40}},
+    {"storm",
+     {CRASHES(30, 40, 90, 40), LINKS(40, 50, 10, 20, 20), [SIM_F_SLOW_DISK] = 20, [SIM_F_SHORT_IO] = 20,
+      [SIM_F_CLIENT_KILL] = 30, [SIM_F_CLOCK] = 20}},
+    {"memory", {CRASHES(60, 0, 0, 0), [SIM_F_NO_MEMORY] = 8}},
+    {"full", {CRASHES(60, 60, 0, 0), [SIM_F_CLIENT_KILL] = 60}, .fills = true},
+    {"rot", {CRASHES(60, 60, 90, 0), [SIM_F_ROT] = 2}},
+    {"ruin", {CRASHES(60, 60, 60, 0), [SIM_F_ROT] = 10, [SIM_F_ROT_META] = 3}},
 };
 
 struct pair {
@@ -36,6 +57,13 @@ struct pair {
 	bool     refuses; /**< when cut: the sender is told at once */
 	uint32_t slow_x;
 	uint32_t flaky_ppm;
+	uint32_t twice_ppm;
+};
+
+/** A fault that lets calls fail with errors of its own: how often it is there now, and when it was last. */
+struct trouble {
+	uint32_t now_nr;
+	uint64_t last_ns;
 };
 
 static struct {
@@ -45,7 +73,56 @@ static struct {
 	uint32_t              ends_in[NODE_MAX]; /* killed at the nth message it sends; 0: not */
 	uint32_t              node_nr;
 	bool                  over;
+	struct trouble        read_errors, no_memory;
+	bool                  disks_bad[SIM_ENGINE_MAX], memory_bad[SIM_ENGINE_MAX]; /* by rank */
+	bool                  rotten, ruined;
 } weather;
+
+static void
+trouble_begin(struct trouble *t, bool *bad)
+{
+	*bad = true;
+	t->now_nr++;
+}
+
+static void
+trouble_end(struct trouble *t, bool *bad)
+{
+	if (!*bad)
+		return;
+	*bad = false;
+	t->now_nr--;
+	t->last_ns = psim_now();
+}
+
+static bool
+trouble_since(const struct trouble *t, uint64_t since_ns)
+{
+	return t->now_nr > 0 || (t->last_ns != 0 && t->last_ns >= since_ns);
+}
+
+/** What a disk's trouble is told as. */
+static bool
+is_media_error(int rc)
+{
+	return rc == -DER_CSUM || rc == -DER_IO || rc == -DER_NVME_IO || rc == -DER_DATA_LOSS;
+}
+
+bool
+sim_fault_excuses(int rc, uint64_t since_ns)
+{
+	if (rc == -DER_NOMEM)
+		return trouble_since(&weather.no_memory, since_ns);
+	if (rc == -DER_NOSPACE)
+		return weather.profile->fills && !sim.verifying;
+	return is_media_error(rc) && (weather.rotten || trouble_since(&weather.read_errors, since_ns));
+}
+
+bool
+sim_fault_ruins(void)
+{
+	return weather.ruined;
+}
 
 /* ---- the network ---- */
 
@@ -65,6 +142,8 @@ fate(void *arg, uint32_t from, uint32_t to, size_t bytes, uint64_t *ret_delay_ns
 		*ret_delay_ns = ns * pair->slow_x;
 	if (pair->cut)
 		return pair->refuses ? NA_SIM_REFUSED : NA_SIM_LOST;
+	if (psim_chance(pair->twice_ppm))
+		return NA_SIM_TWICE;
 	if (psim_chance(pair->flaky_ppm)) {
 		switch (psim_below(3)) {
 		case 0: /* a packet was lost and sent again */
@@ -96,10 +175,24 @@ disk_fine(void)
 }
 
 static void
-mend_now(enum sim_fault_kind kind, uint32_t a, uint32_t b)
+disk_mend(uint32_t rank)
 {
 	struct bio_sim_policy fine = disk_fine();
 
+	bio_sim_set_policy(sim.engines[rank].disk, &fine);
+	trouble_end(&weather.read_errors, &weather.disks_bad[rank]);
+}
+
+static void
+memory_mend(uint32_t rank)
+{
+	psim_node_alloc_fail(sim.engines[rank].node, 0);
+	trouble_end(&weather.no_memory, &weather.memory_bad[rank]);
+}
+
+static void
+mend_now(enum sim_fault_kind kind, uint32_t a, uint32_t b)
+{
 	switch (kind) {
 	case SIM_F_KILL:
 	case SIM_F_POWER:
@@ -111,13 +204,18 @@ mend_now(enum sim_fault_kind kind, uint32_t a, uint32_t b)
 	case SIM_F_ONEWAY:
 	case SIM_F_SLOW_LINK:
 	case SIM_F_FLAKY:
+	case SIM_F_TWICE:
 		for (uint32_t n = 0; n < weather.node_nr; n++)
 			weather.pairs[a][n] = weather.pairs[n][a] = (struct pair){0};
 		break;
+	case SIM_F_READ_ERROR:
 	case SIM_F_SLOW_DISK:
 	case SIM_F_CRASH_IO:
 	case SIM_F_SHORT_IO:
-		bio_sim_set_policy(sim.engines[a].disk, &fine);
+		disk_mend(a);
+		break;
+	case SIM_F_NO_MEMORY:
+		memory_mend(a);
 		break;
 	case SIM_F_CLIENT_KILL:
 		if (!sim.clients[a].running && !weather.over)
@@ -171,6 +269,9 @@ sim_engine_died(struct sim_engine *se)
 {
 	if (sim.opts.scale)
 		return; /* whoever killed it starts it again */
+	memory_mend(se->rank); /* or it could not start */
+	if (weather.disks_bad[se->rank])
+		disk_mend(se->rank);
 	mend_after(SIM_F_KILL, se->rank, 0, psim_between(SIM_SEC / 2, 15 * SIM_SEC));
 }
 
@@ -203,6 +304,8 @@ strike_links(enum sim_fault_kind kind)
 		bad.slow_x = psim_between(5, 2000);
 	else if (kind == SIM_F_FLAKY)
 		bad.flaky_ppm = psim_between(1000, 50000);
+	else if (kind == SIM_F_TWICE)
+		bad.twice_ppm = psim_between(1000, 200000);
 	else
 		bad = (struct pair){.cut = true, .refuses = psim_below(3) == 0};
 	for (; other_nr > 0; other_nr--) {
@@ -238,11 +341,53 @@ strike_disk(enum sim_fault_kind kind)
 		bad.slow_x = psim_between(5, 500);
 	else if (kind == SIM_F_SHORT_IO)
 		bad.short_ppm = 200000;
+	else if (kind == SIM_F_READ_ERROR)
+		bad.read_error_ppm = psim_between(10000, 500000);
 	else
 		bad.crash_ppm = psim_between(1000, 50000);
+	if (kind == SIM_F_READ_ERROR && se->state != SIM_ENGINE_UP)
+		return false;
+	disk_mend(se->rank);
 	bio_sim_set_power_loss(se->disk, psim_below(2) == 0);
 	bio_sim_set_policy(se->disk, &bad);
+	if (kind == SIM_F_READ_ERROR)
+		trouble_begin(&weather.read_errors, &weather.disks_bad[se->rank]);
 	mend_after(kind, se->rank, 0, psim_between(SIM_SEC, 20 * SIM_SEC));
+	return true;
+}
+
+static bool
+strike_memory(void)
+{
+	struct sim_engine *se = &sim.engines[psim_below(sim.opts.engine_nr)];
+
+	if (se->state != SIM_ENGINE_UP)
+		return false;
+	memory_mend(se->rank);
+	trouble_begin(&weather.no_memory, &weather.memory_bad[se->rank]);
+	psim_node_alloc_fail(se->node, psim_between(100, 20000));
+	mend_after(SIM_F_NO_MEMORY, se->rank, 0, psim_between(SIM_SEC, 10 * SIM_SEC));
+	return true;
+}
+
+static bool
+strike_rot(enum sim_fault_kind kind)
+{
+	struct sim_engine *se = &sim.engines[psim_below(sim.opts.engine_nr)];
+
+	if (!bio_sim_rot(se->disk, kind == SIM_F_ROT ? BIO_ROLE_DATA : BIO_ROLE_META | BIO_ROLE_WAL))
+		return false;
+	weather.rotten = true;
+	weather.ruined |= kind == SIM_F_ROT_META;
+	return true;
+}
+
+static bool
+strike_clock(void)
+{
+	uint32_t node = 1 + psim_below(weather.node_nr - 1);
+
+	psim_node_skew(node, (int64_t)psim_below(2 * SKEW_NS_MAX) - (int64_t)SKEW_NS_MAX);
 	return true;
 }
 
@@ -289,11 +434,19 @@ strike(enum sim_fault_kind kind)
 	case SIM_F_ONEWAY:
 	case SIM_F_SLOW_LINK:
 	case SIM_F_FLAKY:
+	case SIM_F_TWICE:
 		return strike_links(kind);
 	case SIM_F_RESET:
 		return strike_reset();
 	case SIM_F_CLIENT_KILL:
 		return strike_client();
+	case SIM_F_CLOCK:
+		return strike_clock();
+	case SIM_F_NO_MEMORY:
+		return strike_memory();
+	case SIM_F_ROT:
+	case SIM_F_ROT_META:
+		return strike_rot(kind);
 	default:
 		return strike_disk(kind);
 	}
@@ -359,6 +512,7 @@ sim_faults_init(const char *name)
 	weather.profile = profile_find(name);
 	if (weather.profile == NULL)
 		return false;
+	sim.fills = weather.profile->fills;
 	weather.node_nr = MIN_OF(1 + sim.opts.engine_nr + sim.opts.client_nr, NODE_MAX);
 	na_sim_set_policy(sim.net, &policy);
 	psim_on_kill(client_gone, NULL);
@@ -378,11 +532,11 @@ sim_faults_start(void)
 void
 sim_faults_stop(void)
 {
-	struct bio_sim_policy fine = disk_fine();
-
 	weather.over = true;
 	memset(weather.pairs, 0, sizeof(weather.pairs));
 	memset(weather.ends_in, 0, sizeof(weather.ends_in));
-	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
-		bio_sim_set_policy(sim.engines[i].disk, &fine);
+	for (uint32_t i = 0; i < sim.opts.engine_nr; i++) {
+		disk_mend(i);
+		memory_mend(i);
+	}
 }

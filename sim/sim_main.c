@@ -370,7 +370,7 @@ main(int argc, char **argv)
 				    .run_ns = RUN_S_DEFAULT * SIM_SEC,
 				    .faults = "default",
 				    .fault_mask = (1u << SIM_F_NR) - 1,
-				    .work_mask = (1u << SIM_WORK_NR) - 1},
+				    .work_mask = SIM_WORK_DEFAULT},
 			   .seed_first = 1,
 			   .seed_last = 1,
 			   .job_nr = 1,

@@ -12,7 +12,7 @@
 #define RETRY_NS           (500 * SIM_MS)
 
 const struct sim_work *const sim_works[SIM_WORK_NR] = {&sim_work_keys, &sim_work_attr, &sim_work_array,
-						       &sim_work_files, &sim_work_life};
+						       &sim_work_files, &sim_work_life, &sim_work_full};
 
 static struct sim_worker workers[SIM_CLIENT_MAX * WORKERS_PER_CLIENT];
 static uint32_t          worker_nr;
@@ -22,6 +22,8 @@ sim_workers_init(void)
 {
 	uint32_t kind = psim_below(SIM_WORK_NR);
 
+	if (sim.fills && sim.opts.work_mask == SIM_WORK_DEFAULT)
+		sim.opts.work_mask = (1u << SIM_WORK_NR) - 1;
 	for (uint32_t c = 0; c < sim.opts.client_nr; c++) {
 		for (uint32_t i = 0; i < WORKERS_PER_CLIENT; i++) {
 			while ((sim.opts.work_mask & 1u << kind) == 0)
@@ -42,6 +44,12 @@ sim_work_over(struct sim_worker *w)
 	return sim.healing && !sim.verifying;
 }
 
+bool
+sim_work_gives_up(struct sim_worker *w)
+{
+	return sim_work_over(w) || (sim.verifying && sim_fault_ruins());
+}
+
 void
 sim_call_begin(struct sim_worker *w, const char *what)
 {
@@ -53,8 +61,10 @@ sim_call_begin(struct sim_worker *w, const char *what)
 }
 
 static bool
-is_excused(int rc)
+is_excused(int rc, uint64_t since_ns)
 {
+	if (sim_fault_ruins() || sim_fault_excuses(rc, since_ns))
+		return true;
 	return daos_rc_ask_again(rc) || rc == -DER_CANCELED || rc == -DER_BUSY || rc == -DER_EXCLUDED;
 }
 
@@ -69,9 +79,9 @@ sim_call_end(struct sim_worker *w, int rc, int expected)
 	w->since_ns = 0;
 	if (rc == 0 || rc == expected)
 		return true;
-	SIM_CHECK(is_excused(rc), "worker %u (%s): %s ended after %.3f s with " DF_RC, w->id, w->work->name, w->doing,
+	SIM_CHECK(is_excused(rc, w->begin_ns), "worker %u (%s): %s ended after %.3f s with " DF_RC, w->id, w->work->name, w->doing,
 		  took_ns / 1e9, DP_RC(rc));
-	SIM_CHECK(!sim.verifying, "worker %u (%s): after all faults are over %s still ends with " DF_RC " (%.3f s)",
+	SIM_CHECK(!sim.verifying || sim_fault_excuses(rc, w->begin_ns) || sim_fault_ruins(), "worker %u (%s): after all faults are over %s still ends with " DF_RC " (%.3f s)",
 		  w->id, w->work->name, w->doing, DP_RC(rc), took_ns / 1e9);
 	sim_log("worker %u (%s): %s took %.3f s: " DF_RC, w->id, w->work->name, w->doing, took_ns / 1e9, DP_RC(rc));
 	psim_sleep_ns(RETRY_NS);

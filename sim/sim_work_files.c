@@ -434,11 +434,11 @@ files_open(struct sim_worker *w, daos_handle_t *ret_coh, dfs_t **ret_dfs)
 		m->created = call_end(w, err, EEXIST);
 	}
 	SIM_RETRY(w, "opening a container", daos_cont_open(w->poh, label, DAOS_COO_RW, ret_coh, NULL, NULL));
-	while (*ret_dfs == NULL && !sim_work_over(w)) {
+	do {
 		sim_call_begin(w, "mounting");
 		(void)call_end(w, dfs_mount(w->poh, *ret_coh, O_RDWR, ret_dfs), 0);
-	}
-	return !sim_work_over(w);
+	} while (*ret_dfs == NULL && !sim_work_gives_up(w));
+	return *ret_dfs != NULL && !sim_work_over(w);
 }
 
 static void

@@ -40,6 +40,7 @@ struct bio_ram {
 	d_list_t              link; /* in all_rams */
 	uint64_t              bytes;
 	uint8_t             **now, **durable;
+	uint8_t              *roles; /* of the blob that a block belongs to; 0: superblock or table */
 	uint64_t              used_nr;
 	d_list_t              log; /* struct sim_write, by seq */
 	uint64_t              seq;
@@ -71,6 +72,7 @@ struct sim_op {
 	struct bio_seg   *seg; /* NULL: a flush */
 	enum bio_op       op;
 	uint64_t          off, bytes, seq;
+	uint8_t           role; /* of the blob */
 	int               res;
 };
 
@@ -364,6 +366,7 @@ bio_ram_create(uint64_t bytes, struct bio_ram **ret_ram)
 	ram->bytes = align_down(bytes, BIO_BLOCK_BYTES);
 	ram->now = psim_world_alloc(ram->bytes / BIO_BLOCK_BYTES * sizeof(*ram->now));
 	ram->durable = psim_world_alloc(ram->bytes / BIO_BLOCK_BYTES * sizeof(*ram->durable));
+	ram->roles = psim_world_alloc(ram->bytes / BIO_BLOCK_BYTES);
 	d_list_init(&ram->log);
 	d_list_init(&ram->ops);
 	d_list_add_tail(&ram->link, &all_rams);
@@ -388,6 +391,7 @@ bio_ram_destroy(struct bio_ram *ram)
 	d_list_del(&ram->link);
 	psim_world_free(ram->now);
 	psim_world_free(ram->durable);
+	psim_world_free(ram->roles);
 	psim_world_free(ram);
 }
 
@@ -445,20 +449,24 @@ bio_sim_used_bytes(const struct bio_ram *ram)
 	return ram->used_nr * BIO_BLOCK_BYTES;
 }
 
-void
-bio_sim_rot(struct bio_ram *ram, unsigned nr)
+bool
+bio_sim_rot(struct bio_ram *ram, uint32_t roles)
 {
-	uint64_t block_nr = ram->bytes / BIO_BLOCK_BYTES;
+	uint64_t block_nr = ram->bytes / BIO_BLOCK_BYTES, first = psim_below(block_nr);
+	uint64_t bit = psim_below(BIO_BLOCK_BYTES * 8);
 
-	for (uint64_t try_nr = 0; nr > 0 && ram->used_nr > 0 && try_nr < 64 * block_nr; try_nr++) {
-		uint8_t *block = ram->now[psim_below(block_nr)];
-		uint64_t bit = psim_below(BIO_BLOCK_BYTES * 8);
+	for (uint64_t i = 0; i < block_nr; i++) {
+		uint64_t b = (first + i) % block_nr;
 
-		if (block == NULL)
+		if (ram->now[b] == NULL || (ram->roles[b] & roles) == 0)
 			continue;
-		block[bit / 8] ^= 1u << (bit % 8);
-		nr--;
+		ram->now[b][bit / 8] ^= 1u << (bit % 8);
+		if (ram->durable[b] != NULL && ram->durable[b] != ram->now[b])
+			ram->durable[b][bit / 8] ^= 1u << (bit % 8);
+		psim_trace("rot", ram->node, b, bit);
+		return true;
 	}
+	return false;
 }
 
 /* ---- blocking requests: superblock and table, by helper threads ---- */
@@ -591,6 +599,8 @@ op_write(struct sim_op *op)
 	gather(op->seg->iov, op->seg->iov_nr, buf, op->bytes);
 	psim_trace("write", op->ram->node, op->off, psim_digest(buf, op->bytes));
 	write_now(op->ram, op->off, buf, op->bytes);
+	for (uint64_t b = op->off / BIO_BLOCK_BYTES; b * BIO_BLOCK_BYTES < op->off + op->bytes; b++)
+		op->ram->roles[b] = op->role;
 	psim_world_free(buf);
 	return op->bytes;
 }
@@ -628,6 +638,7 @@ op_start(struct bio_io *io, struct bio_seg *seg)
 	op->seg = seg;
 	op->op = seg == NULL ? BIO_OP_FLUSH : io->op;
 	op->seq = ram->seq;
+	op->role = io->blob->entry.role;
 	if (seg != NULL) {
 		op->off = seg->dev_off;
 		op->bytes = MIN_OF(seg->left_bytes, io->ctx->io_bytes_max);

@@ -16,7 +16,7 @@ void bio_sim_set_policy(struct bio_ram *ram, const struct bio_sim_policy *policy
 void bio_sim_attach(struct bio_ram *ram, uint32_t node);
 /** What a kill means next time: the machine lost power, or only the process ended. */
 void bio_sim_set_power_loss(struct bio_ram *ram, bool power_loss);
-/** Flip @nr bits somewhere in what is written. */
-void bio_sim_rot(struct bio_ram *ram, unsigned nr);
+/** Flip a bit somewhere in what was written of blobs with one of @roles. False: there is nothing of them. */
+bool bio_sim_rot(struct bio_ram *ram, uint32_t roles);
 /** Memory the contents take, bytes. */
 uint64_t bio_sim_used_bytes(const struct bio_ram *ram);

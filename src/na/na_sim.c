@@ -556,11 +556,13 @@ sim_msg_send(struct na_ep *ep, na_addr_t to, struct na_msg *msg)
 		psim_world_free(m);
 		return;
 	}
-	if (fate == NA_SIM_DOUBTFUL) {
+	if (fate == NA_SIM_DOUBTFUL || fate == NA_SIM_TWICE) {
 		twin = msg_copy(m);
 		flight_start(&twin->f, w, msg_arrive, delay_ns);
 	}
-	m->f.fails = fate != NA_SIM_ARRIVES;
+	if (fate == NA_SIM_TWICE)
+		delay_ns += psim_delay(10 * NSEC_PER_MSEC);
+	m->f.fails = fate != NA_SIM_ARRIVES && fate != NA_SIM_TWICE;
 	flight_start(&m->f, w, msg_arrive, delay_ns);
 }
 

@@ -9,6 +9,7 @@ enum na_sim_fate {
 	NA_SIM_LOST,      /**< silently, as in a partition */
 	NA_SIM_REFUSED,   /**< the sender is told, it did not arrive */
 	NA_SIM_DOUBTFUL,  /**< it arrives, and the sender is told that it did not */
+	NA_SIM_TWICE,     /**< it arrives, and once more a while later */
 };
 
 struct na_sim_policy {

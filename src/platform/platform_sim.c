@@ -637,6 +637,12 @@ psim_node_clock(uint32_t node, const struct psim_clock *clock)
 }
 
 void
+psim_node_skew(uint32_t node, int64_t skew_ns)
+{
+	w.nodes[node].clock.skew_ns = skew_ns;
+}
+
+void
 psim_node_start(uint32_t node, const char *name, void (*fn)(void *arg), void *arg, void (*done)(uint32_t node))
 {
 	struct psim_node *n = psim_node_of(node);

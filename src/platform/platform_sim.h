@@ -65,6 +65,8 @@ struct psim_clock {
 };
 /** Its clock from now on; @node 1.. */
 void psim_node_clock(uint32_t node, const struct psim_clock *clock);
+/** Somebody set its wall clock; the monotonic one goes on. */
+void psim_node_skew(uint32_t node, int64_t skew_ns);
 /** Run fn(arg) in a first thread; @done runs on the scheduler when the last one ended. */
 void psim_node_start(uint32_t node, const char *name, void (*fn)(void *arg), void *arg, void (*done)(uint32_t node));
 /** It ceases at this moment, whatever it was doing: threads, descriptors, memory. Never by one of its own threads. */
@@ -114,5 +116,5 @@ uint64_t psim_node_live_nr(uint32_t node);
 uint64_t psim_node_peak_bytes(uint32_t node);
 /** Say what is still allocated there: at most @nr_max pieces. */
 void psim_node_leaks_print(uint32_t node, FILE *out, unsigned nr_max);
-/** Of each million allocations of nodes this many fail. */
-void psim_set_alloc_fail(uint32_t ppm);
+/** Of each million allocations of the node this many fail, until it ends. */
+void psim_node_alloc_fail(uint32_t node, uint32_t ppm);

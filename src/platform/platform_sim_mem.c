@@ -59,10 +59,10 @@ struct arena {
 	struct block *free[CLASS_NR];
 	struct map_free *maps; /* freed mappings, first pages hold the list */
 	uint64_t      live_bytes, live_nr, peak_bytes;
+	uint32_t      fail_ppm;
 };
 
 static struct arena arenas[PSIM_NODE_MAX];
-static uint32_t     fail_ppm;
 
 static char *
 arena_base(uint32_t node)
@@ -138,7 +138,7 @@ alloc(size_t bytes, bool zero, void *caller)
 	struct block *b;
 	bool          fresh = false;
 
-	if (fail_ppm > 0 && psim_mem_node != PSIM_WORLD && psim_chance(fail_ppm)) {
+	if (psim_chance(a->fail_ppm)) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -308,6 +308,10 @@ plat_map(size_t bytes)
 	struct arena     *a = arena_of(psim_mem_node);
 	struct map_free **at, *map;
 
+	if (psim_chance(a->fail_ppm)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	bytes = align_up(bytes, PAGE_BYTES);
 	at = map_find(a, bytes);
 	map = *at;
@@ -407,9 +411,10 @@ psim_node_peak_bytes(uint32_t node)
 }
 
 void
-psim_set_alloc_fail(uint32_t ppm)
+psim_node_alloc_fail(uint32_t node, uint32_t ppm)
 {
-	fail_ppm = ppm;
+	D_ASSERT(node != PSIM_WORLD);
+	arenas[node].fail_ppm = ppm;
 }
 
 void
