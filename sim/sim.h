@@ -232,6 +232,7 @@ void sim_engine_died(struct sim_engine *se);
 /* ---- raft (sim_raft.c) ---- */
 
 void sim_raft_check(void);
+void sim_raft_print(FILE *out);
 uint64_t sim_raft_checked_nr(void);
 
 /* ---- the course of a run (sim_director.c) ---- */

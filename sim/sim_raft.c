@@ -17,7 +17,7 @@
 
 struct seen_leader { uuid_t db; uint64_t term; d_rank_t rank; };
 struct seen_state { uuid_t db; uint64_t index, digest; d_rank_t rank; };
-struct seen_replica { uuid_t db; uint64_t term, voted_for, applied; uint32_t start_nr; };
+struct seen_replica { uuid_t db; uint64_t term, voted_for, applied, opened_ns; uint32_t start_nr; };
 
 static struct {
 	struct seen_leader   leaders[TERM_MAX];
@@ -76,7 +76,8 @@ replica_check(const struct rdb *db, const struct sim_engine *se, struct seen_rep
 {
 	uint64_t term = db->raft.current_term;
 	uint64_t applied = raft_last_applied((struct raft *)&db->raft);
-	bool     same_life = uuid_compare(seen->db, db->uuid) == 0 && seen->start_nr == se->start_nr;
+	bool     same_life = uuid_compare(seen->db, db->uuid) == 0 && seen->start_nr == se->start_nr &&
+			 seen->opened_ns == db->opened_ns;
 	bool     same = same_life && seen->applied == applied && seen->term == term;
 
 	if (uuid_compare(seen->db, db->uuid) == 0)
@@ -90,7 +91,7 @@ replica_check(const struct rdb *db, const struct sim_engine *se, struct seen_rep
 		SIM_CHECK(applied >= seen->applied, "raft: rank %u had applied %lu and now %lu", se->rank,
 			  (unsigned long)seen->applied, (unsigned long)applied);
 	*seen = (struct seen_replica){
-	    .term = term, .voted_for = db->raft.voted_for, .applied = applied, .start_nr = se->start_nr};
+	    .term = term, .voted_for = db->raft.voted_for, .applied = applied, .start_nr = se->start_nr, .opened_ns = db->opened_ns};
 	uuid_copy(seen->db, db->uuid);
 	return same;
 }
@@ -110,13 +111,33 @@ sim_raft_check(void)
 		if (mod == NULL || se->state != SIM_ENGINE_UP)
 			continue;
 		d_list_for_each(db, &mod->dbs, link) {
-			if (at == SIM_POOL_MAX || !db->started || db->stopping)
+			if (at == SIM_POOL_MAX || !db->started || db->stopping || db->err != 0)
 				continue;
 			if (replica_check(db, se, &raft_seen.replicas[i * SIM_POOL_MAX + at++]))
 				continue;
 			leader_check(db, i);
 			state_check(db, i);
 		}
+	}
+}
+
+/** Of each replica, for those who look at a failure. */
+void
+sim_raft_print(FILE *out)
+{
+	for (uint32_t i = 0; i < sim.opts.engine_nr && sim.engines != NULL; i++) {
+		struct sim_engine *se = &sim.engines[i];
+		struct rdb_module *mod = se->eng == NULL ? NULL : dss_module_data(se->eng, CRT_MOD_RDB);
+		struct rdb        *db;
+
+		if (mod == NULL || se->state != SIM_ENGINE_UP)
+			continue;
+		d_list_for_each(db, &mod->dbs, link)
+			fprintf(out, "  rank %u: term %lu, state %d, leader %lu, lead term %lu, up %lu, stored %lu, applied %lu, error %d%s%s\n",
+				i, (unsigned long)db->raft.current_term, db->raft.state, (unsigned long)db->leader_id,
+				(unsigned long)db->lead_term, (unsigned long)db->up_term, (unsigned long)db->raft.last_stored,
+				(unsigned long)raft_last_applied(&db->raft), db->err, db->campaigning ? ", campaigns" : "",
+				db->closing ? ", closes" : "");
 	}
 }
 

@@ -38,6 +38,8 @@ sim_fail(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	fprintf(stderr, "\n");
 	va_end(ap);
+	if (sim.opts.verbose)
+		sim_raft_print(stderr);
 	fflush(stderr);
 	if (sim.opts.trace != NULL)
 		fflush(sim.opts.trace);

@@ -34,6 +34,12 @@ int drpc_call(const char *sock_path, int32_t module, int32_t method, const void 
 int drpc_call_msg(const char *sock_path, int32_t module, int32_t method, const ProtobufCMessage *req,
 		  const ProtobufCMessageDescriptor *resp_desc, uint32_t timeout_s, ProtobufCMessage **ret_resp) MUST_CHECK;
 
+/**
+ * A message of type @desc from bytes; free it with protobuf_c_message_free_unpacked(msg, NULL).
+ * Errors: NOMEM | INVAL it is none (protobuf's own call does not tell the two apart)
+ */
+int drpc_unpack(const ProtobufCMessageDescriptor *desc, const void *data, size_t bytes, ProtobufCMessage **ret_msg) MUST_CHECK;
+
 /* ---- listener ---- */
 
 struct drpc_listener;

@@ -106,3 +106,34 @@ drpc_method_name(int method)
 		return "?";
 	}
 }
+
+/* ---- messages ---- */
+
+static void *
+alloc_noting(void *arg, size_t bytes)
+{
+	void *ptr = malloc(bytes);
+
+	if (ptr == NULL)
+		*(bool *)arg = true;
+	return ptr;
+}
+
+static void
+free_plainly(void *arg, void *ptr)
+{
+	free(ptr);
+}
+
+int
+drpc_unpack(const ProtobufCMessageDescriptor *desc, const void *data, size_t bytes, ProtobufCMessage **ret_msg)
+{
+	bool               failed = false;
+	ProtobufCAllocator allocator = {.alloc = alloc_noting, .free = free_plainly, .allocator_data = &failed};
+	ProtobufCMessage  *msg = protobuf_c_message_unpack(desc, &allocator, bytes, data);
+
+	if (msg == NULL)
+		return failed ? -DER_NOMEM : -DER_INVAL;
+	*ret_msg = msg;
+	return 0;
+}

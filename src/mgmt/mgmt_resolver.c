@@ -96,15 +96,17 @@ up_svc_by_label(struct engine *eng, void *arg, const char *label, uuid_t ret_poo
 static int
 token_ident(const Auth__Token *token, struct sec_ident **ret_ident)
 {
-	struct sec_ident ident = {0};
-	Auth__Sys       *sys;
-	int              rc;
+	struct sec_ident  ident = {0};
+	ProtobufCMessage *msg;
+	Auth__Sys        *sys;
+	int               rc;
 
 	if (token == NULL || token->flavor != AUTH__FLAVOR__AUTH_SYS)
 		return -DER_NO_PERM;
-	sys = auth__sys__unpack(NULL, token->data.len, token->data.data);
-	if (sys == NULL)
-		return -DER_INVAL;
+	rc = drpc_unpack(&auth__sys__descriptor, token->data.data, token->data.len, &msg);
+	if (rc != 0)
+		return rc;
+	sys = (Auth__Sys *)msg;
 	ident.user = sys->user;
 	ident.group = sys->group;
 	ident.groups = sys->groups;
@@ -118,13 +120,13 @@ token_ident(const Auth__Token *token, struct sec_ident **ret_ident)
 int
 mgmt_cred_ident(const void *cred, size_t cred_bytes, struct sec_ident **ret_ident)
 {
-	Auth__Credential *c = auth__credential__unpack(NULL, cred_bytes, cred);
-	int               rc;
+	ProtobufCMessage *msg;
+	int               rc = drpc_unpack(&auth__credential__descriptor, cred, cred_bytes, &msg);
 
-	if (c == NULL)
-		return -DER_INVAL;
-	rc = token_ident(c->token, ret_ident);
-	auth__credential__free_unpacked(c, NULL);
+	if (rc != 0)
+		return rc;
+	rc = token_ident(((Auth__Credential *)msg)->token, ret_ident);
+	protobuf_c_message_free_unpacked(msg, NULL);
 	return rc;
 }
 
@@ -133,15 +135,16 @@ up_check_cred(struct engine *eng, void *arg, const void *cred, size_t cred_bytes
 {
 	Auth__ValidateCredReq   req = AUTH__VALIDATE_CRED_REQ__INIT;
 	Auth__ValidateCredResp *resp;
+	ProtobufCMessage       *given;
 	void                   *msg;
-	int                     rc;
+	int                     rc = drpc_unpack(&auth__credential__descriptor, cred, cred_bytes, &given);
 
-	req.cred = auth__credential__unpack(NULL, cred_bytes, cred);
-	if (req.cred == NULL)
-		return -DER_INVAL;
+	if (rc != 0)
+		return rc;
+	req.cred = (Auth__Credential *)given;
 	rc = upcall(eng, DRPC_MODULE_SEC, DRPC_METHOD_SEC_VALIDATE_CREDS, &req.base,
 		    &auth__validate_cred_resp__descriptor, &msg);
-	auth__credential__free_unpacked(req.cred, NULL);
+	protobuf_c_message_free_unpacked(given, NULL);
 	if (rc != 0)
 		return rc;
 	resp = msg;

@@ -466,7 +466,7 @@ thread_new(uint32_t node, const char *name, void (*fn)(void *arg), void *arg)
 
 	psim_mem_node = node;
 	thread->stack_bytes = STACK_BYTES;
-	thread->stack = plat_map_stack(STACK_BYTES);
+	thread->stack = psim_map(STACK_BYTES);
 	psim_mem_node = mem_node;
 	D_ASSERT(thread->stack != NULL);
 	thread->tls = psim_world_alloc(w.tls_bytes + 1);

@@ -54,6 +54,8 @@ void psim_fds_drop(uint32_t node);
 void psim_wait_cancel(struct psim_thread *thread);
 
 /* platform_sim_mem.c */
+/** plat_map() that does not fail for want of memory. */
+void *psim_map(size_t bytes);
 void  psim_mem_node_drop(uint32_t node);
 /** The node whose memory new allocations come from. */
 extern uint32_t psim_mem_node;

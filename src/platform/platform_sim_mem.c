@@ -303,15 +303,11 @@ map_find(struct arena *a, uint64_t bytes)
 }
 
 void *
-plat_map(size_t bytes)
+psim_map(size_t bytes)
 {
 	struct arena     *a = arena_of(psim_mem_node);
 	struct map_free **at, *map;
 
-	if (psim_chance(a->fail_ppm)) {
-		errno = ENOMEM;
-		return NULL;
-	}
 	bytes = align_up(bytes, PAGE_BYTES);
 	at = map_find(a, bytes);
 	map = *at;
@@ -325,6 +321,15 @@ plat_map(size_t bytes)
 	map = (struct map_free *)(arena_base(psim_mem_node) + a->map_top);
 	a->map_top += bytes;
 	return map;
+}
+
+void *
+plat_map(size_t bytes)
+{
+	if (!psim_chance(arena_of(psim_mem_node)->fail_ppm))
+		return psim_map(bytes);
+	errno = ENOMEM;
+	return NULL;
 }
 
 void

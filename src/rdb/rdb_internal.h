@@ -27,6 +27,7 @@ struct rdb {
 	struct engine     *engine;
 	d_list_t           link;          /**< rdb_module.dbs */
 	uuid_t             uuid;
+	uint64_t           opened_ns;     /**< monotonic: tells it from the one before, when it is opened again */
 	uint32_t           ref;
 	const struct rdb_cbs *cbs;
 	void              *cb_arg;
@@ -41,7 +42,8 @@ struct rdb {
 	struct ult_timer   tick_timer;
 	uint32_t           tick_ms;
 	bool               started;       /**< raft_start() succeeded */
-	bool               tick_due, closing, closed, campaigning;
+	bool               tick_due, close_asked, closing, closed, campaigning;
+	struct rdb_event   close_ev;
 	struct raft_barrier up_barrier;   /**< the first entry of an own term */
 	uint64_t           up_barrier_term; /**< 0: none under way */
 	uint64_t           up_barrier_index;

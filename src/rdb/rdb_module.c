@@ -3,6 +3,7 @@
 #define D_LOGFAC LOG_FAC_RDB
 #include <daos_errno.h>
 #include "base/log.h"
+#include "platform/platform.h"
 #include "base/rank_list.h"
 #include "rdb/rdb_internal.h"
 #include "rdb/rdb_rpc.h"
@@ -67,6 +68,7 @@ db_new(struct engine *eng, const uuid_t uuid, const struct rdb_cbs *cbs, void *a
 	if (db == NULL)
 		return -DER_NOMEM;
 	db->mod = mod;
+	db->opened_ns = plat_now_ns();
 	db->engine = eng;
 	db->ref = 1;
 	db->cbs = cbs;

@@ -89,6 +89,34 @@ rdb_event_push(struct rdb *db, struct rdb_event *ev, void (*fn)(struct rdb *db, 
 	rdb_wake(&db->wake);
 }
 
+static void
+raft_closed(struct raft *raft)
+{
+	struct rdb *db = raft->data;
+
+	db->closed = true;
+}
+
+static void
+ev_close(struct rdb *db, struct rdb_event *ev)
+{
+	db->closing = true;
+	ult_timer_cancel(&db->tick_timer);
+	raft_close(&db->raft, raft_closed);
+	rdb_msg_abort_all(db);
+	d_list_splice_tail(&db->failed, &db->events);
+}
+
+/** Once; needs no memory. */
+static void
+close_ask(struct rdb *db)
+{
+	if (db->close_asked)
+		return;
+	db->close_asked = true;
+	rdb_event_push(db, &db->close_ev, ev_close);
+}
+
 void
 rdb_fail(struct rdb *db, int err, const char *what)
 {
@@ -96,6 +124,7 @@ rdb_fail(struct rdb *db, int err, const char *what)
 		return;
 	db->err = err;
 	D_ERROR("rdb " DF_UUID ": this replica stops, %s: " DF_RC, DP_UUID(db->uuid), what, DP_RC(err));
+	close_ask(db); /* those who wait for what raft will not do any more hold references that stepping down waits for */
 	rdb_wake(&db->role_wake);
 }
 
@@ -297,7 +326,8 @@ run_event(struct rdb *db)
 
 	d_list_del(&ev->link);
 	ev->fn(db, ev);
-	note_state(db);
+	if (!db->closed)
+		note_state(db);
 }
 
 /** libraft has no call for it: let its election timer be expired, once a round. */
@@ -329,11 +359,13 @@ run_tick(struct rdb *db)
 }
 
 static void
-raft_closed(struct raft *raft)
+io_close(struct rdb *db)
 {
-	struct rdb *db = raft->data;
+	raft_io_close_cb closed = db->io_closed;
 
-	db->closed = true;
+	db->io_closed = NULL;
+	closed(&db->io);
+	D_ASSERT(db->closed);
 }
 
 MAY_YIELD static void
@@ -347,14 +379,14 @@ raft_ult(void *arg)
 		else if (!d_list_empty(&db->events))
 			run_event(db);
 		else if (db->closing && db->io_pending_nr == 0 && db->io_closed != NULL)
-			break;
+			io_close(db);
+		else if (db->closed && db->stopping)
+			break; /* one that failed stays, for those who still ask */
 		else {
 			ult_eventual_reset(&db->wake);
 			(void)ult_eventual_wait(&db->wake);
 		}
 	}
-	db->io_closed(&db->io);
-	D_ASSERT(db->closed);
 }
 
 /* ---- stepping up and down ---- */
@@ -485,17 +517,6 @@ ev_start(struct rdb *db, struct rdb_event *ev)
 	ult_eventual_set(&start->done, rc);
 }
 
-static void
-ev_close(struct rdb *db, struct rdb_event *ev)
-{
-	free(ev);
-	db->closing = true;
-	ult_timer_cancel(&db->tick_timer);
-	raft_close(&db->raft, raft_closed);
-	rdb_msg_abort_all(db);
-	d_list_splice_tail(&db->failed, &db->events);
-}
-
 MAY_YIELD static int
 start_ults(struct rdb *db)
 {
@@ -542,19 +563,13 @@ rdb_raft_start(struct rdb *db, bool fresh)
 MAY_YIELD void
 rdb_raft_stop(struct rdb *db)
 {
-	struct rdb_event *ev = NULL;
-
 	db->stopping = true;
-	/* The memory that ends a replica must be there: wait for it rather than not stop. */
-	while ((ev = calloc(1, sizeof(*ev))) == NULL)
-		ult_sleep_ns(NSEC_PER_MSEC);
 	db->role_stop = true;
 	rdb_wake(&db->role_wake);
 	if (db->raft_ult != NULL) {
-		rdb_event_push(db, ev, ev_close);
+		close_ask(db);
+		rdb_wake(&db->wake);
 		ult_join(db->raft_ult);
-	} else {
-		free(ev);
 	}
 	if (db->role_ult != NULL)
 		ult_join(db->role_ult);

@@ -14,21 +14,28 @@
  *  1. rs_leader_ref > 0 only in UP and DRAINING; a reference is given in UP only.
  *  2. The class's step_up and step_down alternate, and step_down runs without leader references.
  *  3. A record lives while rs_ref > 0: the list has one, each leader reference one, a stop under way one.
+ *  4. A database that failed (its log could not be written, memory ran out) is closed and opened again from what is stored, after a
+ *     pause that grows: what made it fail may be over. One that is gone, or refuses, is left alone.
  */
 #define D_LOGFAC LOG_FAC_RSVC
 #include <daos_errno.h>
 #include "base/log.h"
 #include "base/rank_list.h"
+#include "platform/platform.h"
 #include "rdb/rdb_campaign.h"
 #include "rsvc/rsvc.h"
 
-#define WAIT_NS 1000000 /**< between looks at what another ULT does; rare */
+#define WAIT_NS        1000000 /**< between looks at what another ULT does; rare */
+#define AGAIN_NS_FIRST (5 * NSEC_PER_SEC) /**< a replica whose database failed is started again after so long */
+#define AGAIN_NS_MAX   (60 * NSEC_PER_SEC)
+#define AGAIN_LOOK_NS  (100 * NSEC_PER_MSEC)
 
 /** Per engine, dss_module_data() of CRT_MOD_RSVC. */
 struct rsvc_module {
 	const struct rsvc_ops *ops[RSVC_CLASS_NR];
 	d_list_t               services;
-	uint32_t               failing_nr; /**< ULTs that stop a replica whose database failed */
+	uint32_t               failing_nr; /**< ULTs that stop a replica whose database failed, and start it again */
+	bool                   ending;     /**< nothing is started any more */
 };
 
 static struct rsvc_module *
@@ -140,15 +147,51 @@ rdb_stepped_down(struct rdb *db, uint64_t term, void *arg)
 
 MAY_YIELD static void stop_running(struct rsvc *svc);
 
+/** False: the engine ends. */
+MAY_YIELD static bool
+pause_before_again(struct rsvc_module *mod, uint64_t ns)
+{
+	for (uint64_t waited_ns = 0; waited_ns < ns && !mod->ending; waited_ns += AGAIN_LOOK_NS)
+		ult_sleep_ns(AGAIN_LOOK_NS);
+	return !mod->ending;
+}
+
+MAY_YIELD static void
+start_again(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid)
+{
+	struct rsvc_module *mod = module_of(eng);
+	uint64_t            pause_ns = AGAIN_NS_FIRST;
+	int                 rc = -DER_NOMEM;
+
+	while (rc == -DER_NOMEM && pause_before_again(mod, pause_ns)) {
+		rc = rsvc_start(eng, id, uuid);
+		pause_ns = MIN_OF(2 * pause_ns, AGAIN_NS_MAX);
+	}
+	if (rc == 0)
+		D_NOTE("service " DF_UUID ": this replica runs again", DP_UUID(uuid));
+	else if (rc != -DER_NOMEM && rc != -DER_NONEXIST && rc != -DER_ALREADY)
+		D_ERROR("service " DF_UUID ": this replica can't be started again: " DF_RC ". Restart the engine", DP_UUID(uuid),
+			DP_RC(rc));
+	if (rc == 0 && mod->ending) /* who ended it all did not see this one */
+		(void)!rsvc_stop(eng, id, uuid, false);
+}
+
 MAY_YIELD static void
 failed_ult(void *arg)
 {
 	struct rsvc        *svc = arg;
-	struct rsvc_module *mod = module_of(svc->rs_engine);
+	struct engine      *eng = svc->rs_engine;
+	struct rsvc_module *mod = module_of(eng);
+	enum rsvc_class_id  id = svc->rs_class;
+	bool                again = !svc->rs_stopping && svc->rs_bootstrap_arg == NULL;
+	uuid_t              uuid;
 
+	uuid_copy(uuid, svc->rs_uuid);
 	if (!svc->rs_stopping)
 		stop_running(svc);
 	put(svc);
+	if (again)
+		start_again(eng, id, uuid);
 	mod->failing_nr--;
 }
 
@@ -165,10 +208,13 @@ rdb_failed(struct rdb *db, int err, void *arg)
 	ult_cond_broadcast(&svc->rs_cond);
 	svc->rs_ref++;
 	module_of(svc->rs_engine)->failing_nr++;
-	if (ult_create(NULL, ULT_POOL_GENERIC, failed_ult, svc, 0, NULL) != 0) {
-		D_ERROR("service " DF_UUID ": no memory to stop it", DP_UUID(svc->rs_uuid));
-		module_of(svc->rs_engine)->failing_nr--;
-		put(svc);
+	while (ult_create(NULL, ULT_POOL_GENERIC, failed_ult, svc, 0, NULL) != 0) {
+		if (svc->rs_stopping) { /* somebody else does, and waits for us */
+			module_of(svc->rs_engine)->failing_nr--;
+			put(svc);
+			return;
+		}
+		ult_sleep_ns(AGAIN_LOOK_NS); /* it may have failed for want of memory */
 	}
 }
 
@@ -366,6 +412,7 @@ rsvc_stop(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid, bool des
 MAY_YIELD void
 rsvc_stop_all(struct engine *eng, enum rsvc_class_id id)
 {
+	module_of(eng)->ending = true;
 	for (;;) {
 		struct rsvc *svc, *next = NULL;
 

@@ -16,6 +16,8 @@
 #define UMEM_BYTES_MIN    (4u * UMEM_CHUNK_BYTES)
 #define UMEM_RING_MIN     (128u << 10)
 #define CKPT_INTERVAL_S   10u
+#define NOMEM_TRY_MAX     600u /* a minute, then it is a failure like others */
+#define NOMEM_PAUSE_NS    (100 * NSEC_PER_MSEC)
 #define CKPT_LOG_PCT      30u
 
 static int
@@ -296,6 +298,15 @@ umem_close(struct umem *u)
 			       "the log\n", DP_UUID(u->uuid));
 	}
 	umem_free_all(u);
+}
+
+MAY_YIELD bool
+umem_try_again(int rc, uint32_t *try_nr)
+{
+	if (rc != -DER_NOMEM || ++*try_nr > NOMEM_TRY_MAX)
+		return false;
+	ult_sleep_ns(NOMEM_PAUSE_NS);
+	return true;
 }
 
 void

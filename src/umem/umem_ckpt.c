@@ -243,24 +243,51 @@ group_flush(struct umem_ckpt *ck, struct io_group *g)
 	return rc != 0 ? rc : bio_flush(ck->blob);
 }
 
-/** First what may be torn without harm; once that is durable, what it protects. */
+/** What may be torn without harm. */
 MAY_YIELD static int
-round_write(struct umem_ckpt *ck, struct round *r)
+round_write_copies(struct umem_ckpt *ck, struct round *r)
 {
-	struct io_group                g     = {.pending = 0};
-	const struct meta_dw_entry_df *pages = dw_hdr(ck)->pages;
-	int                            rc;
+	struct io_group g = {.pending = 0};
 
 	if (r->old_nr > 0)
 		group_add_double_write(ck, &g, r->old_nr);
 	group_add_pages(ck, &g, r->new_pages, r->new_nr, new_image(ck, 0), -(ptrdiff_t)META_PAGE_BYTES);
-	rc = group_flush(ck, &g);
-	if (rc != 0)
-		return rc;
+	return group_flush(ck, &g);
+}
+
+/** What the copies protect, once they are durable. */
+MAY_YIELD static int
+round_write_places(struct umem_ckpt *ck, struct round *r)
+{
+	struct io_group                g     = {.pending = 0};
+	const struct meta_dw_entry_df *pages = dw_hdr(ck)->pages;
+
 	group_add_pages(ck, &g, pages, r->old_nr, dw_page(ck, 0), META_PAGE_BYTES);
 	group_add_table(ck, &g, pages, r->old_nr);
 	group_add_table(ck, &g, r->new_pages, r->new_nr);
 	return group_flush(ck, &g);
+}
+
+/**
+ * A step for which there was no memory is repeated, that step alone: what it wrote it writes again, and what the one before wrote
+ * must stay.
+ */
+MAY_YIELD static int
+round_write(struct umem_ckpt *ck, struct round *r)
+{
+	uint32_t try_nr = 0;
+	int      rc;
+
+	do
+		rc = round_write_copies(ck, r);
+	while (umem_try_again(rc, &try_nr));
+	if (rc != 0)
+		return rc;
+	try_nr = 0;
+	do
+		rc = round_write_places(ck, r);
+	while (umem_try_again(rc, &try_nr));
+	return rc;
 }
 
 MAY_YIELD int

@@ -26,3 +26,5 @@ struct umem {
 
 /** A write failed: refuse whatever comes, wake who waits. Logs the first time. */
 void umem_fail(struct umem *u, int rc, const char *what, const struct bio_blob *blob);
+/** After a pause, since there was no memory, and not too often yet? Each repeats only what may be written twice. */
+MAY_YIELD bool umem_try_again(int rc, uint32_t *try_nr);

@@ -516,6 +516,7 @@ writer_main(void *arg)
 {
 	struct umem_log *log = arg;
 	struct log_buf  *buf;
+	uint32_t         try_nr;
 	int              rc;
 
 	for (;;) {
@@ -526,7 +527,10 @@ writer_main(void *arg)
 			wait_for_work(log);
 			continue;
 		}
-		rc = write_batch(log, buf);
+		try_nr = 0;
+		do
+			rc = write_batch(log, buf);
+		while (umem_try_again(rc, &try_nr));
 		buf_put(log, buf);
 		if (rc == 0) {
 			wake_durable(log);
@@ -574,13 +578,15 @@ MAY_YIELD static int
 hdr_write(struct umem_log *log)
 {
 	struct iovec iov  = {log->hdr, sizeof(*log->hdr)};
-	uint32_t     copy = !log->hdr_copy;
+	uint32_t     copy = !log->hdr_copy, try_nr = 0;
 	int          rc   = 0;
 
 	log->hdr->hdr_seq++;
 	log->hdr->crc = hdr_crc(log->hdr);
 	for (int i = 0; rc == 0 && i < 2; i++) {
-		rc   = bio_writev_flush(log->blob, copy * BIO_BLOCK_BYTES, &iov, 1);
+		do
+			rc = bio_writev_flush(log->blob, copy * BIO_BLOCK_BYTES, &iov, 1);
+		while (umem_try_again(rc, &try_nr));
 		copy = !copy;
 	}
 	return rc;
