@@ -57,6 +57,9 @@ code, out = sim('--seeds', fixed, '--jobs', jobs)
 say(code == 0, f'seeds {fixed}: {last(out)}', out[-3000:])
 code, out = sim('--fresh', fresh_s, '--jobs', jobs)
 say(code == 0, f'fresh seeds: {last(out)}', out[-3000:])
+for profile, seeds, seconds in (('disk', '1..3', '150'), ('memory', '1..6', '120'), ('full', '1..2', '120'), ('rot', '1..3', '120'), ('ruin', '1..3', '120')):
+    code, out = sim('--faults', profile, '--seeds', seeds, '--seconds', seconds, '--jobs', jobs)
+    say(code == 0, f'faults {profile}, seeds {seeds}: {last(out)}', out[-3000:])
 code, out = sim('--scale', '3,40,200', '--json')
 busiest = {(r['engines'], r['step']): r['busiest_node_messages'] for r in map(json.loads, re.findall(r'^{.*}$', out, re.M))}
 say(code == 0 and (200, 'stop') in busiest, 'systems of 3, 40 and 200 engines live, with collectives whole and broken', last(out))

@@ -3,6 +3,7 @@
 #include "engine_testlib.h"
 #include <daos_errno.h>
 #include "platform/platform.h"
+#include "rdb/rdb_internal.h"
 #include "rsvc/rsvc.h"
 
 #define DEV_BYTES (192u << 20)
@@ -414,6 +415,39 @@ test_three_replicas(void **state)
 	assert_int_equal(boot_nr, 1);
 }
 
+MAY_YIELD static int
+fail_ult(void *arg)
+{
+	struct job  *job = arg;
+	struct rsvc *svc;
+	int          rc = rsvc_lookup_leader(job->eng, RSVC_CLASS_POOL, job->uuid, &svc, &job->hint);
+
+	assert_int_equal(rc, 0);
+	rdb_fail(svc->rs_rdb, -DER_NOMEM, "a test says so");
+	assert_int_equal(counter_write(svc, 0), -DER_NOMEM);
+	rsvc_put_leader(svc);
+	return 0;
+}
+
+/** Its database failed: closed and opened again, with all that was stored. Ending meanwhile is fine. */
+static void
+test_failed_replica_runs_again(void **state)
+{
+	struct et_world *w = *state;
+	struct et_opts   opts = {.modules = modules, .dev_name = "dev", .dev_bytes = DEV_BYTES};
+	struct job       job = {.rank_nr = 1, .first = 100};
+
+	plat_uuid_generate(job.uuid);
+	job.eng = et_start(w, 0, &opts);
+	assert_int_equal(et_run(job.eng, 0, create_ult, &job), 0);
+	increment(&job, 1, 101);
+	assert_int_equal(et_run(job.eng, 0, fail_ult, &job), 0);
+	increment(&job, 1, 102);
+	assert_int_equal(up_nr, 2);
+	assert_int_equal(down_nr, 1);
+	assert_int_equal(et_run(job.eng, 0, fail_ult, &job), 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -423,6 +457,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(test_never_bootstrapped_stays_down, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stop_waits_for_references, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_three_replicas, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_failed_replica_runs_again, setup, teardown),
 	};
 
 	if (argc > 1)
