@@ -21,7 +21,8 @@
 	X(D_PLANTED_RENAME, "a rename takes the old name away before the new one is there")                            \
 	X(D_PLANTED_ACK_EARLY, "a change is answered before its log record is written")                                \
 	X(D_PLANTED_RESEND, "a change that is sent again is carried out again")                                        \
-	X(D_PLANTED_SVC_RESEND, "a pool's service carries out again what is asked again")
+	X(D_PLANTED_SVC_RESEND, "a pool's service carries out again what is asked again")                              \
+	X(D_PLANTED_STALE_MAP, "an engine serves whoever has an old pool map")
 
 #define D_PLANTED_ENUM(name, text) name,
 enum d_planted { D_PLANTED_NONE, D_PLANTED_LIST(D_PLANTED_ENUM) D_PLANTED_END };

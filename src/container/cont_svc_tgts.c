@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** The service's side of telling engines about containers. */
+/**
+ * The service's side of telling engines about containers. Those whose targets are all excluded are told as the others
+ * are, but only for snapshots it matters whether they hear it: what of a destroyed container is left on them takes space,
+ * and handles they ask for.
+ */
 #define D_LOGFAC LOG_FAC_CONTAINER
 #include <daos_errno.h>
 #include "base/log.h"
@@ -11,6 +15,8 @@ struct cast {
 	struct crt_u64_array      snaps;
 	d_iov_t                   hdls;
 	const char               *what;
+	struct pool_svc          *svc;
+	bool                      all; /**< excluded ranks have to know, too */
 };
 
 _Static_assert(offsetof(struct cont_tgt_open_out, rc) == 0 && offsetof(struct cont_tgt_close_out, rc) == 0 &&
@@ -26,17 +32,18 @@ cast_done(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg)
 		rc = *(int32_t *)rpc->cr_output;
 	if (rc != 0)
 		D_INFO("pool " DF_UUID ": %s on rank %u: " DF_RC, DP_UUID(cast->pool), cast->what, rank, DP_RC(rc));
-	return rc;
+	return cast->all || pool_svc_rank_is_in(cast->svc, rank) ? rc : 0;
 }
 
 MAY_YIELD static int
 cast_all(struct pool_svc *svc, uint32_t idx, void (*fill)(crt_rpc_t *rpc, void *arg), struct cast *cast)
 {
 	d_rank_list_t *ranks;
-	int            rc = pool_svc_ranks_in(svc, &ranks);
+	int            rc = pool_svc_ranks_all(svc, &ranks);
 
 	if (rc != 0)
 		return rc;
+	cast->svc = svc;
 	cast->pool = svc->ps_rsvc.rs_uuid;
 	rc = dss_rpc_multicast(dss_self(), ranks, DSS_TAG_SYS, CONT_OPC(idx), fill, cast_done, cast);
 	d_rank_list_free(ranks);
@@ -118,7 +125,8 @@ snaps_fill(crt_rpc_t *rpc, void *arg)
 MAY_YIELD int
 cont_tgts_snaps(struct pool_svc *svc, const uuid_t cont, struct crt_u64_array snaps)
 {
-	struct cast cast = {.cont = cont, .snaps = snaps, .what = "telling snapshots"};
+	/* One that comes back without knowing a snapshot would reclaim what it keeps. */
+	struct cast cast = {.cont = cont, .snaps = snaps, .what = "telling snapshots", .all = true};
 
 	return cast_all(svc, CONT_TGT_SNAPS, snaps_fill, &cast);
 }

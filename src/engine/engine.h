@@ -85,6 +85,10 @@ MAY_YIELD int dss_bulk_transfer(const struct crt_bulk_desc *desc) MUST_CHECK;
 MAY_YIELD int dss_drpc_upcall(struct engine *eng, int32_t module, int32_t method, const void *body, size_t body_bytes,
 			      void **ret_body, size_t *ret_body_bytes) MUST_CHECK;
 
+/** Called on the monitoring xstream when another rank was found dead, unless it may be us who are cut off. One, NULL: none. */
+typedef void (*dss_rank_dead_fn_t)(struct engine *eng, d_rank_t rank);
+void dss_rank_dead_set(struct engine *eng, dss_rank_dead_fn_t fn);
+
 /* ---- modules ---- */
 
 struct dss_module_key {        /**< per-xstream data of a module */

@@ -59,6 +59,7 @@ struct engine {
 	uint32_t             mod_nr;
 	const struct dss_module *mod_by_id[ENGINE_MOD_MAX];
 	void                *mod_data[ENGINE_MOD_MAX];
+	_Atomic(dss_rank_dead_fn_t) rank_dead_fn;
 	dss_pressure_fn_t    pressure_fn;
 	void                *pressure_arg;
 	struct drpc_listener *drpc;

@@ -125,11 +125,18 @@ static void
 on_status(struct crt *crt, d_rank_t rank, enum swim_status status, uint64_t incarnation, void *arg)
 {
 	struct engine *eng = arg;
-	struct death  *d;
+	dss_rank_dead_fn_t fn = eng->rank_dead_fn;
+	bool               cut_off;
+	struct death      *d;
 
-	if (status != SWIM_DEAD || rank == crt_rank_self(crt) || eng->drpc_dir[0] == '\0')
+	if (status != SWIM_DEAD || rank == crt_rank_self(crt))
 		return;
-	if (!majority_seen(eng)) {
+	cut_off = !majority_seen(eng);
+	if (!cut_off && fn != NULL)
+		fn(eng, rank);
+	if (eng->drpc_dir[0] == '\0')
+		return;
+	if (cut_off) {
 		if (!eng->cut_off && ult_create(NULL, ULT_POOL_GENERIC, cut_off_ult, eng, 0, NULL) == 0)
 			eng->cut_off = true;
 		return;
@@ -140,6 +147,12 @@ on_status(struct crt *crt, d_rank_t rank, enum swim_status status, uint64_t inca
 	*d = (struct death){.eng = eng, .rank = rank, .incarnation = incarnation};
 	if (ult_create(NULL, ULT_POOL_GENERIC, death_ult, d, 0, NULL) != 0)
 		free(d);
+}
+
+void
+dss_rank_dead_set(struct engine *eng, dss_rank_dead_fn_t fn)
+{
+	eng->rank_dead_fn = fn;
 }
 
 int

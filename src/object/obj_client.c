@@ -157,7 +157,7 @@ obj_shard_where(struct dc_obj *obj, uint32_t shard, struct obj_where *ret_where)
 	if (rc == 0 && shard >= obj->layout->shard_nr)
 		rc = -DER_INVAL;
 	if (rc == 0 && !shard_serves(&obj->layout->shards[shard]))
-		rc = -DER_UNREACH;
+		rc = -DER_RF; /* waiting is no use: it is out of service until somebody reintegrates it */
 	if (rc == 0) {
 		const struct pl_shard *s = &obj->layout->shards[shard];
 

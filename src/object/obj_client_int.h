@@ -89,6 +89,7 @@ struct obj_op {
 	uint32_t                  retry_nr;  /**< rounds that ended in another try */
 	uint32_t                  no_hdl_nr; /**< of those, because the server doesn't know the handle */
 	uint32_t                  pending;   /**< requests under way; 1 more while a round is begun */
+	bool                      map_asked;  /**< a target is out of service by our map: the newest was asked for */
 	uint32_t                  map_wanted; /**< a server has this version: get it before the next round */
 	uint32_t                  part_nr;
 	struct obj_part          *parts;

@@ -187,13 +187,20 @@ fill_hdr(struct obj_part *part, const struct obj_where *where, struct obj_hdr *h
 
 static void round_end(struct obj_op *op);
 
+/** Out of service by the map we have: it may have been reintegrated since. */
+static bool
+may_be_back(const struct obj_op *op, int rc)
+{
+	return rc == -DER_RF && !op->map_asked;
+}
+
 static void
 part_settle(struct obj_part *part, int rc)
 {
 	struct obj_op *op = part->op;
 
 	part->rc   = rc;
-	part->done = !obj_rc_is_transient(rc);
+	part->done = !obj_rc_is_transient(rc) && !may_be_back(op, rc);
 	if (part->done)
 		change_settle(part);
 	D_ASSERT(op->pending > 0);
@@ -321,7 +328,7 @@ pause_us(struct obj_op *op, int rc)
 {
 	uint64_t us = OBJ_PAUSE_US_MAX;
 
-	if (rc == -DER_STALE && op->retry_nr == 0)
+	if ((rc == -DER_STALE && op->retry_nr == 0) || rc == -DER_RF)
 		return 0;
 	if (op->retry_nr < 10)
 		us = MIN_OF((uint64_t)OBJ_PAUSE_US_MIN << op->retry_nr, us);
@@ -382,7 +389,7 @@ refresh_map(struct obj_op *op, int rc)
 static bool
 wants_map(const struct obj_op *op, int rc)
 {
-	if (op->map_wanted > dc_pool_map_version(op->obj->cont->dc_pool))
+	if (op->map_wanted > dc_pool_map_version(op->obj->cont->dc_pool) || rc == -DER_RF)
 		return true;
 	return rc != -DER_NO_HDL && op->retry_nr % OBJ_MAP_EACH == OBJ_MAP_EACH - 1;
 }
@@ -392,7 +399,8 @@ round_end(struct obj_op *op)
 {
 	int rc = round_rc(op);
 
-	if (obj_rc_is_transient(rc)) {
+	if (obj_rc_is_transient(rc) || may_be_back(op, rc)) {
+		op->map_asked |= rc == -DER_RF;
 		if (!may_retry(op, rc))
 			tse_task_complete(op->task, rc);
 		else if (wants_map(op, rc))

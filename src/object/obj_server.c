@@ -97,16 +97,31 @@ check_access(const struct obj_call *call, enum obj_access access)
 	return (call->hdl->sch_sec_capas & need) ? 0 : -DER_NO_PERM;
 }
 
+/** Is the target in service, as far as we know, and does the client know as much? */
+static bool
+map_allows(const struct obj_call *call, uint32_t version)
+{
+	const struct ds_pool_child *child = call->hdl->sch_pool;
+	const uint32_t              serving = PO_COMP_ST_UP | PO_COMP_ST_UPIN | PO_COMP_ST_DRAIN;
+
+	if (D_PLANTED(D_PLANTED_STALE_MAP))
+		return true;
+	return call->in->map_version >= version && (child->spc_pool->sp_tgt_status[child->spc_tgt_idx] & serving) != 0;
+}
+
 static int
 check_placement(struct obj_call *call)
 {
-	uint32_t        version = call->hdl->sch_pool->spc_pool->sp_map_version;
+	struct ds_pool *pool = call->hdl->sch_pool->spc_pool;
+	uint32_t        version = pool->sp_map_version; /* before the state: a newer one with an older version is STALE */
 	struct pl_class cls;
 	int             rc;
 
-	if (call->in->map_version < version) {
+	if (call->in->map_version > version)
+		ds_pool_behind(pool);
+	if (!map_allows(call, version)) {
 		call->out->map_version = version;
-		return -DER_STALE;
+		return call->in->map_version > version ? -DER_AGAIN : -DER_STALE;
 	}
 	if (daos_obj_id_is_nil(call->in->oid.id_pub)) /* a list of objects */
 		return 0;

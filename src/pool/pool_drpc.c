@@ -776,5 +776,6 @@ const struct ds_mgmt_drpc_method pool_drpc_methods[] = {
 	{DRPC_METHOD_MGMT_POOL_OVERWRITE_ACL, drpc_overwrite_acl},
 	{DRPC_METHOD_MGMT_POOL_UPDATE_ACL, drpc_update_acl},
 	{DRPC_METHOD_MGMT_POOL_DELETE_ACL, drpc_delete_acl},
+	{DRPC_METHOD_MGMT_POOL_RANKS, pool_drpc_map_change},
 	{0, NULL},
 };

@@ -57,6 +57,7 @@ MAY_YIELD void pool_tgt_hdls_close_handler(crt_rpc_t *rpc);
 
 /* pool_svc.c */
 extern const struct rsvc_ops pool_rsvc_ops;
+int pool_map_put(struct rdb_tx *tx, const struct pool_map *map) MUST_CHECK;
 struct pool_create_arg { /**< of a bootstrap */
 	const d_rank_list_t *ranks;
 	uint32_t             tgts_per_rank;
@@ -69,12 +70,24 @@ MAY_YIELD void pool_svc_stop_handler(crt_rpc_t *rpc);
 struct dtx_id pool_op_id(const crt_rpc_t *rpc);
 
 /* pool_svc_tgts.c: the service and its targets */
-/** Send map, replicas and properties to all engines of the pool; failures are logged, engines ask when they need it. */
-MAY_YIELD void pool_svc_distribute(struct pool_svc *svc);
+/**
+ * Send map, replicas and properties to all engines of the pool; failures are logged, engines ask when they need it.
+ * @untold  who could not be told; room for all ranks; may be NULL
+ */
+MAY_YIELD void pool_svc_distribute(struct pool_svc *svc, struct crt_u32_array *untold);
+/** How many shards a rank has now. */
+MAY_YIELD int  pool_rank_shards(struct pool_svc *svc, d_rank_t rank, uint32_t *ret_nr) MUST_CHECK;
 /** Tell the engines that handles are gone. [nr] */
 MAY_YIELD void pool_svc_close_tgt_hdls(struct pool_svc *svc, const uuid_t *hdls, uint32_t nr);
 MAY_YIELD int  pool_svc_space(struct pool_svc *svc, struct daos_pool_space *ret_space) MUST_CHECK;
 MAY_YIELD int  pool_op_query_tgts(struct pool_svc *svc, crt_rpc_t *rpc);
+
+/* pool_svc_map.c */
+MAY_YIELD int pool_op_map_change(struct pool_svc *svc, crt_rpc_t *rpc);
+/** A rank was found dead: exclude it from pools whose service leads here, where they go on without it. On any xstream. */
+void pool_rank_dead(struct engine *eng, d_rank_t rank);
+/** Without @ranks, have no more than @redun_fac ranks failed? @ret_failed: how many */
+bool pool_exclusion_fits(const struct pool_map *map, const d_rank_list_t *ranks, uint32_t redun_fac, uint32_t *ret_failed);
 
 /* pool_svc_conn.c */
 MAY_YIELD int pool_op_connect(struct pool_svc *svc, crt_rpc_t *rpc);
@@ -106,3 +119,5 @@ MAY_YIELD int pool_destroy(struct engine *eng, const uuid_t uuid, const d_rank_l
 
 /* pool_drpc.c */
 extern const struct ds_mgmt_drpc_method pool_drpc_methods[];
+/* pool_drpc_map.c */
+MAY_YIELD void pool_drpc_map_change(struct engine *eng, struct dss_drpc_call *call);

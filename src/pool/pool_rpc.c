@@ -45,6 +45,7 @@ CRT_RPC_DEFINE(pool_prop_set, POOL_PROP_SET_IN, POOL_PROP_SET_OUT)
 CRT_RPC_DEFINE(pool_acl_change, POOL_ACL_CHANGE_IN, POOL_ACL_CHANGE_OUT)
 CRT_RPC_DEFINE(pool_evict, POOL_EVICT_IN, POOL_EVICT_OUT)
 CRT_RPC_DEFINE(pool_destroy_prep, POOL_DESTROY_PREP_IN, POOL_DESTROY_PREP_OUT)
+CRT_RPC_DEFINE(pool_map_change, POOL_MAP_CHANGE_IN, POOL_MAP_CHANGE_OUT)
 CRT_RPC_DEFINE(pool_tgt_create, POOL_TGT_CREATE_IN, POOL_TGT_CREATE_OUT)
 CRT_RPC_DEFINE(pool_tgt_destroy, POOL_TGT_DESTROY_IN, POOL_TGT_DESTROY_OUT)
 CRT_RPC_DEFINE(pool_tgt_query, POOL_TGT_QUERY_IN, POOL_TGT_QUERY_OUT)
@@ -60,6 +61,7 @@ POOL_HEAD_CHECK(pool_prop_set)
 POOL_HEAD_CHECK(pool_acl_change)
 POOL_HEAD_CHECK(pool_evict)
 POOL_HEAD_CHECK(pool_destroy_prep)
+POOL_HEAD_CHECK(pool_map_change)
 
 static const struct crt_proto_rpc pool_rpcs[POOL_RPC_NR] = {
 	[POOL_SVC_CREATE] = {.format = &pool_svc_create_format},
@@ -76,6 +78,7 @@ static const struct crt_proto_rpc pool_rpcs[POOL_RPC_NR] = {
 	[POOL_ACL_CHANGE] = {.format = &pool_acl_change_format},
 	[POOL_EVICT] = {.format = &pool_evict_format},
 	[POOL_DESTROY_PREP] = {.format = &pool_destroy_prep_format},
+	[POOL_MAP_CHANGE] = {.format = &pool_map_change_format},
 	[POOL_TGT_CREATE] = {.format = &pool_tgt_create_format},
 	[POOL_TGT_DESTROY] = {.format = &pool_tgt_destroy_format},
 	[POOL_TGT_QUERY] = {.format = &pool_tgt_query_format},

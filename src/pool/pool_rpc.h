@@ -29,6 +29,7 @@ enum pool_rpc {
 	POOL_ACL_CHANGE,   /**< engines only */
 	POOL_EVICT,        /**< engines only */
 	POOL_DESTROY_PREP, /**< engines only */
+	POOL_MAP_CHANGE,   /**< engines only */
 	/* to an engine that holds targets */
 	POOL_TGT_CREATE,
 	POOL_TGT_DESTROY,
@@ -132,6 +133,17 @@ CRT_RPC_DECLARE(pool_evict, POOL_EVICT_IN, POOL_EVICT_OUT)
 #define POOL_DESTROY_PREP_IN(F)  POOL_IN_HEAD(F) F(bool, force) F(bool, recursive)
 #define POOL_DESTROY_PREP_OUT(F) POOL_OUT_HEAD(F)
 CRT_RPC_DECLARE(pool_destroy_prep, POOL_DESTROY_PREP_IN, POOL_DESTROY_PREP_OUT)
+
+enum pool_map_change { POOL_MAP_EXCLUDE, POOL_MAP_REINTEGRATE, POOL_MAP_DRAIN, POOL_MAP_EXTEND };
+/**
+ * Change the states of targets @tgts of each of @ranks, without a list of all. @force: exclude more than the redundancy
+ * factor allows. @untold: ranks that don't know yet.
+ * Errors: RF | NONEXIST no such target, or its shards are gone | NOTSUPPORTED that needs a rebuild
+ */
+#define POOL_MAP_CHANGE_IN(F)                                                                      \
+	POOL_IN_HEAD(F) F(uint32_t, change) F(ranks, ranks) F(u32s, tgts) F(bool, force)
+#define POOL_MAP_CHANGE_OUT(F) POOL_OUT_HEAD(F) F(uint32_t, map_version) F(u32s, untold)
+CRT_RPC_DECLARE(pool_map_change, POOL_MAP_CHANGE_IN, POOL_MAP_CHANGE_OUT)
 
 /** Make the shards of this rank, on its first @tgt_nr targets. All or nothing. */
 #define POOL_TGT_CREATE_IN(F)  F(uuid, pool) F(uint32_t, tgt_nr) F(uint64_t, meta_bytes) F(uint64_t, data_bytes)

@@ -22,6 +22,7 @@ DEFINE_SVC_HANDLER(prop_set)
 DEFINE_SVC_HANDLER(acl_change)
 DEFINE_SVC_HANDLER(evict)
 DEFINE_SVC_HANDLER(destroy_prep)
+DEFINE_SVC_HANDLER(map_change)
 
 static const struct crt_proto_rpc pool_rpcs[POOL_RPC_NR] = {
 	[POOL_SVC_CREATE] = {&pool_svc_create_format, pool_svc_create_handler, 0},
@@ -38,6 +39,7 @@ static const struct crt_proto_rpc pool_rpcs[POOL_RPC_NR] = {
 	[POOL_ACL_CHANGE] = {&pool_acl_change_format, handle_acl_change, 0},
 	[POOL_EVICT] = {&pool_evict_format, handle_evict, 0},
 	[POOL_DESTROY_PREP] = {&pool_destroy_prep_format, handle_destroy_prep, 0},
+	[POOL_MAP_CHANGE] = {&pool_map_change_format, handle_map_change, 0},
 	[POOL_TGT_CREATE] = {&pool_tgt_create_format, pool_tgt_create_handler, 0},
 	[POOL_TGT_DESTROY] = {&pool_tgt_destroy_format, pool_tgt_destroy_handler, 0},
 	[POOL_TGT_QUERY] = {&pool_tgt_query_format, pool_tgt_query_handler, 0},
@@ -70,6 +72,8 @@ pool_init(struct engine *eng)
 	rc = rsvc_class_register(eng, RSVC_CLASS_POOL, &pool_rsvc_ops);
 	if (rc == 0)
 		rc = ds_mgmt_drpc_register(eng, pool_drpc_methods);
+	if (rc == 0)
+		dss_rank_dead_set(eng, pool_rank_dead);
 	if (rc != 0) {
 		dss_module_set_data(eng, CRT_MOD_POOL, NULL);
 		pthread_mutex_destroy(&pm->lock);
@@ -84,6 +88,7 @@ pool_fini(struct engine *eng)
 	struct pool_module *pm = pool_module_of(eng);
 
 	D_ASSERT(d_list_empty(&pm->pools));
+	dss_rank_dead_set(eng, NULL);
 	dss_module_set_data(eng, CRT_MOD_POOL, NULL);
 	pthread_mutex_destroy(&pm->lock);
 	free(pm);

@@ -18,6 +18,8 @@ struct ds_pool {
 	d_rank_list_t   *sp_svc_ranks;   /**< NULL: not known yet; with ds_pool_svc_ranks() */
 	_Atomic uint64_t sp_reclaim;     /**< DAOS_RECLAIM_* */
 	_Atomic uint32_t sp_ref;
+	_Atomic bool     sp_asking;      /**< a ULT asks the service for a newer map */
+	_Atomic uint8_t *sp_tgt_status;  /**< [sp_tgt_nr] PO_COMP_ST_* in sp_map; set before sp_map_version */
 	uint32_t         sp_tgt_nr;      /**< targets of this engine it has shards on: 0 .. sp_tgt_nr - 1 */
 };
 /** The pool's shard on the calling target xstream. */
@@ -38,5 +40,7 @@ struct ds_pool *ds_pool_lookup(struct engine *eng, const uuid_t uuid);
 void ds_pool_put(struct ds_pool *pool);
 /** The map with a reference, pool_map_decref(); NULL: not known yet. On any xstream. */
 struct pool_map *ds_pool_map_get(struct ds_pool *pool);
+/** A request shows that there is a newer map than ours: ask the service for it, once at a time. On any xstream. */
+void ds_pool_behind(struct ds_pool *pool);
 /** Copy of the service's replicas, d_rank_list_free(); asks the control plane when they are not known. On any xstream. */
 MAY_YIELD int ds_pool_svc_ranks(struct ds_pool *pool, d_rank_list_t **ret_ranks) MUST_CHECK;

@@ -120,8 +120,8 @@ create_kvs(struct rdb_tx *tx, const char *name, enum rdb_kvs_kind kind)
 	return rdb_tx_create_kvs(tx, &root, &key, kind);
 }
 
-static int
-put_map(struct rdb_tx *tx, const struct pool_map *map)
+int
+pool_map_put(struct rdb_tx *tx, const struct pool_map *map)
 {
 	struct rdb_path path = pool_path(POOL_KVS_POOL);
 	size_t          bytes = pool_map_packed_bytes(map);
@@ -161,7 +161,7 @@ put_initial(struct rdb_tx *tx, const struct pool_create_arg *arg)
 	if (rc == 0)
 		rc = pool_map_create(arg->ranks, arg->tgts_per_rank, 1, &map);
 	if (rc == 0) {
-		rc = put_map(tx, map);
+		rc = pool_map_put(tx, map);
 		pool_map_decref(map);
 	}
 	return rc;
@@ -237,7 +237,7 @@ dist_ult(void *varg)
 		rc = rsvc_lookup_leader(arg->eng, RSVC_CLASS_POOL, arg->uuid, &rsvc, &hint);
 	}
 	if (rc == 0) {
-		pool_svc_distribute(CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc));
+		pool_svc_distribute(CONTAINER_OF(rsvc, struct pool_svc, ps_rsvc), NULL);
 		rsvc_put_leader(rsvc);
 	}
 	free(arg);

@@ -42,6 +42,7 @@ struct pool_op {
 	struct dtx_id          id;
 	struct rsvc_ops_limits lim;
 	struct rsvc_op_record  rec;      /**< found: of a copy; else what is going to be recorded */
+	struct pool_map       *map;      /**< to become ps_map with the commit; taken */
 	bool                   recorded; /**< the pool keeps records */
 	bool                   found;    /**< another copy was carried out; with rec.begun as far as its first step */
 };
@@ -101,6 +102,10 @@ MAY_YIELD int pool_info_fill(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t bits
 			     d_iov_t *map, d_rank_list_t **svc_ranks, uint32_t *leader, struct daos_pool_space *space) MUST_CHECK;
 /** Ranks with targets in use, d_rank_list_free(). */
 int pool_svc_ranks_in(struct pool_svc *svc, d_rank_list_t **ret_ranks) MUST_CHECK;
+/** All of the map. */
+int pool_svc_ranks_all(struct pool_svc *svc, d_rank_list_t **ret_ranks) MUST_CHECK;
+/** Is any of its targets in use? */
+bool pool_svc_rank_is_in(struct pool_svc *svc, d_rank_t rank);
 
 /**
  * Call the service of a pool from any xstream: tries the replicas, follows hints, retries for @timeout_s.

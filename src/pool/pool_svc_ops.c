@@ -105,6 +105,20 @@ pool_op_replied(const struct pool_op *op, void *ret_reply, size_t bytes)
 	return true;
 }
 
+/** The map that was written is in force, or not; under the write lock. */
+static void
+settle_map(struct pool_op *op, bool committed)
+{
+	struct pool_map *gone = op->map;
+
+	if (op->map != NULL && committed) {
+		gone = op->svc->ps_map;
+		op->svc->ps_map = op->map;
+	}
+	pool_map_decref(gone);
+	op->map = NULL;
+}
+
 MAY_YIELD static int
 put_record(struct pool_op *op, int rc)
 {
@@ -151,6 +165,7 @@ pool_op_end(struct pool_op *op, int rc)
 		rc = put_record(op, 0);
 	if (rc == 0)
 		rc = rdb_tx_commit(op->tx);
+	settle_map(op, rc == 0);
 	if (rc != 0 && op->recorded && is_for_good(rc))
 		return record_failure(op, rc);
 	rdb_tx_end(op->tx);

@@ -143,7 +143,7 @@ pool_op_prop_set(struct pool_svc *svc, crt_rpc_t *rpc)
 		rc = pool_op_run(svc, rpc, prop_set_tx, prop);
 	daos_prop_free(prop);
 	if (rc == 0)
-		pool_svc_distribute(svc);
+		pool_svc_distribute(svc, NULL);
 	return rc;
 }
 

@@ -6,30 +6,58 @@
 #include "base/prop_table.h"
 #include "pool/pool_internal.h"
 
-int
-pool_svc_ranks_in(struct pool_svc *svc, d_rank_list_t **ret_ranks)
+/** An engine that doesn't answer keeps whoever waits for the others this long. */
+#define TELL_TIMEOUT_S 5
+
+static bool
+dom_is_in(const struct pool_map *map, const struct pool_domain *dom)
 {
-	const struct pool_map *map = svc->ps_map;
-	d_rank_list_t         *ranks = d_rank_list_alloc(pool_map_rank_nr(map));
-	uint32_t               nr = 0;
+	for (uint32_t t = 0; t < dom->tgt_nr; t++) {
+		if (pool_map_target(map, dom->tgt_first + t)->status & (PO_COMP_ST_UP | PO_COMP_ST_UPIN | PO_COMP_ST_DRAIN))
+			return true;
+	}
+	return false;
+}
+
+bool
+pool_svc_rank_is_in(struct pool_svc *svc, d_rank_t rank)
+{
+	for (uint32_t i = 0; i < pool_map_rank_nr(svc->ps_map); i++) {
+		if (pool_map_domain(svc->ps_map, i)->rank == rank)
+			return dom_is_in(svc->ps_map, pool_map_domain(svc->ps_map, i));
+	}
+	return false;
+}
+
+static int
+ranks_of_map(const struct pool_map *map, bool all, d_rank_list_t **ret_ranks)
+{
+	d_rank_list_t *ranks = d_rank_list_alloc(pool_map_rank_nr(map));
+	uint32_t       nr = 0;
 
 	if (ranks == NULL)
 		return -DER_NOMEM;
 	for (uint32_t i = 0; i < pool_map_rank_nr(map); i++) {
 		const struct pool_domain *dom = pool_map_domain(map, i);
-		bool                      used = false;
 
-		for (uint32_t t = 0; t < dom->tgt_nr; t++) {
-			const struct pool_target *tgt = pool_map_target(map, dom->tgt_first + t);
-
-			used |= (tgt->status & (PO_COMP_ST_UP | PO_COMP_ST_UPIN | PO_COMP_ST_DRAIN)) != 0;
-		}
-		if (used)
+		if (all || dom_is_in(map, dom))
 			ranks->rl_ranks[nr++] = dom->rank;
 	}
 	ranks->rl_nr = nr;
 	*ret_ranks = ranks;
 	return 0;
+}
+
+int
+pool_svc_ranks_in(struct pool_svc *svc, d_rank_list_t **ret_ranks)
+{
+	return ranks_of_map(svc->ps_map, false, ret_ranks);
+}
+
+int
+pool_svc_ranks_all(struct pool_svc *svc, d_rank_list_t **ret_ranks)
+{
+	return ranks_of_map(svc->ps_map, true, ret_ranks);
 }
 
 /* ---- telling ---- */
@@ -38,6 +66,8 @@ struct update_cast {
 	uuid_t         pool;
 	d_iov_t        map, props;
 	d_rank_list_t *svc_ranks;
+	uint32_t       version;
+	struct crt_u32_array *untold; /**< may be NULL */
 };
 
 static void
@@ -50,16 +80,22 @@ update_fill(crt_rpc_t *rpc, void *arg)
 	in->map = cast->map;
 	in->props = cast->props;
 	in->svc_ranks = cast->svc_ranks;
+	D_ASSERT(crt_req_set_timeout(rpc, TELL_TIMEOUT_S) == 0);
 }
 
 static int
 update_done(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg)
 {
+	struct update_cast *cast = arg;
+
 	if (rc == 0)
 		rc = ((struct pool_tgt_update_out *)rpc->cr_output)->rc;
-	if (rc != 0)
-		D_INFO("pool " DF_UUID ": rank %u was not told the map: " DF_RC, DP_UUID(((struct update_cast *)arg)->pool),
-		       rank, DP_RC(rc));
+	if (rc == 0)
+		return 0;
+	D_INFO("pool " DF_UUID ": rank %u was not told map version %u: " DF_RC, DP_UUID(cast->pool), rank, cast->version,
+	       DP_RC(rc));
+	if (cast->untold != NULL)
+		cast->untold->v[cast->untold->nr++] = rank;
 	return 0;
 }
 
@@ -96,15 +132,24 @@ update_prepare(struct pool_svc *svc, struct update_cast *cast, d_rank_list_t **r
 	if (buf == NULL)
 		return -DER_NOMEM;
 	pool_map_pack(svc->ps_map, buf);
+	cast->version = pool_map_version(svc->ps_map);
 	d_iov_set(&cast->map, buf, bytes);
 	rc = rdb_get_replicas(svc->ps_rsvc.rs_rdb, &cast->svc_ranks);
-	return rc != 0 ? rc : pool_svc_ranks_in(svc, ret_ranks);
+	return rc != 0 ? rc : pool_svc_ranks_all(svc, ret_ranks);
+}
+
+/** None of them knows. */
+static void
+all_untold(struct pool_svc *svc, struct crt_u32_array *untold)
+{
+	for (untold->nr = 0; untold->nr < pool_map_rank_nr(svc->ps_map); untold->nr++)
+		untold->v[untold->nr] = pool_map_domain(svc->ps_map, untold->nr)->rank;
 }
 
 MAY_YIELD void
-pool_svc_distribute(struct pool_svc *svc)
+pool_svc_distribute(struct pool_svc *svc, struct crt_u32_array *untold)
 {
-	struct update_cast cast = {0};
+	struct update_cast cast = {.untold = untold};
 	d_rank_list_t     *ranks = NULL;
 	int                rc;
 
@@ -115,6 +160,8 @@ pool_svc_distribute(struct pool_svc *svc)
 				       update_done, &cast);
 	if (rc != 0)
 		D_ERROR("pool " DF_UUID ": its engines were not told the map: " DF_RC, DP_UUID(cast.pool), DP_RC(rc));
+	if (rc != 0 && untold != NULL)
+		all_untold(svc, untold);
 	free(cast.map.iov_buf);
 	free(cast.props.iov_buf);
 	d_rank_list_free(cast.svc_ranks);
@@ -260,6 +307,20 @@ rank_space(struct pool_svc *svc, d_rank_t rank, crt_rpc_t **ret_rpc, struct tgt_
 	*ret_rpc = rpc;
 	ret_space->v = out->space.v;
 	ret_space->nr = out->space.nr / 4;
+	return 0;
+}
+
+MAY_YIELD int
+pool_rank_shards(struct pool_svc *svc, d_rank_t rank, uint32_t *ret_nr)
+{
+	struct tgt_space space = {0};
+	crt_rpc_t       *ask;
+	int              rc = rank_space(svc, rank, &ask, &space);
+
+	if (rc != 0)
+		return rc;
+	*ret_nr = space.nr;
+	crt_req_decref(ask);
 	return 0;
 }
 

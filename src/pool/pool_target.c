@@ -15,6 +15,8 @@
 #include "base/prop_table.h"
 #include "pool/pool_internal.h"
 
+#define BEHIND_TIMEOUT_S 30
+
 struct pool_module *
 pool_module_of(struct engine *eng)
 {
@@ -171,6 +173,13 @@ pool_alloc(struct engine *eng, const uuid_t uuid, uint32_t tgt_nr)
 	entry->pub.sp_tgt_nr = tgt_nr;
 	entry->pub.sp_ref = 1;
 	entry->pub.sp_reclaim = DAOS_RECLAIM_LAZY;
+	entry->pub.sp_tgt_status = calloc(MAX_OF(tgt_nr, 1u), sizeof(*entry->pub.sp_tgt_status));
+	if (entry->pub.sp_tgt_status == NULL) {
+		free(entry);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < tgt_nr; i++)
+		entry->pub.sp_tgt_status[i] = PO_COMP_ST_UPIN; /* until a map says otherwise */
 	d_list_init(&entry->link);
 	return &entry->pub;
 }
@@ -184,6 +193,7 @@ ds_pool_put(struct ds_pool *pool)
 	if (pool->sp_map != NULL)
 		pool_map_decref(pool->sp_map);
 	d_rank_list_free(pool->sp_svc_ranks);
+	free(pool->sp_tgt_status);
 	free(CONTAINER_OF(pool, struct pool_entry, pub));
 }
 
@@ -270,6 +280,19 @@ pool_apply_props(struct ds_pool *pool, const daos_prop_t *prop)
 	(void)!dss_tgt_collective(pool->sp_engine, apply_on, &apply);
 }
 
+/** Of our targets, for requests that come now. */
+static void
+note_status(struct ds_pool *pool, const struct pool_map *map)
+{
+	d_rank_t self = crt_rank_self(dss_crt(pool->sp_engine));
+
+	for (uint32_t i = 0; i < pool->sp_tgt_nr; i++) {
+		const struct pool_target *tgt = pool_map_find(map, self, i);
+
+		pool->sp_tgt_status[i] = tgt == NULL ? PO_COMP_ST_DOWNOUT : tgt->status;
+	}
+}
+
 /** Take @map. */
 static void
 set_map_and_ranks(struct ds_pool *pool, struct pool_map *map, const d_rank_list_t *svc_ranks)
@@ -284,6 +307,7 @@ set_map_and_ranks(struct ds_pool *pool, struct pool_map *map, const d_rank_list_
 	if (map != NULL && pool_map_version(map) > pool->sp_map_version) {
 		old = pool->sp_map;
 		pool->sp_map = map;
+		note_status(pool, map);
 		pool->sp_map_version = pool_map_version(map);
 	}
 	if (ranks != NULL) {
@@ -307,6 +331,79 @@ ds_pool_learn(struct ds_pool *pool, const d_iov_t *map_iov, const d_rank_list_t 
 	if (rc == 0)
 		set_map_and_ranks(pool, map, svc_ranks);
 	return rc;
+}
+
+/* ---- news that were lost ---- */
+
+struct behind {
+	struct engine *eng;
+	uuid_t         uuid;
+};
+
+static void
+behind_fill(void *vin, void *arg)
+{
+	struct pool_query_in *in = vin;
+	struct ds_pool       *pool = arg;
+
+	uuid_copy(in->pool.b, pool->sp_uuid);
+	in->map_version = pool->sp_map_version;
+}
+
+MAY_YIELD static int
+ask_service(struct ds_pool *pool)
+{
+	struct pool_query_out *out;
+	d_rank_list_t         *ranks;
+	crt_rpc_t             *rpc;
+	int                    rc = ds_pool_svc_ranks(pool, &ranks);
+
+	if (rc != 0)
+		return rc;
+	rc = ds_pool_svc_call(ranks, POOL_OPC(POOL_QUERY), behind_fill, pool, BEHIND_TIMEOUT_S, &rpc);
+	d_rank_list_free(ranks);
+	if (rc != 0)
+		return rc;
+	out = rpc->cr_output;
+	rc = ds_pool_learn(pool, &out->map, out->svc_ranks);
+	crt_req_decref(rpc);
+	return rc;
+}
+
+MAY_YIELD static void
+behind_ult(void *varg)
+{
+	struct behind  *arg = varg;
+	struct ds_pool *pool = ds_pool_lookup(arg->eng, arg->uuid);
+	int             rc;
+
+	if (pool != NULL) {
+		rc = ask_service(pool);
+		if (rc != 0)
+			D_WARN("pool " DF_UUID ": there is a newer map, but the service does not tell it: " DF_RC,
+			       DP_UUID(arg->uuid), DP_RC(rc));
+		pool->sp_asking = false;
+		ds_pool_put(pool);
+	}
+	free(arg);
+}
+
+void
+ds_pool_behind(struct ds_pool *pool)
+{
+	struct behind *arg;
+
+	if (atomic_exchange(&pool->sp_asking, true))
+		return;
+	arg = malloc(sizeof(*arg));
+	if (arg != NULL) {
+		arg->eng = pool->sp_engine;
+		uuid_copy(arg->uuid, pool->sp_uuid);
+		if (dss_ult_create(arg->eng, DSS_TAG_SYS, ULT_POOL_GENERIC, behind_ult, arg, NULL) == 0)
+			return;
+	}
+	free(arg);
+	pool->sp_asking = false;
 }
 
 MAY_YIELD int

@@ -474,6 +474,27 @@ rsvc_put_leader(struct rsvc *svc)
 	put(svc);
 }
 
+MAY_YIELD int
+rsvc_for_each_leader(struct engine *eng, enum rsvc_class_id id, int (*cb)(struct rsvc *svc, void *arg), void *arg)
+{
+	struct uuid_list list = {0};
+	struct rsvc     *svc;
+	int              rc = 0;
+
+	d_list_for_each(svc, &module_of(eng)->services, rs_link) {
+		if (svc->rs_class == id && rc == 0)
+			rc = collect(svc->rs_uuid, &list);
+	}
+	for (uint32_t i = 0; i < list.nr && rc == 0; i++) {
+		if (rsvc_lookup_leader(eng, id, list.uuids[i], &svc, NULL) != 0)
+			continue;
+		rc = cb(svc, arg);
+		rsvc_put_leader(svc);
+	}
+	free(list.uuids);
+	return rc;
+}
+
 /* ---- the module ---- */
 
 MAY_YIELD static int

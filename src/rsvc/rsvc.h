@@ -51,6 +51,9 @@ MAY_YIELD void rsvc_stop_all(struct engine *eng, enum rsvc_class_id id);
 struct rsvc_hint { d_rank_t sh_rank; uint64_t sh_term; uint32_t sh_flags; /**< 1: valid */ };
 int  rsvc_lookup_leader(struct engine *eng, enum rsvc_class_id id, const uuid_t uuid, struct rsvc **ret_svc, struct rsvc_hint *hint) MUST_CHECK;
 void rsvc_put_leader(struct rsvc *svc);
+/** Call @cb with each service of the class that leads and is up here; an error ends it. */
+MAY_YIELD int rsvc_for_each_leader(struct engine *eng, enum rsvc_class_id id, int (*cb)(struct rsvc *svc, void *arg),
+				   void *arg) MUST_CHECK;
 
 /** The module, for tables of modules linked in. */
 extern const struct dss_module dss_module_rsvc;

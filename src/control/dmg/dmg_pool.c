@@ -283,6 +283,36 @@ run_query_targets(struct cli *cli)
 	return CLI_OK;
 }
 
+/** exclude, reintegrate, drain, extend. */
+static int
+run_ranks(struct cli *cli)
+{
+	const struct cli_cmd *cmd = cli->path[cli->depth - 1];
+	json_t               *req = id_request(cli), *resp;
+	char                 *untold;
+	int                   rc = dmg_put_ranks(cli, cli_has(cli, "rank") ? "rank" : "ranks", req, "ranks");
+
+	if (rc == CLI_OK && json_object_get(req, "ranks") == NULL)
+		rc = cli_fail(cli, CLI_USAGE, -DER_INVAL, "give --ranks");
+	if (rc == CLI_OK)
+		rc = dmg_put_ranks(cli, "target-idx", req, "targets");
+	if (rc != CLI_OK) {
+		json_decref(req);
+		return rc;
+	}
+	json_object_set_new(req, "force", json_boolean(cli_has(cli, "force")));
+	rc = dmg_ms(cli, (const char *)cmd->data, req, &resp);
+	if (rc != 0 || (rc = dmg_json_done(cli, resp)) >= 0)
+		return rc;
+	printf("Pool-%s command succeeded, map version %u\n", cmd->name, (unsigned)jint(resp, "version"));
+	untold = jranks(json_object_get(resp, "untold_ranks"));
+	if (untold != NULL && untold[0] != '\0')
+		printf("Not told yet, since they could not be reached: ranks %s\n", untold);
+	free(untold);
+	json_decref(resp);
+	return CLI_OK;
+}
+
 static int
 run_get_prop(struct cli *cli)
 {
@@ -405,6 +435,14 @@ static const struct cli_opt query_opts[] = {{"health-only", 't', CLI_FLAG, NULL,
 static const struct cli_opt target_opts[] = {{"rank", 0, CLI_VALUE, "RANK", "the rank", true},
 					     {"target-idx", 0, CLI_VALUE, "TARGETS", "only these targets"},
 					     {0}};
+#define RANKS_OPTS                                                                                                              \
+	{"ranks", 'r', CLI_VALUE, "RANKS", "ranks such as 0-3,5"},                                                             \
+	    {"rank", 0, CLI_VALUE, "RANK", "one of them (older spelling)", .hidden = true}
+#define TARGET_OPT {"target-idx", 0, CLI_VALUE, "TARGETS", "only these targets of the one rank"}
+static const struct cli_opt exclude_opts[] = {
+    RANKS_OPTS, TARGET_OPT, {"force", 'f', CLI_FLAG, NULL, "even more than the redundancy factor allows"}, {0}};
+static const struct cli_opt ranks_tgts_opts[] = {RANKS_OPTS, TARGET_OPT, {0}};
+static const struct cli_opt ranks_opts[] = {RANKS_OPTS, {0}};
 static const struct cli_opt get_acl_opts[] = {{"outfile", 'O', CLI_VALUE, "PATH", "write it there"},
 					      {"force", 'f', CLI_FLAG, NULL, "overwrite the file"},
 					      {"verbose", 'v', CLI_FLAG, NULL, ""},
@@ -421,6 +459,14 @@ const struct cli_cmd dmg_pool_cmds[] = {
     {"list", "ls", "List pools", .opts = dmg_pool_list_opts, .run = dmg_pool_run_list},
     {"query", NULL, "State, health and space of a pool", "<pool>", 1, 1, query_opts, .run = run_query},
     {"query-targets", NULL, "State and space of single targets", "<pool>", 1, 1, target_opts, .run = run_query_targets},
+    {"exclude", NULL, "Take targets out of service", "<pool>", 1, 1, exclude_opts, .run = run_ranks,
+     .data = (uintptr_t)"pool/exclude"},
+    {"reintegrate", "reint", "Bring targets back into service", "<pool>", 1, 1, ranks_tgts_opts, .run = run_ranks,
+     .data = (uintptr_t)"pool/reintegrate"},
+    {"drain", NULL, "Move data off targets (not in this version)", "<pool>", 1, 1, ranks_tgts_opts, .run = run_ranks,
+     .data = (uintptr_t)"pool/drain"},
+    {"extend", NULL, "Add ranks to a pool (not in this version)", "<pool>", 1, 1, ranks_opts, .run = run_ranks,
+     .data = (uintptr_t)"pool/extend"},
     {"evict", NULL, "Close all handles of a pool", "<pool>", 1, 1, .run = run_evict},
     {"get-prop", NULL, "Print pool properties", "<pool> [key[,key...]]", 1, 2, .run = run_get_prop},
     {"set-prop", NULL, "Set pool properties", "<pool> <key:val[,key:val...]>", 2, 2, .run = run_set_prop},

@@ -652,6 +652,103 @@ method_pool_query_targets(struct server *srv, json_t *req, struct answer *a)
 	return rc;
 }
 
+/* ---- targets out of service and back ---- */
+
+static const char *const map_changes[] = {"exclude", "reintegrate", "drain", "extend"};
+
+/** One result a rank, as for other commands about ranks; and who has not heard yet. */
+static json_t *
+ranks_json(const struct pool_call *c, const struct rank_array *ranks, const Mgmt__PoolRanksResp *resp)
+{
+	json_t *results = json_array();
+	size_t  i;
+
+	for (i = 0; i < ranks->n; i++)
+		json_array_append_new(results, json_pack("{s:i, s:b, s:s}", "rank", (int)ranks->v[i], "errored", 0, "msg", ""));
+	return json_pack("{s:s, s:o, s:I, s:o}", "id", db_str(c->rec, "uuid"), "results", results, "version", (json_int_t)resp->version,
+			 "untold_ranks", json_of(resp->untold, resp->n_untold));
+}
+
+static int
+explain(struct answer *a, int rc, const struct pool_call *c)
+{
+	const char *label = db_str(c->rec, "label");
+
+	if (rc == -DER_RF)
+		return answer_fail(a, rc, "pool %s: more ranks would have failed than its rd_fac allows, or no target would be left; "
+				   "what is on them is out of reach until they are reintegrated (--force overrides)", label);
+	if (rc == -DER_NONEXIST)
+		return answer_fail(a, rc, "pool %s: there is no such rank or target in the pool, or it has lost its part of it", label);
+	return rc;
+}
+
+static int
+change_ranks(struct server *srv, json_t *req, struct answer *a, uint32_t change)
+{
+	Mgmt__PoolRanksReq msg = MGMT__POOL_RANKS_REQ__INIT;
+	struct rank_array  ranks, targets;
+	struct pool_call   c;
+	int                rc;
+
+	ranks_of(json_object_get(req, "ranks"), &ranks);
+	ranks_of(json_object_get(req, "targets"), &targets);
+	if (ranks.n == 0)
+		return answer_fail(a, -DER_INVAL, "which ranks? Give them as \"ranks\"");
+	if (targets.n > 0 && ranks.n != 1)
+		return answer_fail(a, -DER_INVAL, "target indexes are those of one rank, but %zu ranks are given", ranks.n);
+	rc = pool_call_begin(srv, req, &c, a);
+	if (rc != 0)
+		return rc;
+	msg.uuid = (char *)db_str(c.rec, "uuid");
+	msg.n_svc_ranks = c.svc.n;
+	msg.svc_ranks = c.svc.v;
+	msg.n_ranks = ranks.n;
+	msg.ranks = ranks.v;
+	msg.n_targets = targets.n;
+	msg.targets = targets.v;
+	msg.change = change;
+	msg.force = json_is_true(json_object_get(req, "force"));
+	rc = pool_call_send(&c, DRPC_METHOD_MGMT_POOL_RANKS, &msg.base, &mgmt__pool_ranks_resp__descriptor, a);
+	if (rc == 0)
+		a->response = ranks_json(&c, &ranks, (Mgmt__PoolRanksResp *)c.resp);
+	else
+		rc = explain(a, rc, &c);
+	pool_call_end(&c);
+	return rc;
+}
+
+int
+method_pool_exclude(struct server *srv, json_t *req, struct answer *a)
+{
+	return change_ranks(srv, req, a, 0);
+}
+
+int
+method_pool_reintegrate(struct server *srv, json_t *req, struct answer *a)
+{
+	return change_ranks(srv, req, a, 1);
+}
+
+/** Both move data, which nothing here does yet. */
+static int
+needs_rebuild(struct answer *a, uint32_t change)
+{
+	return answer_fail(a, -DER_NOTSUPPORTED, "pool %s moves data between targets, which this version cannot do; exclude takes targets out "
+			   "of service, and reintegrate brings them back with what they hold", map_changes[change]);
+}
+
+int
+method_pool_drain(struct server *srv, json_t *req, struct answer *a)
+{
+	return needs_rebuild(a, 2);
+}
+
+int
+method_pool_extend(struct server *srv, json_t *req, struct answer *a)
+{
+	return needs_rebuild(a, 3);
+}
+
 int
 method_pool_evict(struct server *srv, json_t *req, struct answer *a)
 {

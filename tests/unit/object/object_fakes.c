@@ -18,6 +18,7 @@ static const uuid_t pool_uuid = {1, 2, 3, 4}, cont_uuid = {5, 6, 7, 8}, hdl_uuid
 struct fake_tls {
 	struct dss_xstream  *dx;
 	struct ds_pool       pool;
+	_Atomic uint8_t      status; /* of the one target, pool.sp_tgt_status */
 	struct ds_pool_child child;
 	struct ds_cont_hdl   hdl;
 	struct vos_pool     *vp;
@@ -67,6 +68,8 @@ tls_open(struct fake_tls *tls)
 		rc = vos_cont_create(tls->vp, cont_uuid);
 	if (rc == 0 || rc == -DER_EXIST)
 		rc = vos_cont_open(tls->vp, cont_uuid, &tls->vc);
+	tls->status = PO_COMP_ST_UPIN;
+	tls->pool.sp_tgt_status = &tls->status;
 	tls->child = (struct ds_pool_child){.spc_pool = &tls->pool, .spc_vos = tls->vp};
 	return rc;
 }
