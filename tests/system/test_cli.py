@@ -287,6 +287,42 @@ def pool_properties_and_acl():
 
 
 @cluster.test
+def pool_targets_out_of_service_and_back():
+    with alone()() as c:
+        c.up()
+        c.pool()
+        c.cont('tank', 'home', '--file-oclass', 'SX')
+        m = c.mount()
+        data = os.urandom(4 << 20)
+        (m / 'f').write_bytes(data)
+        c.umount(m)
+        has(c.dmg('pool', 'exclude', 'tank', '--ranks', '0', '--target-idx', '0', check=True).out, r'^Pool-exclude command succeeded, map version 2$')
+        has(c.dmg('pool', 'query', 'tank', check=True).out, r'ntarget=2, disabled=1, leader=0, version=2')
+        has(c.daos('pool', 'query', 'tank', check=True).out, r'ntarget=2, disabled=1, leader=0, version=2')
+        states = lambda: [i['target_state'] for i in
+                          c.dmg('-j', 'pool', 'query-targets', 'tank', '--rank=0', check=True).json['response']['infos']]
+        assert states() == ['down', 'up_in'], states()
+        got = c.dmg('-j', 'pool', 'reint', 'tank', '--ranks=0', '--target-idx=0', check=True).json['response']
+        assert got['results'] == [{'rank': 0, 'errored': False, 'msg': ''}] and got['version'] == 3 and got['untold_ranks'] == [], got
+        assert states() == ['up_in', 'up_in'], states()
+        m = c.mount()
+        assert (m / 'f').read_bytes() == data
+        c.umount(m)
+        r = c.dmg('-j', 'pool', 'exclude', 'tank', '--ranks=0')
+        assert r.rc == 1 and r.json['status'] == -2031 and '--force' in r.json['error'], r
+        c.dmg('pool', 'exclude', 'tank', '--rank=0', '--force', check=True)
+        assert states() == ['down', 'down'], states()
+        c.dmg('pool', 'reintegrate', 'tank', '--ranks=0', check=True)
+        c.daos('cont', 'query', 'tank', 'home', check=True)
+        for words, status in ((['exclude', '--ranks=5'], -1005), (['exclude', '--ranks=0', '--target-idx=9'], -1005),
+                              (['exclude', '--ranks=0,1', '--target-idx=0'], -1003), (['drain', '--ranks=0'], -2037),
+                              (['extend', '--ranks=1'], -2037)):
+            r = c.dmg('-j', 'pool', words[0], 'tank', *words[1:])
+            assert r.rc == 1 and r.json['status'] == status, r
+        assert c.dmg('pool', 'exclude', 'tank').rc == 2
+
+
+@cluster.test
 def system_stop_and_start():
     with alone()() as c:
         c.up()
