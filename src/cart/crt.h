@@ -215,6 +215,11 @@ void *crt_req_alloc(crt_rpc_t *rpc, size_t bytes);
 int  crt_reply_send(crt_rpc_t *rpc);
 /** HLC timestamp in the header of the request (server) or the reply (client). */
 uint64_t crt_req_hlc(const crt_rpc_t *rpc);
+/**
+ * Its input (@in) or output as text, "pool=... flags=3 data=<4096 B>", by the list of fields it was declared
+ * with; ends with "..." where @buf is too small. Errors: INVAL less than 8 bytes | UNREG nobody knows its opcode.
+ */
+int  crt_rpc_print(const crt_rpc_t *rpc, bool in, char *buf, size_t buf_bytes) MUST_CHECK;
 
 /**
  * Hook for incoming requests: decides where @hdlr runs. It takes a reference that it (or the ULT it

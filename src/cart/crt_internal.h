@@ -406,9 +406,10 @@ void crt_ping(struct crt_peer *peer);
 
 struct crt_proc {
 	enum crt_proc_op op;
-	char            *cur, *end; /* ENCODE, DECODE */
+	char            *cur, *end; /* ENCODE, DECODE, PRINT: with the NUL */
 	size_t           bytes;     /* MEASURE */
 	struct d_arena  *arena;     /* DECODE */
+	char            *text;      /* PRINT: where it begins */
 };
 
 /* ---- bulk ---- */

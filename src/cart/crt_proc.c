@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * Codecs of the field types. One function per type measures, encodes and decodes it, so the three
+ * Codecs of the field types. One function per type measures, encodes, decodes and prints it, so they
  * cannot disagree. Encoding never writes past the end (TRUNC: the body does not fit); decoding
  * never reads past it (PROTO: malformed), whatever the bytes are.
  */
@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "cart/crt_print.h"
 
 enum crt_proc_op
 crt_proc_op(const struct crt_proc *p)
@@ -36,6 +37,8 @@ crt_proc_raw(struct crt_proc *p, void *buf, size_t bytes)
 		p->bytes += bytes;
 		return 0;
 	}
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print_raw(p, buf, bytes);
 	if (bytes > (size_t)(p->end - p->cur))
 		return p->op == CRT_PROC_ENCODE ? -DER_TRUNC : -DER_PROTO;
 	if (bytes == 0)
@@ -48,24 +51,35 @@ crt_proc_raw(struct crt_proc *p, void *buf, size_t bytes)
 	return 0;
 }
 
-#define PROC_FIXED(T)                                                                              \
+#define PROC_NUMBER(T, fmt, P)                                                                     \
 	int crt_proc_##T(struct crt_proc *p, crt_field_##T *v)                                     \
 	{                                                                                          \
+		if (UNLIKELY(p->op == CRT_PROC_PRINT))                                             \
+			return crt_print(p, fmt, (P)*v);                                           \
 		return crt_proc_raw(p, v, sizeof(*v));                                             \
 	}
-PROC_FIXED(uint8_t)
-PROC_FIXED(uint16_t)
-PROC_FIXED(uint32_t)
-PROC_FIXED(uint64_t)
-PROC_FIXED(int32_t)
-PROC_FIXED(int64_t)
-PROC_FIXED(uuid)
+PROC_NUMBER(uint8_t, "%u", unsigned)
+PROC_NUMBER(uint16_t, "%u", unsigned)
+PROC_NUMBER(uint32_t, "%u", unsigned)
+PROC_NUMBER(uint64_t, "%lu", unsigned long)
+PROC_NUMBER(int32_t, "%d", int)
+PROC_NUMBER(int64_t, "%ld", long)
+
+int
+crt_proc_uuid(struct crt_proc *p, crt_uuid_t *v)
+{
+	return p->op == CRT_PROC_PRINT ? crt_print_uuid(p, v) : crt_proc_raw(p, v, sizeof(*v));
+}
 
 int
 crt_proc_bool(struct crt_proc *p, bool *v)
 {
 	uint8_t b  = p->op == CRT_PROC_DECODE ? 0 : *v;
-	int     rc = crt_proc_raw(p, &b, 1);
+	int     rc;
+
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print(p, "%s", *v ? "true" : "false");
+	rc = crt_proc_raw(p, &b, 1);
 
 	if (rc == 0 && p->op == CRT_PROC_DECODE) {
 		if (b > 1)
@@ -94,6 +108,8 @@ crt_proc_string(struct crt_proc *p, char **v)
 	uint32_t bytes = 0; /* with the NUL; 0: NULL */
 	int      rc;
 
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print_string(p, *v);
 	if (p->op != CRT_PROC_DECODE && *v != NULL)
 		bytes = strlen(*v) + 1;
 	rc = proc_count(p, &bytes, 1);
@@ -116,8 +132,11 @@ int
 crt_proc_iov(struct crt_proc *p, d_iov_t *v)
 {
 	uint64_t bytes = p->op == CRT_PROC_DECODE ? 0 : v->iov_len;
-	int      rc    = crt_proc_raw(p, &bytes, sizeof(bytes));
+	int      rc;
 
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print(p, "<%lu B>", (unsigned long)bytes);
+	rc = crt_proc_raw(p, &bytes, sizeof(bytes));
 	if (rc != 0)
 		return rc;
 	if (p->op != CRT_PROC_DECODE)
@@ -153,12 +172,16 @@ proc_numbers(struct crt_proc *p, uint32_t *nr, void **v, size_t elem_bytes)
 int
 crt_proc_u64s(struct crt_proc *p, struct crt_u64_array *v)
 {
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print_u64s(p, v->v, v->nr);
 	return proc_numbers(p, &v->nr, (void **)&v->v, sizeof(uint64_t));
 }
 
 int
 crt_proc_u32s(struct crt_proc *p, struct crt_u32_array *v)
 {
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print_u32s(p, v->v, v->nr);
 	return proc_numbers(p, &v->nr, (void **)&v->v, sizeof(uint32_t));
 }
 
@@ -166,8 +189,11 @@ int
 crt_proc_ranks(struct crt_proc *p, d_rank_list_t **v)
 {
 	bool there = p->op != CRT_PROC_DECODE && *v != NULL;
-	int  rc    = crt_proc_bool(p, &there);
+	int  rc;
 
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return there ? crt_print_u32s(p, (*v)->rl_ranks, (*v)->rl_nr) : crt_print(p, "NULL");
+	rc = crt_proc_bool(p, &there);
 	if (rc != 0)
 		return rc;
 	if (!there) {
@@ -252,8 +278,11 @@ crt_proc_crt_bulk_t(struct crt_proc *p, struct crt_bulk **v)
 	uint8_t          perm = b == NULL	   ? BULK_NULL
 				: b->name == NULL ? b->perm
 						  : b->perm | BULK_BOUND;
-	int              rc   = crt_proc_raw(p, &perm, 1);
+	int              rc;
 
+	if (UNLIKELY(p->op == CRT_PROC_PRINT))
+		return crt_print_bulk(p, b);
+	rc = crt_proc_raw(p, &perm, 1);
 	if (rc != 0)
 		return rc;
 	if (p->op == CRT_PROC_DECODE) {

@@ -9,7 +9,7 @@
  *
  * which makes struct pool_query_in, struct pool_query_out and pool_query_format. A field's type T
  * is one token for which `int crt_proc_T(struct crt_proc *, crt_field_T *)` exists: one function
- * that encodes, measures and decodes. Services add types of their own with CRT_FIELD_TYPE.
+ * that encodes, measures, decodes and prints. Services add types of their own with CRT_FIELD_TYPE.
  *
  * Little endian, no padding. Decoding checks every length against what is left and against the
  * limits below, and takes memory from the request's arena: it is freed with the request.
@@ -21,7 +21,7 @@
 
 struct crt_proc; /* opaque: direction, cursor, arena */
 
-enum crt_proc_op { CRT_PROC_MEASURE, CRT_PROC_ENCODE, CRT_PROC_DECODE };
+enum crt_proc_op { CRT_PROC_MEASURE, CRT_PROC_ENCODE, CRT_PROC_DECODE, CRT_PROC_PRINT };
 enum crt_proc_op crt_proc_op(const struct crt_proc *p);
 
 #define CRT_ARRAY_NR_MAX (1u << 22) /**< elements of any decoded array; also bounded by the bytes left */
@@ -32,6 +32,9 @@ int crt_proc_raw(struct crt_proc *p, void *buf, size_t bytes) MUST_CHECK;
 void *crt_proc_alloc(struct crt_proc *p, size_t nr, size_t elem_bytes);
 /** Decode only: bytes left in the message, an upper bound for any count. */
 size_t crt_proc_left(const struct crt_proc *p);
+
+/** Print only: the value that follows is called so. */
+void crt_proc_name(struct crt_proc *p, const char *name);
 
 /** Field type T is held in C type C. */
 #define CRT_FIELD_TYPE(T, C)                                                                       \
@@ -63,10 +66,13 @@ struct crt_req_format {
 	size_t      in_bytes, out_bytes;
 	int       (*proc_in)(struct crt_proc *p, void *in);
 	int       (*proc_out)(struct crt_proc *p, void *out);
+	void      (*print_in)(struct crt_proc *p, void *in);
+	void      (*print_out)(struct crt_proc *p, void *out);
 };
 
 #define CRT_FIELD_DECL(T, n) crt_field_##T n;
 #define CRT_FIELD_PROC(T, n) || (rc = crt_proc_##T(p, &s->n)) != 0
+#define CRT_FIELD_PRINT(T, n) || (crt_proc_name(p, #n), crt_proc_##T(p, &s->n) != 0)
 #define CRT_RPC_DECLARE(name, IN, OUT)                                                             \
 	struct name##_in { IN(CRT_FIELD_DECL) };                                                   \
 	struct name##_out { OUT(CRT_FIELD_DECL) };                                                 \
@@ -84,5 +90,18 @@ struct crt_req_format {
 	CRT_PROC_DEFINE(name##_proc_out, struct name##_out, OUT)                                   \
 	static int name##_in_any(struct crt_proc *p, void *v) { return name##_proc_in(p, v); }     \
 	static int name##_out_any(struct crt_proc *p, void *v) { return name##_proc_out(p, v); }   \
+	static void name##_print_in(struct crt_proc *p, void *v)                                   \
+	{                                                                                          \
+		struct name##_in *s = v;                                                           \
+		(void)(0 IN(CRT_FIELD_PRINT));                                                     \
+		(void)s;                                                                           \
+	}                                                                                          \
+	static void name##_print_out(struct crt_proc *p, void *v)                                  \
+	{                                                                                          \
+		struct name##_out *s = v;                                                          \
+		(void)(0 OUT(CRT_FIELD_PRINT));                                                    \
+		(void)s;                                                                           \
+	}                                                                                          \
 	const struct crt_req_format name##_format = {#name, sizeof(struct name##_in),              \
-	    sizeof(struct name##_out), name##_in_any, name##_out_any};
+	    sizeof(struct name##_out), name##_in_any, name##_out_any, name##_print_in,             \
+	    name##_print_out};

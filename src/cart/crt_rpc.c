@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/planted.h"
 #include "cart/crt_internal.h"
+#include "cart/crt_print.h"
 #include "platform/platform.h"
 
 /* ---- memory ---- */
@@ -267,8 +268,8 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	D_ASSERT(!rpc->server);
 	if (rpc->state == CRT_RPC_DONE)
 		return;
-	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC "\n", crt_rpc_name(rpc), rpc->id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc));
+	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC " %s\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc), rc == 0 ? crt_rpc_text(rpc, false) : "");
 	rpc->state = CRT_RPC_DONE;
 	rpc->rc    = rc;
 	crt_rpc_disarm(rpc);
@@ -398,8 +399,8 @@ req_start(struct crt_rpc_priv *rpc)
 	if (rc != 0)
 		return rc;
 	rpc->state = CRT_RPC_QUEUED;
-	D_DEBUG("%s id %lx to rank %u tag %u: queued\n", crt_rpc_name(rpc), rpc->id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag);
+	D_DEBUG("%s id %lx to rank %u tag %u: queued: %s\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, crt_rpc_text(rpc, true));
 	d_list_add_tail(&rpc->link, &rpc->peer->queue);
 	crt_peer_kick(rpc->peer);
 	return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "cart/crt_print.h"
 #include "platform/platform.h"
 
 /* ---- replies ---- */
@@ -163,8 +164,8 @@ dispatch(struct crt_work *work)
 		crt_req_decref(&rpc->pub);
 		return;
 	}
-	D_DEBUG("%s id %lx from rank %u tag %u: to its handler\n", crt_rpc_name(rpc), rpc->peer_id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag);
+	D_DEBUG("%s id %lx from rank %u tag %u: to its handler: %s\n", crt_rpc_name(rpc), rpc->peer_id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, crt_rpc_text(rpc, true));
 	if (ctx->task == NULL || CRT_OPC_MOD(rpc->pub.cr_opc) == CRT_MOD_INTERNAL) {
 		rpc->handler(&rpc->pub);
 		crt_req_decref(&rpc->pub);

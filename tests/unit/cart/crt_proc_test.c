@@ -393,10 +393,73 @@ damaged_body(void **state)
 	free(buf);
 }
 
+/* ---- printing ---- */
+
+static const char *
+print(struct p_all_in *in, char *buf, size_t bytes)
+{
+	struct crt_proc p = {.op = CRT_PROC_PRINT, .cur = buf, .end = buf + bytes, .text = buf};
+
+	buf[0] = '\0';
+	p_all_format.print_in(&p, in);
+	return buf;
+}
+
+static void
+test_print(void **state)
+{
+	struct p_all_in in;
+	char            buf[512];
+
+	sample(&in);
+	assert_string_equal(print(&in, buf, sizeof(buf)),
+			    "a=1 b=4660 c=3735928559 d=18446744073709551614 e=-5 f=-9223372036854775808 g=true "
+			    "h=5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a s='a string' null=NULL v=<8 B> r=4:3,1,4,1 "
+			    "no_r=NULL q=3:5,6,18446744073709551615 w=2:1,2 bulk=bulk(ro 4097 B in 2) no_bulk=NULL");
+}
+
+/** Whatever room there is: it ends in it, and says that it ends early. */
+static void
+test_print_cut(void **state)
+{
+	struct p_all_in in;
+	char            all[512], buf[513];
+
+	sample(&in);
+	print(&in, all, sizeof(all));
+	for (size_t bytes = 8; bytes < strlen(all) + 1; bytes++) {
+		memset(buf, 'x', sizeof(buf));
+		print(&in, buf, bytes);
+		assert_true(strlen(buf) < bytes);
+		assert_int_equal(buf[bytes], 'x');
+		assert_string_equal(buf + strlen(buf) - 3, "...");
+	}
+	assert_string_equal(print(&in, buf, strlen(all) + 1), all);
+}
+
+static void
+test_print_strange(void **state)
+{
+	struct p_all_in in = {0};
+	uint64_t        many[20] = {0};
+	char            buf[1024], longer[200];
+
+	memset(longer, 'l', sizeof(longer) - 1);
+	longer[199] = '\0';
+	in.s = longer;
+	in.null = "line\nbreak\x1b[31m"; /* what would write on the terminal */
+	in.q = (struct crt_u64_array){20, many};
+	print(&in, buf, sizeof(buf));
+	assert_non_null(strstr(buf, "llll'... "));
+	assert_non_null(strstr(buf, "null='line?break?[31m' "));
+	assert_non_null(strstr(buf, "q=20:0,0,0,0,0,0,0,0,... "));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_print), cmocka_unit_test(test_print_cut), cmocka_unit_test(test_print_strange),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(encode_needs_room),
 		cmocka_unit_test(every_prefix_is_refused),

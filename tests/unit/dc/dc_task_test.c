@@ -107,6 +107,36 @@ rpc_goes_and_comes(void **state)
 	assert_int_not_equal(rpc_call(&nobody, NULL), 0);
 }
 
+static void
+failing_worker_run(void *arg)
+{
+	struct client *cl = arg;
+
+	client_set_current(cl);
+	for (uint32_t i = 1; i <= 100; i++) {
+		struct rpc_args nobody = {.rank = 7, .x = i}, args = {.rank = 0, .x = i};
+
+		assert_int_equal(rpc_call(&nobody, NULL), -DER_OOG); /* it cannot even be sent */
+		assert_int_equal(nobody.got, 0);
+		assert_int_equal(dt_call(-DER_UNREACH, 50, NULL), -DER_UNREACH);
+		assert_int_equal(rpc_call(&args, NULL), 0);
+		assert_int_equal(args.got, i);
+	}
+	client_set_current(NULL);
+}
+
+/** The network fails under a call that waits: the thread's next call is as good as its first. */
+static void
+waiting_call_is_usable_after_network_error(void **state)
+{
+	struct plat_thread *thread;
+
+	assert_int_equal(plat_thread_create("worker", failing_worker_run, dt.cl, &thread), 0);
+	plat_thread_join(thread);
+	failing_worker_run(dt.cl);
+	client_set_current(dt.cl);
+}
+
 struct worker {
 	struct plat_thread *thread;
 	struct client	   *cl;
@@ -326,6 +356,7 @@ main(void)
 	    CASE(waiting_call_returns_result),
 	    CASE(waiting_inside_a_task_is_refused),
 	    CASE(rpc_goes_and_comes),
+		CASE(waiting_call_is_usable_after_network_error),
 	    CASE(threads_wait_side_by_side),
 	    CASE(threads_use_different_contexts),
 	    CASE(call_of_another_thread_wakes_poll),
