@@ -76,11 +76,13 @@ CRT_RPC_DECLARE(crt_corpc, CRT_CORPC_IN, CRT_CORPC_OUT)
 /** An operation on an incast variable on its way to the root, and the news from there: crt_iv.c. */
 #define CRT_IV_IN(F)                                                                               \
 	F(uint8_t, kind) F(uint8_t, sync) F(uint32_t, flags) F(uint32_t, ns_id) F(uint32_t, root)  \
-	F(uint32_t, grp_version) F(uint32_t, class_id) F(iov, key) F(iov, value)
-#define CRT_IV_OUT(F) F(int32_t, rc) F(iov, value)
+	F(uint32_t, grp_version) F(uint32_t, class_id) F(iov, key) F(uint64_t, version)             \
+	F(iov, value)
+#define CRT_IV_OUT(F) F(int32_t, rc) F(uint64_t, version) F(iov, value)
 CRT_RPC_DECLARE(crt_iv, CRT_IV_IN, CRT_IV_OUT)
 #define CRT_IV_SYNC_IN(F)                                                                          \
-	F(uint32_t, ns_id) F(uint32_t, class_id) F(bool, invalidate) F(iov, key) F(iov, value)
+	F(uint32_t, ns_id) F(uint32_t, class_id) F(bool, invalidate) F(iov, key)                 \
+	F(uint64_t, version) F(iov, value)
 #define CRT_IV_SYNC_OUT(F) F(int32_t, rc)
 CRT_RPC_DECLARE(crt_iv_sync, CRT_IV_SYNC_IN, CRT_IV_SYNC_OUT)
 extern const struct crt_corpc_ops crt_iv_sync_ops;

@@ -5,7 +5,8 @@
  * leaves copies on its way back; an update goes up to the root, and from there to all, if wanted.
  *
  * What a value is, and where copies are kept, is its class's: the callbacks below. They run in
- * crt_progress() of the namespace's context, one at a time, and do not wait.
+ * crt_progress() of the namespace's context, one at a time, and do not wait; unless the class's pre_
+ * callbacks move them elsewhere.
  *
  * Fetches of one key that meet at a rank are merged: one goes on. When the parent cannot be reached,
  * a request goes to the root itself. When the root cannot, the operation fails, until the group (or
@@ -19,21 +20,44 @@ struct crt_iv_ns;
 
 #define CRT_IV_KEY_BYTES_MAX 256
 
+/** A value and the version that its updater gave it. What versions mean is the class's matter. */
+struct crt_iv_value {
+	d_iov_t  data;
+	uint64_t version;
+};
+
+/**
+ * A class may want to run its on_ callback elsewhere or later, in a ULT, say: its pre_ gets @go and calls
+ * go(go_arg) once, in the thread that progresses the context; the callback runs in that call.
+ */
+typedef void (*crt_iv_pre_t)(struct crt_iv_ns *ns, const d_iov_t *key, void (*go)(void *go_arg), void *go_arg,
+			     void *arg);
+
 struct crt_iv_class {
 	/** The rank that is the root for @key. */
 	d_rank_t (*on_hash)(struct crt_iv_ns *ns, const d_iov_t *key, void *arg);
 	/** Memory for a value: iov_buf, iov_buf_len; NULL: what malloc() gives, iov_buf_len at most 64 KiB. */
 	int  (*on_get)(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *ret_value, void *arg);
 	void (*on_put)(struct crt_iv_ns *ns, d_iov_t *value, void *arg);
-	/** Put the value into @value and set iov_len; -DER_IVCB_FORWARD: ask the parent (at the root: none). */
-	int  (*on_fetch)(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *value, void *arg);
+	/** Put the value into @value, set iov_len and version; -DER_IVCB_FORWARD: ask the parent (at the root: none). */
+	int  (*on_fetch)(struct crt_iv_ns *ns, const d_iov_t *key, struct crt_iv_value *value, void *arg);
 	/** Take @value for the key: 0, it is done here; -DER_IVCB_FORWARD: pass it on (not at the root). */
-	int  (*on_update)(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg);
+	int  (*on_update)(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg);
 	/**
 	 * The value of @key is @value now; NULL: unknown, a copy is not valid any more. After a fetch or
-	 * an update that passed here, and when the root tells all. May be NULL: no copies.
+	 * an update that passed here, and when the root tells all; of two updates the later may be told
+	 * first, which their versions show. May be NULL: no copies.
 	 */
-	int  (*on_refresh)(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg);
+	int  (*on_refresh)(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg);
+	/** Before on_fetch, on_update, on_refresh; NULL: those run at once. */
+	crt_iv_pre_t pre_fetch;
+	crt_iv_pre_t pre_update;
+	crt_iv_pre_t pre_refresh;
+	/**
+	 * What the root tells all is about to be passed on by this rank, the root included; an error keeps
+	 * it and those below from hearing of it. Runs at once. NULL: it is passed on.
+	 */
+	int  (*pre_sync)(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg);
 };
 
 struct crt_iv_ns_attr {
@@ -64,13 +88,14 @@ enum crt_iv_flags {
 };
 
 /** @value: after a fetch, what was found, borrowed during the call. Once for each operation. */
-typedef void (*crt_iv_cb_t)(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, int rc, void *arg);
+typedef void (*crt_iv_cb_t)(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, int rc,
+			    void *arg);
 /** @key is copied. Errors: INVAL | NOMEM; else @cb says: NONEXIST the root has no value | GRPVER | UNREACH ... */
 int crt_iv_fetch(struct crt_iv_ns *ns, uint32_t class_id, const d_iov_t *key, uint32_t flags, crt_iv_cb_t cb,
 		 void *arg) MUST_CHECK;
 /** @value is copied. With EAGER, -DER_CORPC_INCOMPLETE: the root has it, some were not reached. */
 int crt_iv_update(struct crt_iv_ns *ns, uint32_t class_id, const d_iov_t *key, const d_iov_t *value,
-		  enum crt_iv_sync_mode sync, uint32_t flags, crt_iv_cb_t cb, void *arg) MUST_CHECK;
+		  uint64_t version, enum crt_iv_sync_mode sync, uint32_t flags, crt_iv_cb_t cb, void *arg) MUST_CHECK;
 /** Copies of @key are out of date, up to the root, and by @sync at all. */
 int crt_iv_invalidate(struct crt_iv_ns *ns, uint32_t class_id, const d_iov_t *key, enum crt_iv_sync_mode sync,
 		      uint32_t flags, crt_iv_cb_t cb, void *arg) MUST_CHECK;

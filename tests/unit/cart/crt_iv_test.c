@@ -15,14 +15,25 @@
 
 #define NR_MAX 1000
 
+struct later {
+	void (*go)(void *arg);
+	void  *arg;
+};
+
 static struct {
 	struct many       m;
 	struct crt_iv_ns *ns[NR_MAX];
 	uint64_t          copy[NR_MAX]; /* 0: none */
+	uint64_t          version[NR_MAX]; /* of the copy */
 	uint32_t          fetch_nr[NR_MAX], refresh_nr[NR_MAX], update_nr[NR_MAX];
 	uint32_t          got_nr; /* buffers out */
 	d_rank_t          root;
 	bool              keep; /* copies of what passes */
+	int               refresh_rc;
+	struct later      later[64];
+	uint32_t          later_nr;
+	uint32_t          pre_nr[3], pre_sync_nr;
+	d_rank_t          keeps_quiet; /* its pre_sync refuses */
 } t;
 
 static d_rank_t
@@ -48,7 +59,7 @@ on_put(struct crt_iv_ns *ns, d_iov_t *value, void *arg)
 }
 
 static int
-on_fetch(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *value, void *arg)
+on_fetch(struct crt_iv_ns *ns, const d_iov_t *key, struct crt_iv_value *value, void *arg)
 {
 	d_rank_t self = crt_iv_self(ns);
 
@@ -57,43 +68,116 @@ on_fetch(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *value, void *arg)
 	t.fetch_nr[self]++;
 	if (t.copy[self] == 0)
 		return -DER_IVCB_FORWARD;
-	memcpy(value->iov_buf, &t.copy[self], 8);
-	value->iov_len = 8;
+	memcpy(value->data.iov_buf, &t.copy[self], 8);
+	value->data.iov_len = 8;
+	value->version      = t.version[self];
 	return 0;
 }
 
 static int
-on_update(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+on_update(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
 	d_rank_t self = crt_iv_self(ns);
 
 	t.update_nr[self]++;
 	if (self != t.root)
 		return -DER_IVCB_FORWARD;
-	memcpy(&t.copy[self], value->iov_buf, 8);
+	memcpy(&t.copy[self], value->data.iov_buf, 8);
+	t.version[self] = value->version;
 	return 0;
 }
 
 static int
-on_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+on_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
 	d_rank_t self = crt_iv_self(ns);
 
 	t.refresh_nr[self]++;
 	if (value == NULL)
 		t.copy[self] = 0;
-	else if (t.keep)
-		memcpy(&t.copy[self], value->iov_buf, 8);
-	return 0;
+	else if (t.keep && value->version >= t.version[self]) {
+		memcpy(&t.copy[self], value->data.iov_buf, 8);
+		t.version[self] = value->version;
+	}
+	return t.refresh_rc;
 }
 
-static const struct crt_iv_class class = {on_hash, on_get, on_put, on_fetch, on_update, on_refresh};
+static const struct crt_iv_class class = {.on_hash    = on_hash,
+					  .on_get     = on_get,
+					  .on_put     = on_put,
+					  .on_fetch   = on_fetch,
+					  .on_update  = on_update,
+					  .on_refresh = on_refresh};
+
+/* A class that defers: what its pre_ callbacks get is called by the test when it likes. */
 
 static void
-world_start(uint32_t nr, d_rank_t root, const d_rank_list_t *ranks)
+defer(struct crt_iv_ns *ns, const d_iov_t *key, void (*go)(void *go_arg), void *go_arg, void *arg)
+{
+	assert_memory_equal(key->iov_buf, "key", 3);
+	assert_true(t.later_nr < ARRAY_NR(t.later));
+	t.later[t.later_nr++] = (struct later){go, go_arg};
+}
+
+static void
+pre_fetch(struct crt_iv_ns *ns, const d_iov_t *key, void (*go)(void *go_arg), void *go_arg, void *arg)
+{
+	t.pre_nr[0]++;
+	defer(ns, key, go, go_arg, arg);
+}
+
+static void
+pre_update(struct crt_iv_ns *ns, const d_iov_t *key, void (*go)(void *go_arg), void *go_arg, void *arg)
+{
+	t.pre_nr[1]++;
+	defer(ns, key, go, go_arg, arg);
+}
+
+static void
+pre_refresh(struct crt_iv_ns *ns, const d_iov_t *key, void (*go)(void *go_arg), void *go_arg, void *arg)
+{
+	t.pre_nr[2]++;
+	defer(ns, key, go, go_arg, arg);
+}
+
+static int
+pre_sync(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
+{
+	t.pre_sync_nr++;
+	return crt_iv_self(ns) == t.keeps_quiet ? -DER_BUSY : 0;
+}
+
+static const struct crt_iv_class deferring = {.on_hash     = on_hash,
+					      .on_get      = on_get,
+					      .on_put      = on_put,
+					      .on_fetch    = on_fetch,
+					      .on_update   = on_update,
+					      .on_refresh  = on_refresh,
+					      .pre_fetch   = pre_fetch,
+					      .pre_update  = pre_update,
+					      .pre_refresh = pre_refresh,
+					      .pre_sync    = pre_sync};
+
+/** Call what was deferred, and what that makes, until nothing comes any more. */
+static void
+run_later(void)
+{
+	for (int quiet = 0; quiet < 20; quiet++) {
+		many_pump(&t.m);
+		while (t.later_nr > 0) {
+			struct later l = t.later[--t.later_nr];
+
+			l.go(l.arg);
+			quiet = 0;
+		}
+	}
+}
+
+static void
+world_start_class(uint32_t nr, d_rank_t root, const d_rank_list_t *ranks, const struct crt_iv_class *of)
 {
 	struct crt_iv_ns_attr attr = {.id       = 5,
-				      .classes  = &class,
+				      .classes  = of,
 				      .class_nr = 1,
 				      .tree     = {CRT_TREE_KNOMIAL, 2},
 				      .ranks    = ranks};
@@ -102,10 +186,17 @@ world_start(uint32_t nr, d_rank_t root, const d_rank_list_t *ranks)
 	memset(&t, 0, sizeof(t));
 	t.root = root;
 	t.keep = true;
+	t.keeps_quiet = CRT_NO_RANK;
 	many_start(&t.m, nr, NULL);
 	for (d_rank_t r = 0; r < nr; r++)
 		assert_int_equal(crt_iv_ns_create(t.m.ctx[r], &attr, &t.ns[r]), 0);
 	assert_int_equal(crt_iv_ns_create(t.m.ctx[0], &attr, &twice), -DER_EXIST);
+}
+
+static void
+world_start(uint32_t nr, d_rank_t root, const d_rank_list_t *ranks)
+{
+	world_start_class(nr, root, ranks, &class);
 }
 
 static void
@@ -131,18 +222,20 @@ struct op {
 	_Atomic int done;
 	int         rc;
 	uint64_t    value;
+	uint64_t    version;
 };
 
 static void
-op_cb(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, int rc, void *arg)
+op_cb(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, int rc, void *arg)
 {
 	struct op *op = arg;
 
 	assert_memory_equal(key->iov_buf, "key", 3);
 	op->rc = rc;
 	if (value != NULL) {
-		assert_int_equal(value->iov_len, 8);
-		memcpy(&op->value, value->iov_buf, 8);
+		assert_int_equal(value->data.iov_len, 8);
+		memcpy(&op->value, value->data.iov_buf, 8);
+		op->version = value->version;
 	}
 	op->done++;
 }
@@ -167,7 +260,7 @@ update(d_rank_t rank, uint64_t value, enum crt_iv_sync_mode sync, uint32_t flags
 	struct op op  = {0};
 	d_iov_t   iov = {.iov_buf = &value, .iov_len = 8, .iov_buf_len = 8};
 
-	assert_int_equal(crt_iv_update(t.ns[rank], 0, &the_key, &iov, sync, flags, op_cb, &op), 0);
+	assert_int_equal(crt_iv_update(t.ns[rank], 0, &the_key, &iov, 0, sync, flags, op_cb, &op), 0);
 	value = ~value; /* it was copied */
 	many_pump_until(&t.m, &op.done);
 	assert_int_equal(op.done, 1);
@@ -359,11 +452,141 @@ thousand(void **state)
 	world_stop();
 }
 
+/* ---- versions ---- */
+
+static struct op
+update_as(d_rank_t rank, uint64_t value, uint64_t version, enum crt_iv_sync_mode sync)
+{
+	struct op op  = {0};
+	d_iov_t   iov = {.iov_buf = &value, .iov_len = 8, .iov_buf_len = 8};
+
+	assert_int_equal(crt_iv_update(t.ns[rank], 0, &the_key, &iov, version, sync, 0, op_cb, &op), 0);
+	many_pump_until(&t.m, &op.done);
+	return op;
+}
+
+/** A version goes up with its value, down with the news, and back with a fetch. */
+static void
+versions_travel(void **state)
+{
+	struct op op = {0};
+
+	world_start(13, 4, NULL);
+	assert_int_equal(update_as(9, 70, 7, CRT_IV_SYNC_EAGER).rc, 0);
+	for (d_rank_t r = 0; r < 13; r++)
+		assert_int_equal(t.version[r], 7);
+	t.copy[12] = 0;
+	assert_int_equal(crt_iv_fetch(t.ns[12], 0, &the_key, 0, op_cb, &op), 0);
+	many_pump_until(&t.m, &op.done);
+	assert_int_equal(op.value, 70);
+	assert_int_equal(op.version, 7);
+	/* the root takes what it is given, but nobody who has something later listens */
+	t.version[2] = 9;
+	assert_int_equal(update_as(4, 80, 8, CRT_IV_SYNC_EAGER).rc, 0);
+	assert_int_equal(t.copy[2], 70);
+	assert_int_equal(copies(80), 12);
+	world_stop();
+}
+
+/** What a rank's on_refresh says comes back to who updated. */
+static void
+refresh_fails(void **state)
+{
+	world_start(8, 0, NULL);
+	t.refresh_rc = -DER_NOMEM;
+	assert_int_equal(update_as(0, 5, 1, CRT_IV_SYNC_EAGER).rc, -DER_CORPC_INCOMPLETE);
+	t.refresh_rc = 0;
+	assert_int_equal(update_as(0, 6, 2, CRT_IV_SYNC_EAGER).rc, 0);
+	world_stop();
+}
+
+/* ---- pre_ callbacks ---- */
+
+/** Nothing happens at a rank until its class lets it; then all of it does. */
+static void
+deferred_callbacks(void **state)
+{
+	struct op fetch_op[2] = {0}, update_op = {0};
+	uint64_t  value = 55;
+	d_iov_t   iov   = {.iov_buf = &value, .iov_len = 8, .iov_buf_len = 8};
+
+	world_start_class(9, 0, NULL, &deferring);
+	assert_int_equal(crt_iv_update(t.ns[8], 0, &the_key, &iov, 3, CRT_IV_SYNC_EAGER, 0, op_cb, &update_op), 0);
+	for (int i = 0; i < 20; i++)
+		many_pump(&t.m);
+	assert_int_equal(t.pre_nr[1], 1); /* at rank 8, and no further */
+	assert_int_equal(t.update_nr[8], 0);
+	assert_int_equal(update_op.done, 0);
+	run_later();
+	assert_int_equal(update_op.done, 1);
+	assert_int_equal(update_op.rc, 0);
+	assert_int_equal(copies(55), 9);
+	assert_true(t.pre_nr[2] >= 8); /* all but the root */
+	assert_int_equal(t.pre_sync_nr, 9);
+
+	t.copy[7] = 0;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(crt_iv_fetch(t.ns[7], 0, &the_key, 0, op_cb, &fetch_op[i]), 0);
+	for (int i = 0; i < 20; i++)
+		many_pump(&t.m);
+	assert_int_equal(t.pre_nr[0], 2);
+	assert_int_equal(t.fetch_nr[7], 0);
+	run_later();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fetch_op[i].done, 1);
+		assert_int_equal(fetch_op[i].rc, 0);
+		assert_int_equal(fetch_op[i].value, 55);
+		assert_int_equal(fetch_op[i].version, 3);
+	}
+	assert_int_equal(t.copy[7], 55);
+	world_stop();
+}
+
+/** The namespace is destroyed while operations are deferred: they still end. */
+static void
+deferred_past_the_end(void **state)
+{
+	struct op op = {0};
+
+	world_start_class(3, 0, NULL, &deferring);
+	assert_int_equal(crt_iv_fetch(t.ns[0], 0, &the_key, 0, op_cb, &op), 0);
+	many_pump(&t.m);
+	assert_int_equal(t.later_nr, 1);
+	crt_iv_ns_destroy(t.ns[0]);
+	t.ns[0] = NULL;
+	run_later();
+	assert_int_equal(op.done, 1);
+	assert_int_equal(op.rc, -DER_NONEXIST);
+	world_stop();
+}
+
+/** A rank whose pre_sync refuses hears nothing, nor do those below; who updated is told. */
+static void
+pre_sync_refuses(void **state)
+{
+	struct op op    = {0};
+	uint64_t  value = 66;
+	d_iov_t   iov   = {.iov_buf = &value, .iov_len = 8, .iov_buf_len = 8};
+
+	world_start_class(2, 0, NULL, &deferring);
+	t.keeps_quiet = 1;
+	assert_int_equal(crt_iv_update(t.ns[0], 0, &the_key, &iov, 1, CRT_IV_SYNC_EAGER, 0, op_cb, &op), 0);
+	run_later();
+	assert_int_equal(op.done, 1);
+	assert_int_equal(op.rc, -DER_CORPC_INCOMPLETE);
+	assert_int_equal(t.copy[0], 66);
+	assert_int_equal(t.copy[1], 0);
+	world_stop();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(fetch_climbs), cmocka_unit_test(shortcut),  cmocka_unit_test(merged),
+	    cmocka_unit_test(versions_travel), cmocka_unit_test(refresh_fails),
+		cmocka_unit_test(deferred_callbacks), cmocka_unit_test(deferred_past_the_end),
+		cmocka_unit_test(pre_sync_refuses),
+		cmocka_unit_test(fetch_climbs), cmocka_unit_test(shortcut),  cmocka_unit_test(merged),
 	    cmocka_unit_test(update_modes), cmocka_unit_test(sub_namespace), cmocka_unit_test(parent_dies),
 	    cmocka_unit_test(root_dies),    cmocka_unit_test(refused),   cmocka_unit_test(thousand),
 	};
