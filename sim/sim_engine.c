@@ -175,6 +175,7 @@ engine_attr_of(struct sim_engine *se, struct engine_bdev *bdev)
 	    .sys_name = "daos_server",
 	    .tgt_nr = sim.opts.tgt_nr,
 	    .first_core = -1,
+	    .numa_node  = -1,
 	    .bdevs = bdev,
 	    .bdev_nr = 1,
 	    .relay_nr_min = sim.opts.scale ? 0 : sim.relay_nr_min,

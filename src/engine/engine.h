@@ -162,7 +162,8 @@ struct engine_attr {
 	const char *sys_name;      /**< "daos_server" */
 	uint32_t    tgt_nr;        /**< 1.. */
 	uint32_t    helper_nr;
-	int         first_core;    /**< -1: no binding */
+	int         first_core;    /**< -1: no binding; with numa_node, counted in that node */
+	int         numa_node;     /**< cores are those of this node; -1: any */
 	const char *storage_path;  /**< -s: directory for the superblock; must exist */
 	const struct engine_bdev *bdevs; uint32_t bdev_nr; /**< 0: volatile, says so */
 	uint64_t    heap_bytes;    /**< DRAM for metadata of all pools; 0: no limit but the devices */

@@ -45,6 +45,7 @@ struct engine {
 	char                *name, *sys_name, *storage_path, *drpc_dir;
 	uint32_t             tgt_nr, helper_nr, xs_nr, instance_idx;
 	int                  first_core;
+	int                  numa_node;
 	uint64_t             heap_bytes;
 	uint32_t             relay_nr_min;
 	_Atomic int          state; /**< enum engine_state */

@@ -113,6 +113,13 @@ number_opt(struct engine_options *opts, int opt, const char *text)
 		if (rc == 0)
 			attr->first_core = v;
 		return rc;
+	case 'p':
+		rc = number(opts, "-p", text, 0, 1023, &v);
+		if (rc == 0 && plat_node_core(v, 0) < 0)
+			return fail(opts, "-p: this machine has no NUMA node %s with cores; see `lscpu`", text);
+		if (rc == 0)
+			attr->numa_node = v;
+		return rc;
 	case 'I':
 		rc = number(opts, "-I", text, 0, 65535, &v);
 		if (rc == 0)
@@ -148,7 +155,6 @@ one_option(struct engine_options *opts, int opt, char *arg, const char *prog, co
 	case 'n':
 		*ret_list = arg;
 		return 0;
-	case 'p':
 	case 'b':
 	case 'H':
 	case 'T':
@@ -313,7 +319,9 @@ engine_options_parse(int argc, char **argv, struct engine_options *opts)
 	opts->attr.storage_path = STORAGE_DEFAULT;
 	opts->attr.drpc_dir = SOCKET_DIR_DEFAULT;
 	opts->attr.first_core = -1;
+	opts->attr.numa_node = -1;
 	opts->attr.tgt_nr = plat_core_nr() > 3 ? plat_core_nr() - 2 : 1;
+	optind = 1; /* as often as one likes */
 	while (rc == 0 && opts->command != ENGINE_CMD_DONE &&
 	       (opt = getopt_long(argc, argv, "m:c:t:x:f:g:s:d:n:I:p:br:H:T:Ch", long_options, NULL)) != -1)
 		rc = one_option(opts, opt, optarg, argv[0], &list);

@@ -97,6 +97,7 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	eng->helper_nr = attr->helper_nr;
 	eng->xs_nr = DSS_XS_OF_TGT(attr->tgt_nr) + attr->helper_nr;
 	eng->first_core = attr->first_core;
+	eng->numa_node = attr->numa_node;
 	eng->instance_idx = attr->instance_idx;
 	eng->heap_bytes = attr->heap_bytes;
 	eng->relay_nr_min = attr->relay_nr_min != 0 ? attr->relay_nr_min : ENGINE_RELAY_NR_MIN;

@@ -268,6 +268,12 @@ xs_core(const struct engine *eng, uint32_t id)
 {
 	unsigned core_nr = plat_core_nr();
 
+	if (eng->numa_node >= 0) {
+		int first = MAX_OF(eng->first_core, 0);
+
+		return plat_node_core(eng->numa_node, first + eng->xs_nr - 1) < 0
+			   ? -1 : plat_node_core(eng->numa_node, first + id);
+	}
 	/* More xstreams than cores: leave them to the kernel, a bound one could not move away. */
 	if (eng->first_core < 0 || core_nr < eng->first_core + eng->xs_nr)
 		return -1;

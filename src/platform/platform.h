@@ -66,6 +66,17 @@ void plat_thread_join(struct plat_thread *thread);
 /** Bind the calling thread to a core; -DER_NO_PERM where the machine refuses. */
 int  plat_thread_bind(unsigned core);
 unsigned plat_core_nr(void);
+/** The NUMA node of a core; -1: the machine does not tell. */
+int  plat_core_node(unsigned core);
+/** Core number @idx, from 0, of a node; -1: it has not so many, or there is no such node. */
+int  plat_node_core(unsigned node, unsigned idx);
+/** The same of a list as the kernel writes it: "0-3,8,10-11". */
+int  plat_core_list_at(const char *list, unsigned idx);
+/**
+ * Memory that the calling thread is first to touch comes from @node, while that has any.
+ * Errors: NO_PERM | NOSYS the machine knows no nodes.
+ */
+int  plat_thread_memory_node(unsigned node) MUST_CHECK;
 
 /* ---- descriptors a thread can block on; negative values are errors (-DER_*) ---- */
 

@@ -596,6 +596,24 @@ plat_thread_bind(unsigned core)
 	return 0;
 }
 
+int
+plat_core_node(unsigned core)
+{
+	return -1;
+}
+
+int
+plat_node_core(unsigned node, unsigned idx)
+{
+	return -1;
+}
+
+int
+plat_thread_memory_node(unsigned node)
+{
+	return -DER_NOSYS;
+}
+
 unsigned
 plat_core_nr(void)
 {

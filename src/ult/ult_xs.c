@@ -83,20 +83,34 @@ xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
 	return 0;
 }
 
+/** On its core, and with memory from that core's node, where the machine allows it. */
+static void
+xs_bind(const struct ult_xs *xs)
+{
+	int rc = plat_thread_bind(xs->core);
+	int node;
+
+	if (rc != 0) {
+		D_NOTE("xstream %s is not bound to core %d: " DF_RC
+		       "; it runs on any core the machine allows", xs->name, xs->core, DP_RC(rc));
+		return;
+	}
+	node = plat_core_node(xs->core);
+	rc   = node < 0 ? 0 : plat_thread_memory_node(node);
+	if (rc != 0)
+		D_NOTE("xstream %s has memory of any NUMA node, not node %d's first: " DF_RC, xs->name, node,
+		       DP_RC(rc));
+}
+
 static MAY_YIELD void
 xs_main(void *arg)
 {
 	struct ult_xs *xs = arg;
 	struct ult    *ult;
-	int            rc;
 
 	D_ASSERT(ult_xs_self() == NULL);
-	if (xs->core >= 0) {
-		rc = plat_thread_bind(xs->core);
-		if (rc != 0)
-			D_NOTE("xstream %s is not bound to core %d: " DF_RC
-			       "; it runs on any core the machine allows", xs->name, xs->core, DP_RC(rc));
-	}
+	if (xs->core >= 0)
+		xs_bind(xs);
 	ult_sched_run(xs);
 	ult_offload_fini(&xs->offload);
 	while ((ult = xs->cache) != NULL) {

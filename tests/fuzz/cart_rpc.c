@@ -53,32 +53,33 @@ iv_hash(struct crt_iv_ns *ns, const d_iov_t *key, void *arg)
 }
 
 static int
-iv_fetch(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *value, void *arg)
+iv_fetch(struct crt_iv_ns *ns, const d_iov_t *key, struct crt_iv_value *value, void *arg)
 {
 	if (key->iov_len % 2 == 0)
 		return -DER_IVCB_FORWARD;
-	memcpy(value->iov_buf, key->iov_buf, key->iov_len);
-	value->iov_len = key->iov_len;
+	memcpy(value->data.iov_buf, key->iov_buf, key->iov_len);
+	value->data.iov_len = key->iov_len;
 	return 0;
 }
 
 static int
-iv_update(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+iv_update(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
-	for (size_t i = 0; i < value->iov_len; i++)
-		sink += ((const char *)value->iov_buf)[i];
+	for (size_t i = 0; i < value->data.iov_len; i++)
+		sink += ((const char *)value->data.iov_buf)[i];
 	return iv_hash(ns, key, NULL) == crt_iv_self(ns) ? 0 : -DER_IVCB_FORWARD;
 }
 
 static int
-iv_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+iv_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
-	for (size_t i = 0; value != NULL && i < value->iov_len; i++)
-		sink += ((const char *)value->iov_buf)[i];
+	for (size_t i = 0; value != NULL && i < value->data.iov_len; i++)
+		sink += ((const char *)value->data.iov_buf)[i];
 	return 0;
 }
 
-static const struct crt_iv_class iv_class = {iv_hash, NULL, NULL, iv_fetch, iv_update, iv_refresh};
+static const struct crt_iv_class iv_class = {
+    .on_hash = iv_hash, .on_fetch = iv_fetch, .on_update = iv_update, .on_refresh = iv_refresh};
 
 /* ---- the world ---- */
 

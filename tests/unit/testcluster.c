@@ -185,6 +185,7 @@ engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdev)
 	    .sys_name       = "daos_server",
 	    .tgt_nr         = tc->opts.tgt_nr,
 	    .first_core     = -1,
+	    .numa_node      = -1,
 	    .storage_path   = te->dir,
 	    .bdevs          = bdev,
 	    .bdev_nr        = 1,

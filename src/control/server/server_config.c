@@ -33,7 +33,7 @@ static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_
 static const cyaml_schema_field_t engine_fields[] = {
     CYAML_FIELD_UINT("targets", OPT, struct server_engine_config, targets),
     CYAML_FIELD_UINT("nr_xs_helpers", OPT, struct server_engine_config, nr_xs_helpers),
-    CYAML_FIELD_INT("pinned_numa_node", OPT, struct server_engine_config, pinned_numa_node),
+    CYAML_FIELD_UINT_PTR("pinned_numa_node", OPT | CYAML_FLAG_POINTER, struct server_engine_config, pinned_numa_node),
     CYAML_FIELD_UINT_PTR("first_core", OPT | CYAML_FLAG_POINTER, struct server_engine_config, first_core),
     CYAML_FIELD_IGNORE("bypass_health_chk", OPT),
     STR("fabric_iface", struct server_engine_config, fabric_iface),

@@ -17,7 +17,7 @@ struct server_tier {
 struct server_engine_config {
 	uint32_t            targets;
 	uint32_t            nr_xs_helpers;
-	int32_t             pinned_numa_node;
+	uint32_t           *pinned_numa_node; /**< NULL: cores of any node */
 	uint32_t           *first_core; /**< NULL: engines are not bound to cores */
 	const char         *fabric_iface;
 	uint32_t            fabric_iface_port;

@@ -68,7 +68,7 @@ static void __attribute__((noreturn))
 exec_engine(const struct server_engine *eng, const char *bdevs)
 {
 	const struct server_config *cfg = eng->srv->cfg;
-	char                        binary[4096], targets[16], helpers[16], core[16], idx[16], heap[32];
+	char                        binary[4096], targets[16], helpers[16], core[16], node[16], idx[16], heap[32];
 	const struct server_tier   *ram = server_ram_tier(eng->cfg);
 	uint64_t                    heap_bytes = 0;
 	const char                 *argv[32];
@@ -94,6 +94,10 @@ exec_engine(const struct server_engine *eng, const char *bdevs)
 	if (eng->cfg->first_core != NULL) {
 		snprintf(core, sizeof(core), "%u", *eng->cfg->first_core);
 		argv[n++] = "-f", argv[n++] = core;
+	}
+	if (eng->cfg->pinned_numa_node != NULL) {
+		snprintf(node, sizeof(node), "%u", *eng->cfg->pinned_numa_node);
+		argv[n++] = "-p", argv[n++] = node;
 	}
 	if (ram->scm_size != NULL && server_size(ram->scm_size, &heap_bytes) == 0 && heap_bytes > 0) {
 		snprintf(heap, sizeof(heap), "%llu", (unsigned long long)(heap_bytes >> 20));

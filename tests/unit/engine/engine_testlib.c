@@ -58,6 +58,7 @@ et_try_start(struct et_world *w, uint32_t idx, const struct et_opts *opts, struc
 	    .helper_nr = opts->helper_nr,
 	    .relay_nr_min = opts->relay_nr_min,
 	    .first_core = -1,
+	    .numa_node  = -1,
 	    .storage_path = w->dir,
 	    .drpc_dir = opts->drpc_dir,
 	    .instance_idx = idx,

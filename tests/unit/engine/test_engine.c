@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /** Start, stop, modules, requests to each tag, collectives, queues. */
 #include "engine_testlib.h"
+#include "engine/engine_options.h"
 #include <daos_errno.h>
 #include "platform/platform.h"
 
@@ -218,7 +219,7 @@ static void
 test_bad_attributes_are_refused(void **state)
 {
 	struct et_world   *w = *state;
-	struct engine_attr attr = {.tgt_nr = 1, .first_core = -1, .storage_path = w->dir};
+	struct engine_attr attr = {.tgt_nr = 1, .first_core = -1, .numa_node = -1, .storage_path = w->dir};
 	struct engine     *eng = NULL;
 
 	attr.fabric.provider = "self";
@@ -552,11 +553,31 @@ test_stop_waits_for_requests(void **state)
 	et_client_fini(&c);
 }
 
+/** -p: cores of a NUMA node that is there. */
+static void
+test_numa_option(void **state)
+{
+	char                 *there[]  = {"daos_engine", "-t", "1", "-s", "/tmp", "-p", "0"};
+	char                 *absent[] = {"daos_engine", "-t", "1", "-s", "/tmp", "-p", "1023"};
+	struct engine_options opts;
+
+	assert_int_equal(engine_options_parse(ARRAY_NR(absent), absent, &opts), -DER_INVAL);
+	assert_non_null(strstr(opts.error, "no NUMA node 1023"));
+	engine_options_fini(&opts);
+	if (plat_node_core(0, 0) < 0)
+		skip(); /* a kernel without NUMA */
+	assert_int_equal(engine_options_parse(ARRAY_NR(there), there, &opts), 0);
+	assert_int_equal(opts.attr.numa_node, 0);
+	assert_int_equal(opts.attr.first_core, -1);
+	engine_options_fini(&opts);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_start_stop_leaves_nothing, setup, teardown),
+	    cmocka_unit_test(test_numa_option),
+		cmocka_unit_test_setup_teardown(test_start_stop_leaves_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures_roll_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_attributes_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_devices, setup, teardown),

@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <signal.h>
 #include <string.h>
+#include <linux/mempolicy.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <daos_errno.h>
 #include "platform/platform.h"
@@ -84,6 +87,53 @@ test_thread(void **state)
 	assert_true(plat_core_nr() >= 1);
 }
 
+/* ---- NUMA ---- */
+
+static void
+test_core_lists(void **state)
+{
+	const int want[] = {0, 1, 2, 3, 8, 10, 11, -1};
+
+	for (unsigned i = 0; i < ARRAY_NR(want); i++)
+		assert_int_equal(plat_core_list_at("0-3,8,10-11\n", i), want[i]);
+	assert_int_equal(plat_core_list_at("5", 0), 5);
+	assert_int_equal(plat_core_list_at("", 0), -1);
+	assert_int_equal(plat_core_list_at("\n", 0), -1);
+	assert_int_equal(plat_core_list_at("3-1", 0), -1);
+	assert_int_equal(plat_core_list_at("x", 0), -1);
+}
+
+static void
+memory_near(void *arg)
+{
+	unsigned long mask[16] = {0};
+	int           mode = -1;
+	int           node = *(int *)arg;
+
+	assert_int_equal(plat_thread_memory_node(node), 0);
+	assert_int_equal(syscall(SYS_get_mempolicy, &mode, mask, sizeof(mask) * 8, NULL, 0), 0);
+	assert_int_equal(mode, MPOL_PREFERRED);
+	assert_int_equal(mask[node / 64], 1UL << node % 64);
+	assert_int_equal(plat_thread_memory_node(100000), -DER_INVAL);
+}
+
+static void
+test_memory_of_node(void **state)
+{
+	int                 node = plat_core_node(0);
+	struct plat_thread *thread;
+
+	assert_int_equal(plat_core_node(1000000), -1);
+	assert_int_equal(plat_node_core(1000000, 0), -1);
+	if (node < 0 || access("/sys/devices/system/node/node0", F_OK) != 0)
+		skip(); /* a kernel without NUMA */
+	assert_true(plat_node_core(node, 0) >= 0);
+	assert_int_equal(plat_core_node(plat_node_core(node, 0)), node);
+	assert_int_equal(plat_node_core(node, 100000), -1);
+	assert_int_equal(plat_thread_create("near", memory_near, &node, &thread), 0);
+	plat_thread_join(thread);
+}
+
 int
 main(void)
 {
@@ -92,6 +142,8 @@ main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_thread),
+		cmocka_unit_test(test_core_lists),
+		cmocka_unit_test(test_memory_of_node),
 	};
 
 	return cmocka_run_group_tests_name("platform", tests, NULL, NULL);
