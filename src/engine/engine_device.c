@@ -120,6 +120,23 @@ role_dev(const struct engine_role *role, uint32_t tgt)
 	return role->devs[tgt == BIO_TGT_SYS ? 0 : tgt % role->nr];
 }
 
+/** 0: the default. */
+static uint32_t
+replay_ms_of_env(void)
+{
+	const char *text = getenv("DAOS_LOG_REPLAY_MS");
+	char       *end;
+	long        ms;
+
+	if (text == NULL)
+		return 0;
+	ms = strtol(text, &end, 10);
+	if (*end == '\0' && ms > 0 && ms <= UINT32_MAX)
+		return ms;
+	D_WARN("DAOS_LOG_REPLAY_MS=%s is no number of milliseconds; using the default\n", text);
+	return 0;
+}
+
 void
 engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store)
 {
@@ -127,6 +144,7 @@ engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store)
 	store->meta = role_dev(&eng->meta, tgt);
 	store->data = role_dev(&eng->data, tgt);
 	store->tgt = tgt;
+	store->replay_ms = replay_ms_of_env();
 }
 
 int

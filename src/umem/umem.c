@@ -18,7 +18,11 @@
 #define CKPT_INTERVAL_S   10u
 #define NOMEM_TRY_MAX     600u /* a minute, then it is a failure like others */
 #define NOMEM_PAUSE_NS    (100 * NSEC_PER_MSEC)
-#define CKPT_LOG_PCT      30u
+#define CKPT_LOG_PCT      60u
+#define REPLAY_RATE       (250u << 20) /**< bytes a second, as long as none was measured */
+#define REPLAY_RATE_MIN   (16u << 20)
+#define REPLAY_MEASURE    (8u << 20)   /**< a shorter log tells nothing */
+#define REPLAY_START_PCT  75u          /**< of the log that replay may take; a checkpoint takes its time, too */
 
 static int
 heap_map(struct umem *u)
@@ -178,7 +182,7 @@ umem_format(const struct umem_attr *attr, const unsigned char uuid[16])
 
 /** Read and check everything; nothing is written. */
 MAY_YIELD static int
-load_media(struct umem *u, const struct umem_attr *attr, const struct meta_hdr_df *hdr)
+load_media(struct umem *u, const struct umem_attr *attr, const struct meta_hdr_df *hdr, uint64_t *ret_replay_begin_ns)
 {
 	int rc = ckpt_create(u, attr->meta, &u->ckpt);
 
@@ -196,21 +200,33 @@ load_media(struct umem *u, const struct umem_attr *attr, const struct meta_hdr_d
 	}
 	if (rc == 0)
 		rc = ckpt_load(u->ckpt);
+	*ret_replay_begin_ns = plat_now_ns();
 	if (rc == 0)
 		rc = log_replay(u->log);
 	return rc != 0 ? rc : heap_load(&u->heap, u->uuid);
 }
 
+/** How much log there may be until a checkpoint is due: as much as is replayed in time. */
+static void
+bound_replay(struct umem *u, uint64_t replayed_bytes, uint64_t took_ns)
+{
+	if (replayed_bytes >= REPLAY_MEASURE && took_ns > 0)
+		u->replay_rate = MAX_OF((double)replayed_bytes * NSEC_PER_SEC / took_ns, REPLAY_RATE_MIN);
+	u->log->threshold_bytes = u->replay_rate * u->replay_ms / 1000 / 100 * REPLAY_START_PCT;
+}
+
 /** Make what was loaded the new starting point, and start to work. */
 MAY_YIELD static int
-start_media(struct umem *u)
+start_media(struct umem *u, uint64_t replay_begin_ns)
 {
-	int rc = ckpt_repair(u->ckpt);
+	uint64_t replayed_bytes = u->log->head_vpos - u->log->hdr->start_vpos;
+	int      rc             = ckpt_repair(u->ckpt);
 
 	u->log->durable_seq = u->last_seq;
 	u->ckpt->done_seq   = u->last_seq;
 	if (rc == 0)
 		rc = ckpt_write_dirty(u->ckpt);
+	bound_replay(u, replayed_bytes, plat_now_ns() - replay_begin_ns);
 	if (rc == 0)
 		rc = log_begin_gen(u->log);
 	if (rc == 0)
@@ -230,6 +246,7 @@ open_durable(const struct umem_attr *attr, const unsigned char uuid[16], struct 
 {
 	struct meta_hdr_df *hdr = malloc(sizeof(*hdr));
 	struct umem        *u   = NULL;
+	uint64_t            replay_begin_ns = 0;
 	int                 rc  = hdr == NULL ? -DER_NOMEM : 0;
 
 	if (rc == 0)
@@ -237,11 +254,13 @@ open_durable(const struct umem_attr *attr, const unsigned char uuid[16], struct 
 	if (rc == 0)
 		rc = umem_new(hdr->heap_bytes, uuid, attr->data, &u);
 	if (rc == 0)
-		rc = load_media(u, attr, hdr);
+		rc = load_media(u, attr, hdr, &replay_begin_ns);
 	free(hdr);
 	if (rc == 0) {
+		u->replay_rate = REPLAY_RATE;
+		u->replay_ms   = attr->replay_ms != 0 ? attr->replay_ms : UMEM_REPLAY_MS;
 		umem_set_checkpoint(u, CKPT_INTERVAL_S, CKPT_LOG_PCT);
-		rc = start_media(u);
+		rc = start_media(u, replay_begin_ns);
 	}
 	if (rc != 0 && u != NULL)
 		umem_free_all(u);
@@ -328,6 +347,8 @@ umem_set_checkpoint(struct umem *u, uint32_t interval_s, uint32_t log_pct)
 		return;
 	u->ckpt->interval_ns  = interval_s == 0 ? ULT_WAIT_FOREVER : interval_s * NSEC_PER_SEC;
 	u->log->threshold_pct = log_pct == 0 ? 100 : log_pct;
+	if (log_pct == 0)
+		u->log->threshold_bytes = UINT64_MAX;
 	ckpt_wake(u->ckpt);
 }
 
@@ -420,4 +441,6 @@ umem_stat(const struct umem *u, struct umem_stat *stat)
 	stat->log_write_nr   = u->log->write_nr;
 	stat->log_written_bytes = u->log->written_bytes;
 	stat->checkpoint_nr  = u->ckpt->checkpoint_nr;
+	stat->replay_rate    = u->replay_rate;
+	stat->replay_bytes   = MIN_OF(u->log->threshold_bytes, u->log->ring_bytes / 100 * u->log->threshold_pct);
 }

@@ -17,12 +17,14 @@ struct umem;
 typedef uint64_t umem_off_t;      /**< 0: null */
 #define UMEM_NULL ((umem_off_t)0)
 
+#define UMEM_REPLAY_MS 2000u
 struct umem_attr {
 	struct bio_blob *meta;     /**< NULL together with wal: volatile heap */
 	struct bio_blob *wal;
 	struct bio_blob *data;     /**< what umem_tx_note_data() speaks of; NULL: nothing */
 	uint64_t         bytes;    /**< heap size, for format and volatile heaps; 0: umem_heap_bytes() of the meta blob */
 	uint32_t         root_bytes; /**< size of the root object, allocated by format, zeroed */
+	uint32_t         replay_ms;  /**< so long may an opening after a crash take to replay the log; 0: UMEM_REPLAY_MS */
 };
 /** Largest heap whose checkpoints fit a meta blob of so many bytes; about 4 MiB and 0.05 % less. */
 uint64_t umem_heap_bytes(uint64_t meta_blob_bytes);
@@ -89,6 +91,8 @@ uint64_t umem_heap_size(const struct umem *u);
 struct umem_stat {
 	uint64_t heap_bytes, used_bytes, free_bytes, largest_free_bytes;
 	uint64_t log_bytes, log_used_bytes, tx_nr, log_write_nr, log_written_bytes, checkpoint_nr, replayed_tx_nr;
+	uint64_t replay_rate; /**< bytes of log a second, as the last replay was, or supposed */
+	uint64_t replay_bytes; /**< of log that start a checkpoint */
 };
 void umem_stat(const struct umem *u, struct umem_stat *stat);
 /** Check the invariants of allocator, log and checkpointer, between transactions; -DER_DF_INVAL with a log line. */

@@ -19,6 +19,8 @@ struct umem {
 	uint64_t          last_seq;
 	uint64_t          tx_nr;
 	uint64_t          replayed_tx_nr;
+	uint64_t          replay_rate; /**< bytes a second */
+	uint32_t          replay_ms;   /**< what a replay may take */
 	struct umem_log  *log;  /**< NULL: volatile */
 	struct bio_blob  *data; /**< borrowed; NULL: none */
 	struct umem_ckpt *ckpt; /**< NULL: volatile */

@@ -93,7 +93,7 @@ log_used_bytes(const struct umem_log *log)
 bool
 log_wants_checkpoint(const struct umem_log *log)
 {
-	return log_used_bytes(log) >= log->ring_bytes / 100 * log->threshold_pct;
+	return log_used_bytes(log) >= MIN_OF(log->ring_bytes / 100 * log->threshold_pct, log->threshold_bytes);
 }
 
 /* ---- buffers ---- */
@@ -723,6 +723,7 @@ log_create(struct umem *u, struct bio_blob *blob, struct umem_log **ret_log)
 	log->ring_bytes    = bio_blob_bytes(blob) - UMEM_HDR_AREA;
 	log->buf_bytes     = MIN_OF(LOG_BUF_BYTES, align_up(log->ring_bytes / 16, BIO_BLOCK_BYTES));
 	log->threshold_pct = 50;
+	log->threshold_bytes = UINT64_MAX;
 	log->tail_sealed   = true;
 	log->seal_timer    = (struct ult_timer){.fn = seal_now, .arg = log};
 	log->lazy_timer    = (struct ult_timer){.fn = lazy_now, .arg = log};

@@ -50,7 +50,8 @@ struct umem_log {
 	d_list_t         space_waiters; /**< for log space, FIFO */
 	d_list_t         ends;          /**< struct tx_end, by seq */
 	uint64_t         write_nr, written_bytes;
-	uint32_t         threshold_pct; /**< used space that starts a checkpoint */
+	uint32_t         threshold_pct;   /**< used space that starts a checkpoint */
+	uint64_t         threshold_bytes; /**< the same, for what replay may take */
 };
 
 int  log_create(struct umem *u, struct bio_blob *blob, struct umem_log **ret_log) MUST_CHECK;

@@ -21,6 +21,7 @@ struct vos_store {            /**< where a target keeps its pools; the engine fi
 	struct bio_ctx *ctx;
 	struct bio_dev *wal, *meta, *data; /**< wal and meta NULL: volatile heap; data NULL: no extents, all values in the heap */
 	uint32_t        tgt;
+	uint32_t        replay_ms; /**< what replaying the log may take when a pool is opened after a crash; 0: 2 s */
 	d_list_t        ram_pools; /**< internal: volatile pools, kept from create to destroy; zeroed by the engine */
 };
 /** Give up the volatile pools of a store; all pools are closed. */

@@ -217,7 +217,8 @@ static struct umem_attr
 pool_attr(const struct vos_pool *pool)
 {
 	return (struct umem_attr){
-	    .meta = pool->meta, .wal = pool->wal, .data = pool->data, .root_bytes = sizeof(struct vos_pool_df)};
+	    .meta = pool->meta, .wal = pool->wal, .data = pool->data, .root_bytes = sizeof(struct vos_pool_df),
+	    .replay_ms = pool->store->replay_ms};
 }
 
 MAY_YIELD static int

@@ -201,6 +201,74 @@ too_large_ult(void *arg)
 	fix_close(f);
 }
 
+#define BIG_BYTES (256u << 10)
+
+/** Commit @nr transactions of BIG_BYTES; the most log there was. */
+MAY_YIELD static uint64_t
+write_big(struct fix *f, umem_off_t off, int nr)
+{
+	uint64_t         most = 0;
+	struct umem_stat stat;
+
+	for (int i = 0; i < nr; i++) {
+		umem_tx_begin(f->u);
+		assert_int_equal(umem_tx_add(f->u, umem_ptr(f->u, off), BIG_BYTES), 0);
+		memset(umem_ptr(f->u, off), i + 1, BIG_BYTES);
+		assert_int_equal(umem_tx_commit(f->u), 0);
+		umem_stat(f->u, &stat);
+		most = MAX_OF(most, stat.log_used_bytes);
+	}
+	return most;
+}
+
+MAY_YIELD static void
+replay_bound_ult(void *arg)
+{
+	struct fix      *f   = arg;
+	umem_off_t       off = UMEM_NULL;
+	struct umem_stat stat;
+	uint64_t         most;
+
+	assert_int_equal(fix_format(f), 0);
+	assert_int_equal(bio_ram_track(f->ram), 0);
+	f->replay_ms = 40;
+	assert_int_equal(fix_open(f), 0);
+	umem_tx_begin(f->u);
+	assert_int_equal(umem_alloc(f->u, BIG_BYTES, &off), 0);
+	assert_int_equal(umem_tx_commit(f->u), 0);
+	umem_stat(f->u, &stat);
+	assert_int_equal(stat.replay_bytes, stat.replay_rate / 1000 * 40 / 100 * 75);
+	assert_true(stat.replay_bytes < stat.log_bytes / 4);
+	most = write_big(f, off, 200);
+	assert_true(most < 2 * stat.replay_bytes);
+	umem_stat(f->u, &stat);
+	assert_true(stat.checkpoint_nr >= 4);
+
+	/* A replay that was long enough tells the rate. */
+	assert_int_equal(umem_checkpoint(f->u), 0);
+	umem_set_checkpoint(f->u, 0, 0);
+	assert_true(write_big(f, off, 40) >= 40 * BIG_BYTES);
+	bio_ram_fail_after(f->ram, 0);
+	fix_close(f);
+	bio_ram_power_loss(f->ram, 3);
+	assert_int_equal(fix_open(f), 0);
+	umem_stat(f->u, &stat);
+	assert_int_equal(stat.replayed_tx_nr, 40);
+	assert_int_not_equal(stat.replay_rate, 250u << 20);
+	assert_int_equal(stat.replay_bytes, MIN_OF(stat.replay_rate * 40 / 1000 / 100 * 75, stat.log_bytes / 100 * 60));
+	fix_close(f);
+}
+
+static void
+checkpoints_keep_the_replay_short(void **state)
+{
+	struct fix f = {.seed = 6};
+
+	fix_create(&f, 64 << 20, 64 << 20, true);
+	fix_run(replay_bound_ult, &f);
+	bio_ram_destroy(f.ram);
+}
+
 static void
 a_transaction_larger_than_the_log_is_refused(void **state)
 {
@@ -537,6 +605,7 @@ main(void)
 	    cmocka_unit_test(log_alone_restores_everything),
 	    cmocka_unit_test(commits_share_writes),
 	    cmocka_unit_test(a_full_log_waits_for_its_checkpoint),
+	    cmocka_unit_test(checkpoints_keep_the_replay_short),
 	    cmocka_unit_test(a_transaction_larger_than_the_log_is_refused),
 	    cmocka_unit_test(end_callbacks_come_in_order_when_durable),
 	    cmocka_unit_test(a_killed_process_loses_nothing),

@@ -27,6 +27,7 @@ struct fix {
 	struct umem     *u;
 	uint64_t         seed;
 	const char      *path; /**< NULL: RAM */
+	uint32_t         replay_ms; /**< 0: the default */
 };
 
 /** The root object. */
@@ -133,7 +134,7 @@ fix_open(struct fix *f)
 	struct umem_attr attr;
 	int              rc = fix_open_dev(f);
 
-	attr = (struct umem_attr){.meta = f->meta, .wal = f->wal};
+	attr = (struct umem_attr){.meta = f->meta, .wal = f->wal, .replay_ms = f->replay_ms};
 	if (rc == 0)
 		rc = umem_open(&attr, fix_uuid, &f->u);
 	if (rc != 0)
