@@ -96,6 +96,10 @@ int bio_readv_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov
 int bio_writev_async(struct bio_blob *blob, uint64_t off, const struct iovec *iov, int nr, bio_cb_t cb, void *arg) MUST_CHECK;
 int bio_flush_async(struct bio_blob *blob, bio_cb_t cb, void *arg) MUST_CHECK;
 
+/** Block-aligned memory that lives long. I/O on large pieces of it costs less where the ring may know it beforehand. */
+void *bio_mem_alloc(struct bio_ctx *ctx, size_t bytes); /**< NULL: none */
+void  bio_mem_free(struct bio_ctx *ctx, void *mem);     /**< nothing is being read or written there */
+
 /** Block-aligned buffers from the context's pool; waits when the limit is reached (never for ever: a request
  *  larger than the limit is -DER_NOMEM). */
 MAY_YIELD int bio_buf_get(struct bio_ctx *ctx, size_t bytes, void **ret_buf) MUST_CHECK;

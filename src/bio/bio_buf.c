@@ -35,7 +35,7 @@ drop_cached(struct bio_ctx *ctx, size_t need_bytes)
 			void *buf = c->head;
 
 			memcpy(&c->head, buf, sizeof(c->head));
-			free(buf);
+			bio_mem_free(ctx, buf);
 			ctx->buf_cached -= bytes;
 			need_bytes -= MIN_OF(need_bytes, bytes);
 		}
@@ -112,7 +112,7 @@ bio_buf_get(struct bio_ctx *ctx, size_t bytes, void **ret_buf)
 	} else {
 		if (ctx->buf_used + ctx->buf_cached > ctx->buf_limit)
 			drop_cached(ctx, ctx->buf_used + ctx->buf_cached - ctx->buf_limit);
-		buf = aligned_alloc(BIO_BLOCK_BYTES, bytes);
+		buf = bio_mem_alloc(ctx, bytes);
 	}
 	if (buf == NULL) {
 		ctx->buf_used -= bytes;

@@ -96,9 +96,34 @@ struct bio_buf_class {
 };
 #define BIO_BUF_CLASS_NR 20 /**< 4 KiB << class */
 
+/** What the ring knows beforehand: bio_reg.c. */
+#define BIO_REG_FILE_NR 16u
+#define BIO_REG_MEM_NR  256u
+struct bio_reg_file {
+	const struct bio_dev *dev; /**< NULL: free */
+	uint32_t              refs;
+};
+struct bio_reg_mem {
+	const char *start;
+	size_t      bytes;
+	uint32_t    slot;
+};
+struct bio_reg {
+	bool                files_on, mem_on;
+	bool                refused; /**< a limit: not tried again before something was given back */
+	struct bio_reg_file files[BIO_REG_FILE_NR];
+	struct bio_reg_mem  mem[BIO_REG_MEM_NR]; /**< by address */
+	uint32_t            mem_nr;
+	uint64_t            mem_bytes;
+	uint16_t            free_slots[BIO_REG_MEM_NR];
+	uint32_t            free_slot_nr;
+	uint64_t            file_io_nr, mem_io_nr; /**< submissions that made use of it */
+};
+
 struct bio_ctx {
 	struct io_uring      ring;
 	bool                 has_ring;
+	struct bio_reg       reg;
 	uint32_t             unsubmitted;
 	uint32_t             in_flight;   /**< requests */
 	uint64_t             io_bytes_max; /**< one submission's limit; tests make it small */
@@ -121,6 +146,14 @@ void bio_uring_fini(struct bio_ctx *ctx);
 bool bio_uring_issue(struct bio_io *io);
 int  bio_uring_poll(struct bio_ctx *ctx);
 bool bio_uring_arm(struct bio_ctx *ctx);
+/** A fresh ring. */
+void bio_reg_init(struct bio_ctx *ctx);
+/** A blob of the device was opened, closed. */
+void bio_reg_file_get(struct bio_ctx *ctx, struct bio_dev *dev);
+void bio_reg_file_put(struct bio_ctx *ctx, struct bio_dev *dev);
+/** Index the ring has for it, or -1. */
+int  bio_reg_file_find(struct bio_ctx *ctx, const struct bio_dev *dev);
+int  bio_reg_mem_find(const struct bio_ctx *ctx, const void *ptr, size_t bytes);
 /** Helper threads, where there is no ring. */
 void bio_thread_issue(struct bio_io *io);
 /** Account @bytes done of a segment. */

@@ -130,13 +130,13 @@ bio_ctx_destroy(struct bio_ctx *ctx)
 		return;
 	D_ASSERT(ctx->in_flight == 0);
 	ult_poller_del(&ctx->poller);
-	if (ctx->has_ring)
-		bio_uring_fini(ctx);
 	while ((io = d_list_first(&ctx->free_ios, struct bio_io, link)) != NULL) {
 		d_list_del(&io->link);
 		free(io);
 	}
 	bio_buf_fini(ctx);
+	if (ctx->has_ring)
+		bio_uring_fini(ctx);
 	free(ctx);
 }
 
@@ -183,6 +183,7 @@ bio_blob_open(struct bio_ctx *ctx, struct bio_dev *dev, const struct bio_blob_id
 		free(blob);
 		return -DER_NONEXIST;
 	}
+	bio_reg_file_get(ctx, dev);
 	for (uint32_t i = 0; i < blob->entry.extent_nr; i++)
 		blob->bytes += (uint64_t)blob->entry.extents[i].cluster_nr * BIO_CLUSTER_BYTES;
 	*ret_blob = blob;
@@ -194,6 +195,7 @@ bio_blob_close(struct bio_blob *blob)
 {
 	if (blob == NULL)
 		return;
+	bio_reg_file_put(blob->ctx, blob->dev);
 	pthread_mutex_lock(&blob->dev->table_lock);
 	blob->dev->open_nr--;
 	pthread_mutex_unlock(&blob->dev->table_lock);

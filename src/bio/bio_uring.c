@@ -23,6 +23,8 @@ bio_uring_init(struct bio_ctx *ctx)
 	int rc = io_uring_queue_init(RING_ENTRIES, &ctx->ring, IORING_SETUP_CLAMP);
 
 	ctx->has_ring = rc == 0;
+	if (rc == 0)
+		bio_reg_init(ctx);
 	return -rc;
 }
 
@@ -63,21 +65,47 @@ get_sqe(struct bio_io *io)
 	return sqe;
 }
 
+/** The file as the ring knows it, if it does: *@flags says so. */
+static int
+file_of(struct bio_io *io, unsigned *flags)
+{
+	int slot = bio_reg_file_find(io->ctx, io->blob->dev);
+
+	if (slot < 0)
+		return io->blob->dev->fd;
+	*flags |= IOSQE_FIXED_FILE;
+	io->ctx->reg.file_io_nr++;
+	return slot;
+}
+
+/** One piece of memory, which the ring knows or not. */
+static void
+prep_piece(struct bio_io *io, struct io_uring_sqe *sqe, int fd, void *buf, unsigned len, uint64_t off)
+{
+	int slot = bio_reg_mem_find(io->ctx, buf, len);
+
+	if (slot >= 0 && io->op == BIO_OP_READ)
+		io_uring_prep_read_fixed(sqe, fd, buf, len, off, slot);
+	else if (slot >= 0)
+		io_uring_prep_write_fixed(sqe, fd, buf, len, off, slot);
+	else if (io->op == BIO_OP_READ)
+		io_uring_prep_read(sqe, fd, buf, len, off);
+	else
+		io_uring_prep_write(sqe, fd, buf, len, off);
+	io->ctx->reg.mem_io_nr += slot >= 0;
+}
+
 /** Vector entries that fit one submission: UIO_MAXIOV of them, io_bytes_max bytes. */
 static void
 issue_seg(struct bio_io *io, struct bio_seg *seg, unsigned flags)
 {
 	struct io_uring_sqe *sqe = get_sqe(io);
 	int                  nr  = MIN_OF(seg->iov_nr, 1024);
-	int                  fd  = io->blob->dev->fd;
+	int                  fd  = file_of(io, &flags);
 
-	if (seg->iov->iov_len > io->ctx->io_bytes_max) {
-		unsigned len = io->ctx->io_bytes_max;
-
-		if (io->op == BIO_OP_READ)
-			io_uring_prep_read(sqe, fd, seg->iov->iov_base, len, seg->dev_off);
-		else
-			io_uring_prep_write(sqe, fd, seg->iov->iov_base, len, seg->dev_off);
+	if (nr == 1 || seg->iov->iov_len > io->ctx->io_bytes_max) {
+		prep_piece(io, sqe, fd, seg->iov->iov_base, MIN_OF(seg->iov->iov_len, io->ctx->io_bytes_max),
+			   seg->dev_off);
 	} else if (io->op == BIO_OP_READ) {
 		io_uring_prep_readv(sqe, fd, seg->iov, nr, seg->dev_off);
 	} else {
@@ -90,9 +118,11 @@ issue_seg(struct bio_io *io, struct bio_seg *seg, unsigned flags)
 static void
 issue_flush(struct bio_io *io)
 {
-	struct io_uring_sqe *sqe = get_sqe(io);
+	struct io_uring_sqe *sqe   = get_sqe(io);
+	unsigned             flags = 0;
 
-	io_uring_prep_fsync(sqe, io->blob->dev->fd, IORING_FSYNC_DATASYNC);
+	io_uring_prep_fsync(sqe, file_of(io, &flags), IORING_FSYNC_DATASYNC);
+	io_uring_sqe_set_flags(sqe, flags);
 	io_uring_sqe_set_data(sqe, (void *)((uintptr_t)io | FLUSH_BIT));
 }
 

@@ -99,9 +99,9 @@ log_wants_checkpoint(const struct umem_log *log)
 /* ---- buffers ---- */
 
 static void
-buf_free(struct log_buf *buf)
+buf_free(struct umem_log *log, struct log_buf *buf)
 {
-	free(buf->mem);
+	bio_mem_free(bio_blob_ctx(log->blob), buf->mem);
 	free(buf);
 }
 
@@ -119,7 +119,7 @@ buf_get(struct umem_log *log, size_t need)
 			return NULL;
 		d_list_init(&buf->link);
 		buf->cap = MAX_OF(log->buf_bytes, align_up(need, BIO_BLOCK_BYTES));
-		buf->mem = aligned_alloc(BIO_BLOCK_BYTES, buf->cap);
+		buf->mem = bio_mem_alloc(bio_blob_ctx(log->blob), buf->cap);
 		if (buf->mem == NULL) {
 			free(buf);
 			return NULL;
@@ -135,7 +135,7 @@ static void
 buf_put(struct umem_log *log, struct log_buf *buf)
 {
 	if (buf->cap > LARGE_BUF_BYTES || log->free_buf_nr >= LOG_FREE_BUF_MAX) {
-		buf_free(buf);
+		buf_free(log, buf);
 		return;
 	}
 	/* The large ones in front: they serve any need. */
@@ -156,7 +156,7 @@ large_bufs_drop(struct umem_log *log)
 	       buf->cap > log->buf_bytes) {
 		d_list_del(&buf->link);
 		log->free_buf_nr--;
-		buf_free(buf);
+		buf_free(log, buf);
 	}
 }
 
@@ -739,13 +739,13 @@ log_create(struct umem *u, struct bio_blob *blob, struct umem_log **ret_log)
 }
 
 static void
-free_bufs(d_list_t *list)
+free_bufs(struct umem_log *log, d_list_t *list)
 {
 	struct log_buf *buf;
 
 	while ((buf = d_list_first(list, struct log_buf, link)) != NULL) {
 		d_list_del(&buf->link);
-		buf_free(buf);
+		buf_free(log, buf);
 	}
 }
 
@@ -756,9 +756,9 @@ log_destroy(struct umem_log *log)
 		return;
 	D_ASSERT(log->writer == NULL && d_list_empty(&log->waiters));
 	if (log->open != NULL)
-		buf_free(log->open);
-	free_bufs(&log->ready);
-	free_bufs(&log->free_bufs);
+		buf_free(log, log->open);
+	free_bufs(log, &log->ready);
+	free_bufs(log, &log->free_bufs);
 	free(log->hdr);
 	free(log);
 }

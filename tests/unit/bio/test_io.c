@@ -268,6 +268,101 @@ buffers_are_limited(struct fixture *f)
 	assert_int_equal(f->ctx->buf_used, 0);
 }
 
+/** Files and long-lived memory are registered with the ring, where it takes them; a file no longer than it is open. */
+static void
+ring_knows_files_and_memory(struct fixture *f)
+{
+	struct bio_reg     *r    = &f->ctx->reg;
+	struct bio_dev_attr attr = {.kind = BIO_FILE, .path = f->path};
+	size_t              len  = 256 << 10;
+	char               *mem[3], *small;
+	struct iovec        iov;
+
+	for (int i = 0; i < 3; i++) {
+		mem[i] = bio_mem_alloc(f->ctx, len);
+		assert_non_null(mem[i]);
+		memset(mem[i], 'a' + i, len);
+	}
+	small = bio_mem_alloc(f->ctx, 4096);
+	iov   = (struct iovec){mem[1] + 4096, len - 8192};
+	assert_int_equal(bio_writev_flush(f->blob, 0, &iov, 1), 0);
+	iov.iov_base = mem[2];
+	assert_int_equal(bio_readv(f->blob, 0, &iov, 1), 0);
+	assert_memory_equal(mem[2], mem[1], len - 8192);
+	assert_int_equal(mem[2][len - 1], 'c');
+	if (f->ctx->has_ring && r->mem_on && r->mem_nr == 3) {
+		assert_true(is_ram(f) || r->mem_io_nr >= 2);
+		for (int i = 0; i < 3; i++) {
+			assert_true(bio_reg_mem_find(f->ctx, mem[i], len) >= 0);
+			assert_true(bio_reg_mem_find(f->ctx, mem[i] + len - 1, 1) >= 0);
+			assert_int_equal(bio_reg_mem_find(f->ctx, mem[i], len + 1), -1);
+		}
+		assert_int_equal(bio_reg_mem_find(f->ctx, small, 1), -1);
+	} else {
+		assert_int_equal(bio_reg_mem_find(f->ctx, mem[0], 1), -1);
+	}
+	bio_mem_free(f->ctx, mem[1]);
+	assert_int_equal(bio_reg_mem_find(f->ctx, mem[1], 1), -1);
+	bio_mem_free(f->ctx, mem[0]);
+	bio_mem_free(f->ctx, mem[2]);
+	bio_mem_free(f->ctx, small);
+	assert_int_equal(r->mem_nr, 0);
+	assert_int_equal(r->mem_bytes, 0);
+	if (is_ram(f))
+		return;
+	if (f->ctx->has_ring && r->files_on)
+		assert_true(r->file_io_nr >= 3 && bio_reg_file_find(f->ctx, f->dev) >= 0);
+	/* The ring holds no file of a device that is closed: it can be locked again. */
+	bio_blob_close(f->blob);
+	assert_int_equal(bio_reg_file_find(f->ctx, f->dev), -1);
+	bio_dev_close(f->dev);
+	assert_int_equal(bio_dev_open(&attr, &f->dev), 0);
+	assert_int_equal(bio_blob_open(f->ctx, f->dev, &blob_id, &f->blob), 0);
+	iov = (struct iovec){NULL, 4096};
+	assert_int_equal(bio_buf_get(f->ctx, 4096, &iov.iov_base), 0);
+	assert_int_equal(bio_readv(f->blob, 0, &iov, 1), 0);
+	assert_int_equal(*(char *)iov.iov_base, 'b');
+	bio_buf_put(f->ctx, iov.iov_base, 4096);
+}
+
+static void
+registered(void **state)
+{
+	run_all(ring_knows_files_and_memory);
+}
+
+/** Beyond what may be pinned, and beyond the number of entries, memory works as well. */
+static void
+more_memory_than_the_ring_takes(struct fixture *f)
+{
+	char *mem[BIO_REG_MEM_NR + 60];
+
+	for (size_t i = 0; i < ARRAY_NR(mem); i++) {
+		size_t       len = i % 7 == 0 ? 4 << 20 : 64 << 10;
+		struct iovec iov;
+
+		mem[i] = bio_mem_alloc(f->ctx, len);
+		assert_non_null(mem[i]);
+		memset(mem[i], i, 8192);
+		iov = (struct iovec){mem[i], 8192};
+		assert_int_equal(bio_writev(f->blob, 0, &iov, 1), 0);
+		memset(mem[i], 0, 8192);
+		assert_int_equal(bio_readv(f->blob, 0, &iov, 1), 0);
+		assert_int_equal(*(unsigned char *)mem[i], i % 256);
+		assert_true(f->ctx->reg.mem_bytes <= 64 << 20);
+	}
+	for (size_t i = 0; i < ARRAY_NR(mem); i++)
+		bio_mem_free(f->ctx, mem[i * 37 % ARRAY_NR(mem)]);
+	assert_int_equal(f->ctx->reg.mem_nr, 0);
+}
+
+static void
+registered_limits(void **state)
+{
+	run_way(WAY_RING, more_memory_than_the_ring_takes);
+	run_way(WAY_THREAD, more_memory_than_the_ring_takes);
+}
+
 /** What was done is counted, failures too. */
 static void
 operations_are_counted(struct fixture *f)
@@ -361,6 +456,8 @@ main(void)
 	    cmocka_unit_test(many_in_flight),
 	    cmocka_unit_test(limited_buffers),
 	    cmocka_unit_test(counted),
+	    cmocka_unit_test(registered),
+	    cmocka_unit_test(registered_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
