@@ -15,7 +15,7 @@
 #include "ult/ult.h"
 
 #define HISTO_BUCKETS 640 /**< 16 to a doubling of ns */
-#define YIELD_EVERY   32  /**< operations of a ULT that never waits */
+#define YIELD_EVERY   1   /**< operations of a ULT that never waits: each request to an engine is a ULT, the scheduler polls in between */
 
 struct perf {
 	const struct perf_opts *o;
