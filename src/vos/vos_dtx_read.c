@@ -158,15 +158,17 @@ MAY_YIELD int
 vos_dtx_iterate(const struct dtx_id *id, const struct vos_iter_param *param,
 		enum vos_iter_type type, daos_anchor_t *anchor, vos_iter_cb_t cb, void *arg)
 {
-	int rc = type == VOS_ITER_OBJ ? -DER_NOTSUPPORTED
-				      : reader_check(param->cont->pool, param->epoch);
+	struct vos_ts_name objs = {.cont = param->cont->df->uuid, .whole_cont = true};
+	int		   rc = reader_check(param->cont->pool, param->epoch);
 
 	if (rc != 0)
 		return rc;
 	/* Noted first: whoever writes while the listing yields is refused already. */
-	note_whole(param->cont, id, param->oid, param->epoch,
-		   type == VOS_ITER_DKEY ? NULL : &param->dkey,
-		   type == VOS_ITER_DKEY || type == VOS_ITER_AKEY ? NULL : &param->akey);
+	if (type == VOS_ITER_OBJ)
+		vos_ts_read(param->cont->pool->ts, &objs, param->epoch, vos_dtx_reader(id));
+	else
+		note_whole(param->cont, id, param->oid, param->epoch, type == VOS_ITER_DKEY ? NULL : &param->dkey,
+			   type == VOS_ITER_DKEY || type == VOS_ITER_AKEY ? NULL : &param->akey);
 	return vos_iterate(param, type, anchor, cb, arg);
 }
 

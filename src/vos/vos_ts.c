@@ -6,14 +6,16 @@
  * to see it. With readers being refused what is prepared but not committed, committed transactions
  * are serializable in the order of their epochs.
  *
- * For each object, dkey and akey that was read:
+ * For each container, object, dkey and akey that was read:
  *
  *     low   newest read of it as a whole (listing, query, existence): concerns all writes below
  *     high  newest read of it or of anything below: concerns a punch of it
  *
  * A read of an akey raises its low and high, and the high of its dkey and object. A write into an
- * akey looks at low of object and dkey, and high of the akey; a punch of a dkey at low of the
- * object and high of the dkey. Entries go by a hash of the name, not by record: what does not exist
+ * akey looks at low of container, object and dkey, and high of the akey; a punch of a dkey at low of
+ * container and object and high of the dkey. A container's high would concern its punch, of which there
+ * is none: only listings of its objects touch its entry, and writes look for it once there was one.
+ * Entries go by a hash of the name, not by record: what does not exist
  * has its entry, too, and reading that it does not exist is protected like any other read. Two names
  * of one hash share an entry, which only refuses too much.
  *
@@ -56,6 +58,7 @@ struct set {
 
 struct vos_ts {
 	uint64_t   floor;
+	bool       listed; /**< the objects of some container */
 	struct set sets[SET_NR];
 };
 
@@ -108,12 +111,14 @@ stamp_forbids(const struct stamp *s, uint64_t epoch, uint64_t writer)
 	return epoch != 0 && (s->reader == 0 || s->reader != writer);
 }
 
-/** Levels of a name: object, dkey, akey. */
-enum { LEVEL_OBJ, LEVEL_DKEY, LEVEL_AKEY, LEVEL_NR };
+/** Levels of a name. */
+enum { LEVEL_CONT, LEVEL_OBJ, LEVEL_DKEY, LEVEL_AKEY };
 
 static unsigned
 level_of(const struct vos_ts_name *name)
 {
+	if (name->whole_cont)
+		return LEVEL_CONT;
 	if (name->dkey_hash == 0)
 		return LEVEL_OBJ;
 	return name->akey_hash == 0 ? LEVEL_DKEY : LEVEL_AKEY;
@@ -127,12 +132,15 @@ hash_at(const struct vos_ts_name *name, unsigned level)
 		daos_unit_oid_t oid;
 		uint64_t	dkey;
 		uint64_t	akey;
-	} all = {.oid = name->oid,
+		uint64_t	level;
+	} all = {.level = level,
 		 .dkey = level >= LEVEL_DKEY ? name->dkey_hash : 0,
 		 .akey = level >= LEVEL_AKEY ? name->akey_hash : 0};
 	uint64_t hash;
 
 	memcpy(all.cont, name->cont, sizeof(all.cont));
+	if (level >= LEVEL_OBJ)
+		all.oid = name->oid;
 	hash = XXH3_64bits(&all, sizeof(all));
 	return hash == 0 ? 1 : hash;
 }
@@ -179,7 +187,8 @@ vos_ts_read(struct vos_ts *ts, const struct vos_ts_name *name, daos_epoch_t epoc
 	unsigned     last = level_of(name);
 	unsigned     level;
 
-	for (level = 0; level <= last; level++) {
+	ts->listed |= last == LEVEL_CONT;
+	for (level = MIN_OF(last, LEVEL_OBJ); level <= last; level++) {
 		uint64_t      hash = hash_at(name, level);
 		struct entry *entry = entry_make(&ts->sets[hash % SET_NR], hash);
 
@@ -198,7 +207,7 @@ vos_ts_write_check(struct vos_ts *ts, const struct vos_ts_name *name, daos_epoch
 
 	if (epoch <= ts->floor)
 		return -DER_TX_RESTART;
-	for (level = 0; level <= last; level++) {
+	for (level = ts->listed ? LEVEL_CONT : LEVEL_OBJ; level <= last; level++) {
 		uint64_t      hash = hash_at(name, level);
 		struct set   *set = &ts->sets[hash % SET_NR];
 		struct entry *entry = entry_find(set, hash);

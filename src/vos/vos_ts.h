@@ -12,6 +12,7 @@ struct vos_ts_name {
 	daos_unit_oid_t	     oid;
 	uint64_t	     dkey_hash;
 	uint64_t	     akey_hash;
+	bool		     whole_cont; /**< all objects; the rest does not matter */
 };
 /** Never 0. */
 uint64_t vos_ts_key_hash(const daos_key_t *key);

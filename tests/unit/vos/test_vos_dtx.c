@@ -512,6 +512,48 @@ writes_below_a_read_restart(void **state)
 	rig_fini(&rig);
 }
 
+/** A transaction that listed the objects of a container sees none come or go below its epoch, as others do. */
+static void
+objects_listed_stay_as_they_were(void **state)
+{
+	struct vos_iter_param param;
+	daos_anchor_t	      anchor = {0};
+	daos_key_t	      dkey = key_of("x");
+	struct dtx_id	      id = id_of(9);
+	struct vos_cont	     *other;
+	struct single	      s;
+	struct rig	      rig;
+	uuid_t		      uuid = "another one";
+	int		      nr = 0;
+
+	rig_init(&rig, RIG_VOLATILE, &small);
+	assert_int_equal(vos_cont_create(rig.pool, uuid), 0);
+	assert_int_equal(vos_cont_open(rig.pool, uuid, &other), 0);
+	/* What is prepared at an epoch that is read has to be settled first. */
+	assert_int_equal(two_puts(&rig, 3, 20, 'b', VOS_DTX_PREPARE), 0);
+	param = (struct vos_iter_param){.cont = rig.cont, .epoch = 50};
+	assert_int_equal(vos_dtx_iterate(&id, &param, VOS_ITER_OBJ, &anchor, list_cb, &nr), -DER_INPROGRESS);
+	id = id_of(3);
+	assert_int_equal(vos_dtx_commit(rig.cont, &id), 0);
+	id = id_of(9);
+	memset(&anchor, 0, sizeof(anchor));
+	assert_int_equal(vos_dtx_iterate(&id, &param, VOS_ITER_OBJ, &anchor, list_cb, &nr), 0);
+	assert_int_equal(nr, 1);
+	/* Any write, any punch, to objects there are and others. */
+	assert_int_equal(plain_put(&rig, "never read", 49, 10, 'b'), -DER_TX_RESTART);
+	assert_int_equal(plain_put(&rig, "never read", 50, 10, 'b'), -DER_TX_RESTART);
+	assert_int_equal(vos_obj_punch(rig.cont, oid_a(), 49, 0, NULL, 0, NULL), -DER_TX_RESTART);
+	assert_int_equal(vos_obj_punch(rig.cont, oid_a(), 49, 0, &dkey, 0, NULL), -DER_TX_RESTART);
+	assert_int_equal(two_puts(&rig, 4, 49, 'b', VOS_DTX_COMMIT), -DER_TX_RESTART);
+	/* The transaction itself may, and who comes later, and in other containers. */
+	assert_int_equal(two_puts(&rig, 9, 50, 'b', VOS_DTX_COMMIT), 0);
+	assert_int_equal(plain_put(&rig, "never read", 51, 10, 'b'), 0);
+	single_init(&s, "x", "a", 1);
+	assert_int_equal(vos_obj_update(other, oid_a(), 49, 0, &s.dkey, 1, &s.iod, &s.sgl), 0);
+	vos_cont_close(other);
+	rig_fini(&rig);
+}
+
 static void
 many_reads_push_others_out_but_none_is_forgotten(void **state)
 {
@@ -787,6 +829,7 @@ group(void)
 	    cmocka_unit_test(a_sweep_goes_round_and_forgets_what_may_go),
 	    cmocka_unit_test(aggregation_stops_before_what_is_prepared),
 	    cmocka_unit_test(writes_below_a_read_restart),
+	    cmocka_unit_test(objects_listed_stay_as_they_were),
 	    cmocka_unit_test(many_reads_push_others_out_but_none_is_forgotten),
 	    cmocka_unit_test(concurrent_transactions_are_serializable),
 	};
