@@ -77,7 +77,7 @@ int vos_dtx_list(struct vos_cont *cont, enum vos_dtx_state state,
 MAY_YIELD int vos_dtx_fetch_begin(struct vos_cont *cont, const struct dtx_id *id, daos_unit_oid_t oid, daos_epoch_t epoch,
 				  uint64_t flags, const daos_key_t *dkey, unsigned nr, const daos_iod_t *iods,
 				  struct vos_io **ret_io) MUST_CHECK;
-/** As vos_iterate(), vos_obj_query_key(); all that is below what is listed counts as read. */
+/** As vos_iterate(), vos_obj_query_key(); all that is below what is listed (objects: the whole container) counts as read. */
 MAY_YIELD int vos_dtx_iterate(const struct dtx_id *id, const struct vos_iter_param *param, enum vos_iter_type type,
 			      daos_anchor_t *anchor, vos_iter_cb_t cb, void *arg) MUST_CHECK;
 MAY_YIELD int vos_dtx_query_key(struct vos_cont *cont, const struct dtx_id *id, daos_unit_oid_t oid, uint32_t flags,
