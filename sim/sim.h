@@ -174,10 +174,12 @@ struct sim_work {
 	void (*verify)(struct sim_worker *w);
 	uint64_t think_ns; /**< mean pause between calls */
 };
-extern const struct sim_work sim_work_keys, sim_work_attr, sim_work_array, sim_work_files, sim_work_life, sim_work_full;
-#define SIM_WORK_NR 6
+extern const struct sim_work sim_work_keys, sim_work_attr, sim_work_array, sim_work_files, sim_work_life, sim_work_full,
+    sim_work_map;
+#define SIM_WORK_NR 7
 /** Those that run unless asked for others: all but the last, which fills the pool. */
-#define SIM_WORK_DEFAULT ((1u << (SIM_WORK_NR - 1)) - 1)
+#define SIM_WORK_DEFAULT ((1u << (SIM_WORK_NR - 2)) - 1)
+#define SIM_WORK_FULL    ((1u << (SIM_WORK_NR - 1)) - 1) /**< and that which fills the pool; map: where it is asked for */
 extern const struct sim_work *const sim_works[SIM_WORK_NR];
 
 void sim_workers_init(void);
@@ -204,6 +206,10 @@ bool sim_restarted_since(uint64_t since_ns);
 uint32_t sim_work_holders(const void *what);
 /** Its client was killed: the call it had under way ended without an answer. */
 void sim_work_client_killed(struct sim_client *sc);
+/** With the workload map: targets leave the pool and come back, asked for by a thread of @node. */
+void sim_map_changes_start(uint32_t node);
+/** All are back. */
+bool sim_map_changes_over(void);
 /** Workers that have a call under way for longer than this. */
 void sim_work_check_stuck(uint64_t bound_ns);
 

@@ -15,7 +15,8 @@ planted = [(1, ['--faults', 'crash', '--only', 'power', '--work', 'keys,array', 
            (4, ['--faults', 'crash', '--work', 'attr', '--seconds', '120']),
            (6, ['--faults', 'none', '--work', 'array', '--seconds', '30']), (7, ['--faults', 'none', '--seconds', '120']),
            (8, ['--faults', 'storm', '--work', 'life,attr']), (11, ['--faults', 'network', '--work', 'keys', '--seconds', '600']),
-           (12, ['--faults', 'storm', '--work', 'attr'])]
+           (12, ['--faults', 'storm', '--work', 'attr']),
+           (13, ['--faults', 'none', '--work', 'map', '--seconds', '60'])]
 failed = 0
 
 
@@ -66,6 +67,8 @@ say(code == 0 and (200, 'stop') in busiest, 'systems of 3, 40 and 200 engines li
 for step, rounds in (('query', 1), ('map update', 1), ('disconnect', 2), ('destroy', 1)):
     nr, bound = busiest.get((200, step), 1 << 30), rounds * (4 * math.sqrt(200) + 20) + 20
     say(nr < bound, f'{step} of 200 engines asks no engine for {bound:.0f} messages or more', f'the busiest has {nr}')
+code, out = sim('--seeds', '1..4', '--faults', 'storm', '--work', 'map,attr', '--jobs', jobs)
+say(code == 0, f'targets leave and come back: {last(out)}', out[-3000:])
 for bug, options in planted:
     code, out = sim('--bug', str(bug), '--seeds', '1..60', '--failures', '1', '--jobs', jobs, '--no-shrink', *options)
     say(code != 0 and 'FAILED' in out, f'planted bug {bug} is found', last(out))

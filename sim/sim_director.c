@@ -35,6 +35,13 @@ engines_up(void)
 	return sim_engines_up_nr() + sim_engines_ruined_nr() == sim.opts.engine_nr;
 }
 
+/** An engine that was asked for a change when it was to stop does so afterwards. */
+static bool
+targets_back(void)
+{
+	return engines_up() && sim_map_changes_over();
+}
+
 static bool
 engines_down(void)
 {
@@ -99,6 +106,7 @@ director(void *arg)
 	set_up();
 	sim_log("set up");
 	sim_faults_start();
+	sim_map_changes_start(1 + sim.opts.engine_nr + sim.opts.client_nr);
 	for (uint32_t i = 0; i < sim.opts.client_nr; i++)
 		sim_client_start(&sim.clients[i], sim_client_work);
 	psim_sleep_ns(sim.opts.run_ns);
@@ -106,6 +114,7 @@ director(void *arg)
 	sim_faults_stop();
 	sim.healing = true;
 	wait_for(engines_up, HEAL_NS_MAX, "engines come back");
+	wait_for(targets_back, HEAL_NS_MAX, "all targets come back");
 	wait_for(clients_ended, HEAL_NS_MAX, "calls end after faults are over");
 	psim_sleep_ns(15 * SIM_SEC); /* the last elections */
 	sim.verifying = true;

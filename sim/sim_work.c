@@ -12,7 +12,8 @@
 #define RETRY_NS           (500 * SIM_MS)
 
 const struct sim_work *const sim_works[SIM_WORK_NR] = {&sim_work_keys, &sim_work_attr, &sim_work_array,
-						       &sim_work_files, &sim_work_life, &sim_work_full};
+						       &sim_work_files, &sim_work_life, &sim_work_full,
+						       &sim_work_map};
 
 static struct sim_worker workers[SIM_CLIENT_MAX * WORKERS_PER_CLIENT];
 static uint32_t          worker_nr;
@@ -20,10 +21,10 @@ static uint32_t          worker_nr;
 void
 sim_workers_init(void)
 {
-	uint32_t kind = psim_below(SIM_WORK_NR);
+	uint32_t kind = psim_below(SIM_WORK_NR - 1);
 
 	if (sim.fills && sim.opts.work_mask == SIM_WORK_DEFAULT)
-		sim.opts.work_mask = (1u << SIM_WORK_NR) - 1;
+		sim.opts.work_mask = SIM_WORK_FULL;
 	for (uint32_t c = 0; c < sim.opts.client_nr; c++) {
 		for (uint32_t i = 0; i < WORKERS_PER_CLIENT; i++) {
 			while ((sim.opts.work_mask & 1u << kind) == 0)

@@ -25,6 +25,7 @@
  */
 #define D_LOGFAC LOG_FAC_POOL
 #include <daos_errno.h>
+#include "base/errno_map.h"
 #include "base/log.h"
 #include "base/prop_table.h"
 #include "pool/pool_internal.h"
@@ -238,18 +239,19 @@ pool_op_map_change(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	const struct pool_map_change_in *in = rpc->cr_input;
 	struct pool_op                   op;
-	int                              rc;
+	int                              rc, shards_rc = 0;
 
 	if (rpc->cr_ep.ep_rank == CRT_NO_RANK)
 		return -DER_NO_PERM;
 	rc = check_request(svc->ps_map, in);
 	if (rc == 0 && in->change == POOL_MAP_REINTEGRATE)
-		rc = check_shards(svc, in);
-	if (rc == 0)
-		rc = pool_op_begin(svc, rpc, &op);
+		shards_rc = check_shards(svc, in);
+	if (rc != 0 || daos_rc_ask_again(shards_rc))
+		return rc != 0 ? rc : shards_rc;
+	rc = pool_op_begin(svc, rpc, &op);
 	if (rc != 0)
 		return rc;
-	rc = pool_op_end(&op, op.found ? op.rec.rc : change_tx(&op));
+	rc = pool_op_end(&op, op.found ? op.rec.rc : shards_rc != 0 ? shards_rc : change_tx(&op));
 	if (rc != 0)
 		return rc;
 	D_NOTE("pool " DF_UUID ": %u ranks %s, map version %u", DP_UUID(in->pool.b), in->ranks->rl_nr,

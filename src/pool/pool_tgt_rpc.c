@@ -57,6 +57,8 @@ pool_tgt_query_handler(crt_rpc_t *rpc)
 	uint64_t                  *v = NULL;
 
 	out->rc = from_client(rpc) ? -DER_NO_PERM : pool_tgts_space(dss_engine(), in->pool.b, &v, &out->space.nr);
+	if (out->rc == -DER_NONEXIST && !pool_module_of(dss_engine())->set_up)
+		out->rc = -DER_AGAIN; /* what is stored here is not started yet */
 	out->space.v = v;
 	crt_reply_send(rpc);
 	out->space.nr = 0;
