@@ -97,7 +97,8 @@ static uint8_t *
 put_write(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
 {
 	out = put_entry(out, off, len, REDO_WRITE, entry_nr);
-	memcpy(out, base + off, align_up(len, 8));
+	memset(out + align_down(len, 8), 0, align_up(len, 8) - align_down(len, 8));
+	memcpy(out, base + off, len);
 	return out + align_up(len, 8);
 }
 

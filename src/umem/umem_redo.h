@@ -20,23 +20,36 @@ redo_bound(const uint8_t *base, uint64_t off, uint64_t len)
 	return len < REDO_LONG_BYTES ? sizeof(wal_entry_t) + align_up(len, 8) : redo_bound_long(base, off, len);
 }
 
-/** The padding is what stands behind the range: nobody looks at it, and the heap ends at a multiple of 8. */
+/** Copy a few bytes, padded to 8 with zeroes. Ranges begin anywhere; records are of words. */
+static inline uint64_t *
+redo_copy_short(uint64_t *to, const uint8_t *from, uint64_t len)
+{
+	for (; len >= 8; len -= 8, from += 8)
+		memcpy(to++, from, 8);
+	if (len == 0)
+		return to;
+	*to = 0;
+	if (LIKELY(len == 4))
+		memcpy(to, from, 4);
+	else
+		memcpy(to, from, len);
+	return to + 1;
+}
+
 static inline uint8_t *
 redo_encode(uint8_t *out, const uint8_t *base, uint64_t off, uint64_t len, uint32_t *entry_nr)
 {
-	const uint64_t *from = (const uint64_t *)(base + off);
-	uint64_t       *to   = (uint64_t *)out;
-	uint64_t       *end  = to + 1 + (len + 7) / 8;
+	uint64_t *to  = (uint64_t *)out;
+	uint64_t *end = to + 1 + (len + 7) / 8;
 
 	if (len >= REDO_LONG_BYTES)
 		return redo_encode_long(out, base, off, len, entry_nr);
 	(*entry_nr)++;
 	*to++ = off << 18 | len << 2 | REDO_WRITE;
-	if (len > REDO_COPY_BYTES)
-		memcpy(to, from, (uint8_t *)end - (uint8_t *)to);
-	else
-		while (to < end)
-			*to++ = *from++;
+	if (len <= REDO_COPY_BYTES)
+		return (uint8_t *)redo_copy_short(to, base + off, len);
+	end[-1] = 0;
+	memcpy(to, base + off, len);
 	return (uint8_t *)end;
 }
 

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 #include <daos_errno.h>
+#include "platform/platform.h"
 #include "umem/umem_redo.h"
 
 #define HEAP_BYTES (1u << 20)
@@ -115,6 +117,32 @@ ranges_outside_are_refused(void **state)
 	assert_int_equal(dirty, 16);
 }
 
+/** Behind the end of a heap there is nothing to read. */
+static void
+the_last_bytes_are_encoded(void **state)
+{
+	size_t   page = plat_page_bytes();
+	uint8_t *heap = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *copy = malloc(page), *rec = malloc(2 * page);
+	uint64_t seed = 12, dirty = 0;
+
+	assert_ptr_not_equal(heap, MAP_FAILED);
+	assert_int_equal(mprotect(heap + page, page, PROT_NONE), 0);
+	fill(heap, page, &seed);
+	for (uint64_t len = 1; len < page; len += len < 100 ? 1 : 37) {
+		uint32_t entry_nr = 0;
+		uint8_t *end      = redo_encode(rec, heap, page - len, len, &entry_nr);
+
+		memset(copy, 0xee, page);
+		assert_int_equal(redo_apply(copy, page, rec, end - rec, entry_nr, count_bytes, &dirty), 0);
+		assert_memory_equal(copy + page - len, heap + page - len, len);
+		assert_true(len == page || copy[page - len - 1] == 0xee);
+	}
+	munmap(heap, 2 * page);
+	free(copy);
+	free(rec);
+}
+
 static void
 data_entries_come_back(void **state)
 {
@@ -150,6 +178,7 @@ main(void)
 	    cmocka_unit_test(entries_are_applied),
 	    cmocka_unit_test(long_zeroes_cost_two_words),
 	    cmocka_unit_test(ranges_outside_are_refused),
+	    cmocka_unit_test(the_last_bytes_are_encoded),
 	    cmocka_unit_test(data_entries_come_back),
 	};
 
