@@ -42,6 +42,9 @@ void bio_dev_close(struct bio_dev *dev);
 void bio_dev_uuid(const struct bio_dev *dev, unsigned char uuid[16]);        /**< the device's own */
 void bio_dev_system_uuid(const struct bio_dev *dev, unsigned char uuid[16]); /**< given to bio_dev_format() */
 const char *bio_dev_name(const struct bio_dev *dev);                         /**< path, for messages */
+uint32_t bio_dev_roles(const struct bio_dev *dev);                           /**< given to bio_dev_format() */
+/** Write copies of superblock and blob table that are damaged or behind anew; how many in *ret_nr. Blocks. */
+int  bio_dev_heal(struct bio_dev *dev, unsigned *ret_nr) MUST_CHECK;
 struct bio_dev_space { uint64_t total_bytes, free_bytes; };
 /** Since it was opened, all xstreams together. */
 struct bio_dev_health {

@@ -21,6 +21,7 @@ struct bio_dev {
 	unsigned char       uuid[16], system_uuid[16];
 	uint64_t            size_bytes;
 	uint32_t            cluster_nr;
+	uint32_t            roles;
 	pthread_mutex_t     change_lock; /**< one change of the table at a time; held over I/O, by helper threads */
 	pthread_mutex_t     table_lock;  /**< of what is below; never held over I/O */
 	struct bio_table_df *table;
@@ -39,6 +40,9 @@ int bio_errno2der(int err);
 /** Superblock and blob table (bio_super.c, bio_table.c). */
 int  bio_super_read(struct bio_dev *dev) MUST_CHECK;
 int  bio_super_write(struct bio_dev *dev, uint32_t roles) MUST_CHECK;
+/** The copy that is not as good as the other is written anew. */
+int  bio_super_heal(struct bio_dev *dev, unsigned *nr) MUST_CHECK;
+int  bio_table_heal(struct bio_dev *dev, unsigned *nr) MUST_CHECK;
 /** What the first block says: zeroes, our superblock, or something else's data. */
 enum bio_content { BIO_CONTENT_NONE, BIO_CONTENT_OURS, BIO_CONTENT_FOREIGN };
 int  bio_super_probe(struct bio_dev *dev, enum bio_content *ret_content) MUST_CHECK;

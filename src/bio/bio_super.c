@@ -112,8 +112,48 @@ bio_super_read(struct bio_dev *dev)
 	memcpy(dev->system_uuid, df[good].system_uuid, sizeof(dev->system_uuid));
 	dev->size_bytes = df[good].size_bytes;
 	dev->cluster_nr = df[good].cluster_nr;
+	dev->roles      = df[good].roles;
 	free(df);
 	return 0;
+}
+
+int
+bio_super_heal(struct bio_dev *dev, unsigned *nr)
+{
+	struct bio_super_df *df = NULL;
+	enum super_state     state[2];
+	int                  good, rc;
+
+	rc = super_load(dev, &df, state);
+	if (rc != 0)
+		return rc;
+	good = state[0] == SUPER_GOOD ? 0 : 1;
+	if (state[good] != SUPER_GOOD) {
+		rc = super_none(dev, df, state);
+	} else if (memcmp(&df[0], &df[1], sizeof(df[0])) != 0) {
+		rc = bio_dev_pwrite(dev, copy_off[!good], &df[good], sizeof(df[good]));
+		if (rc == 0)
+			rc = bio_dev_sync(dev);
+		*nr += rc == 0;
+	}
+	free(df);
+	return rc;
+}
+
+uint32_t
+bio_dev_roles(const struct bio_dev *dev)
+{
+	return dev->roles;
+}
+
+int
+bio_dev_heal(struct bio_dev *dev, unsigned *ret_nr)
+{
+	int rc;
+
+	*ret_nr = 0;
+	rc      = bio_super_heal(dev, ret_nr);
+	return rc != 0 ? rc : bio_table_heal(dev, ret_nr);
 }
 
 int

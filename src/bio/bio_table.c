@@ -151,6 +151,52 @@ bio_table_format(struct bio_dev *dev)
 	return table_write(dev, dev->table);
 }
 
+/** Is the copy on the medium what it should be? */
+static int
+table_copy_same(struct bio_dev *dev, uint32_t copy, bool *ret_same)
+{
+	struct bio_table_df *t  = aligned_alloc(BIO_BLOCK_BYTES, sizeof(*t));
+	int                  rc = t == NULL ? -DER_NOMEM : 0;
+
+	if (rc == 0)
+		rc = bio_dev_pread(dev, BIO_TABLE_OFF(copy), t, sizeof(*t));
+	if (rc == 0)
+		*ret_same = memcmp(t, dev->table, BIO_BLOCK_BYTES + dev->table->entry_nr * sizeof(t->entries[0])) == 0;
+	free(t);
+	return rc;
+}
+
+/** The present copy is read again and not written, so that a crash in between loses nothing. */
+static int
+table_heal_locked(struct bio_dev *dev, unsigned *nr)
+{
+	bool same[2] = {true, true};
+	int  rc      = 0;
+
+	for (uint32_t copy = 0; rc == 0 && copy < 2; copy++)
+		rc = table_copy_same(dev, copy, &same[copy]);
+	for (uint32_t copy = 0; rc == 0 && copy < 2; copy++) {
+		if (same[copy])
+			continue;
+		rc = bio_dev_pwrite(dev, BIO_TABLE_OFF(copy), dev->table, table_bytes(dev->table));
+		if (rc == 0)
+			rc = bio_dev_sync(dev);
+		*nr += rc == 0;
+	}
+	return rc;
+}
+
+int
+bio_table_heal(struct bio_dev *dev, unsigned *nr)
+{
+	int rc;
+
+	pthread_mutex_lock(&dev->change_lock);
+	rc = table_heal_locked(dev, nr);
+	pthread_mutex_unlock(&dev->change_lock);
+	return rc;
+}
+
 int
 bio_table_find(const struct bio_table_df *table, const struct bio_blob_id *id)
 {

@@ -76,11 +76,11 @@ MAY_YIELD static void
 run_ult(void *arg)
 {
 	struct run *run = arg;
-	bool	    lists = run->cmd != NULL && strncmp(run->cmd, "dev_list", 8) == 0;
+	bool	    on_devs = run->cmd != NULL && ddb_needs_no_pool(run->cmd);
 
 	run->rc = ddb_devs_open(&run->ddb);
 	/* The only pool is opened by itself, unless commands in a file or at a prompt choose. */
-	if (run->rc == 0 && (run->pool != NULL || (run->cmd != NULL && !lists)))
+	if (run->rc == 0 && (run->pool != NULL || (run->cmd != NULL && !on_devs)))
 		run->rc = ddb_pool_open(&run->ddb, run->pool);
 	if (run->rc == 0)
 		run->rc = run_cmds(run);

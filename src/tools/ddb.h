@@ -50,6 +50,8 @@ void ddb_devs_close(struct ddb *ddb);
 /** "UUID" or "UUID/vos-TARGET"; NULL: the only one there is. */
 MAY_YIELD int  ddb_pool_open(struct ddb *ddb, const char *name) MUST_CHECK;
 MAY_YIELD void ddb_pool_close(struct ddb *ddb);
+/** Taken apart; without target *ret_any_tgt is true. */
+int ddb_pool_name(const char *name, uuid_t uuid, bool *ret_any_tgt, uint32_t *ret_tgt) MUST_CHECK;
 int	       ddb_devs_list(struct ddb *ddb);
 
 /* ---- places (ddb_place.c) ---- */
@@ -61,7 +63,7 @@ void ddb_name(const struct ddb *ddb, const struct ddb_place *place, char *name);
 /** NULL or "/": the pool. Says what is not there. */
 int ddb_find(struct ddb *ddb, const char *path, struct ddb_place *ret_place) MUST_CHECK;
 
-/* ---- commands (ddb_cmd.c, ddb_cmd_write.c) ---- */
+/* ---- commands (ddb_cmd.c, ddb_cmd_write.c, ddb_cmd_dev.c) ---- */
 
 struct ddb_cmd {
 	const char *name;
@@ -74,6 +76,12 @@ struct ddb_cmd {
 };
 extern const struct ddb_cmd ddb_write_cmds[];
 extern const unsigned	    ddb_write_cmd_nr;
+extern const struct ddb_cmd ddb_dev_cmds[];
+extern const unsigned	    ddb_dev_cmd_nr;
+/** Does @line begin with a command that needs no pool? */
+bool ddb_needs_no_pool(const char *line);
+/** The command `repair'. */
+MAY_YIELD int ddb_repair(struct ddb *ddb);
 /** Run one line. 0, an error (said), or DDB_QUIT. */
 #define DDB_QUIT 1
 MAY_YIELD int ddb_line(struct ddb *ddb, char *line);

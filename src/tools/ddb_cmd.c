@@ -510,7 +510,21 @@ cmd_find(const char *name)
 	for (i = 0; i < ddb_write_cmd_nr; i++)
 		if (strcmp(name, ddb_write_cmds[i].name) == 0)
 			return &ddb_write_cmds[i];
+	for (i = 0; i < ddb_dev_cmd_nr; i++)
+		if (strcmp(name, ddb_dev_cmds[i].name) == 0)
+			return &ddb_dev_cmds[i];
 	return NULL;
+}
+
+bool
+ddb_needs_no_pool(const char *line)
+{
+	char		      name[32] = "";
+	const struct ddb_cmd *cmd;
+
+	strncpy(name, line, MIN_OF(strcspn(line, " \t\n"), sizeof(name) - 1));
+	cmd = cmd_find(name);
+	return cmd != NULL && !cmd->needs_pool;
 }
 
 MAY_YIELD static int
@@ -525,6 +539,8 @@ cmd_help(struct ddb *ddb, int argc, char **argv)
 		cmd_print(ddb, &cmds[i]);
 	for (i = 0; one == NULL && i < ddb_write_cmd_nr; i++)
 		cmd_print(ddb, &ddb_write_cmds[i]);
+	for (i = 0; one == NULL && i < ddb_dev_cmd_nr; i++)
+		cmd_print(ddb, &ddb_dev_cmds[i]);
 	if (one != NULL)
 		cmd_print(ddb, one);
 	return 0;

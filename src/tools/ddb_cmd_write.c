@@ -246,8 +246,8 @@ cmd_value_load(struct ddb *ddb, int argc, char **argv)
 
 /* ---- repair ---- */
 
-MAY_YIELD static int
-cmd_repair(struct ddb *ddb, int argc, char **argv)
+MAY_YIELD int
+ddb_repair(struct ddb *ddb)
 {
 	struct vos_repair done;
 	char		  name[64];
@@ -265,6 +265,12 @@ cmd_repair(struct ddb *ddb, int argc, char **argv)
 	fprintf(ddb->out, "%lu accounts, %lu blocks, %lu references put right\n", (unsigned long)done.account_nr,
 		(unsigned long)done.blk_nr, (unsigned long)done.ref_nr);
 	return 0;
+}
+
+MAY_YIELD static int
+cmd_repair(struct ddb *ddb, int argc, char **argv)
+{
+	return ddb_repair(ddb);
 }
 
 const struct ddb_cmd ddb_write_cmds[] = {

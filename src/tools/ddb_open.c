@@ -137,24 +137,21 @@ role_cb(const struct bio_blob_id *id, uint64_t bytes, void *arg)
 	return 0;
 }
 
-static int
-name_parse(const char *name, struct found *f)
+int
+ddb_pool_name(const char *name, uuid_t uuid, bool *ret_any_tgt, uint32_t *ret_tgt)
 {
-	char  uuid[37] = "";
+	char  text[37] = "";
 	char *end;
 
-	*f = (struct found){.any_uuid = name == NULL, .any_tgt = true};
-	if (name == NULL)
-		return 0;
-	strncpy(uuid, name, 36);
-	if (uuid_parse(uuid, f->uuid) != 0)
+	strncpy(text, name, 36);
+	if (uuid_parse(text, uuid) != 0)
 		return -DER_INVAL;
-	if (name[36] == '\0')
+	*ret_any_tgt = name[36] == '\0';
+	if (*ret_any_tgt)
 		return 0;
 	if (strncmp(name + 36, "/vos-", 5) != 0)
 		return -DER_INVAL;
-	f->any_tgt = false;
-	f->tgt = strtoul(name + 41, &end, 10);
+	*ret_tgt = strtoul(name + 41, &end, 10);
 	return *end == '\0' && name[41] != '\0' ? 0 : -DER_INVAL;
 }
 
@@ -167,7 +164,8 @@ ddb_pool_open(struct ddb *ddb, const char *name)
 
 	if (ddb->pool != NULL)
 		return ddb_say("a pool is open already; close it first", -DER_BUSY);
-	if (name_parse(name, &f) != 0)
+	f = (struct found){.any_uuid = name == NULL, .any_tgt = true};
+	if (name != NULL && ddb_pool_name(name, f.uuid, &f.any_tgt, &f.tgt) != 0)
 		return ddb_say("a pool is named UUID or UUID/vos-TARGET", -DER_INVAL);
 	for (i = 0; i < ddb->dev_nr; i++)
 		(void)bio_blob_list(ddb->devs[i].dev, shard_cb, &f);

@@ -258,6 +258,118 @@ finds_rot_and_refuses_what_is_no_device(void **state)
 	assert_int_equal(status, 1);
 }
 
+static void
+flip(long at)
+{
+	FILE *f = fopen(device, "r+");
+	int   c;
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	c = getc(f);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	putc(c ^ 1, f);
+	fclose(f);
+}
+
+static void
+makes_second_copies_good_again(void **state)
+{
+	static const long supers[] = {16, (512 << 10) + 16}, tables[] = {(1 << 20) + 24, (2 << 20) + 24};
+
+	with_pool(fill, true);
+	assert_says("-w -R smd_sync", 0, "dev: 0 copies written anew");
+	for (int good = 0; good < 2; good++) {
+		flip(supers[!good]);
+		flip(tables[!good]);
+		assert_says("-R smd_sync", 1, "start ddb with -w");
+		assert_says("-w -R smd_sync", 0, "dev: 2 copies written anew");
+		assert_says("-w -R smd_sync", 0, "dev: 0 copies written anew");
+		/* What was written holds the device alone now. */
+		flip(supers[good]);
+		flip(tables[good]);
+		assert_says("-R check", 0, "structures are sound");
+		assert_says("-w -R smd_sync", 0, "dev: 2 copies written anew");
+	}
+	flip(tables[0]);
+	flip(tables[1]);
+	assert_says("-w -R smd_sync", 1, "blob table");
+	assert_says("-w -R smd_sync", 1, "damaged");
+}
+
+static void
+copies_a_device_onto_another(void **state)
+{
+	char cmd[256], new[80];
+
+	with_pool(fill, true);
+	snprintf(new, sizeof(new), "%s/new", dir);
+	snprintf(cmd, sizeof(cmd), "-w -R 'dev_replace /no/such %s'", new);
+	assert_says(cmd, 1, "a device named at the start");
+	snprintf(cmd, sizeof(cmd), "-R 'dev_replace %s %s'", device, new);
+	assert_says(cmd, 1, "start ddb with -w");
+	snprintf(cmd, sizeof(cmd), "-w -R 'dev_replace %s %s'", device, new);
+	assert_says(cmd, 0, "3 blobs, ");
+	assert_says(cmd, 1, "new: ");
+	assert_int_equal(rename(new, device), 0);
+	assert_says("-R check", 0, "3 blocks read, 0 bad");
+	assert_says("-R 'value_dump /[0]/[0]/two/value/[0]'", 0, "00002320  63 63 63 63 63 63 63 63");
+	with_pool(sound, false);
+}
+
+static void
+takes_a_pool_off(void **state)
+{
+	char cmd[128];
+	int  status;
+
+	with_pool(fill, true);
+	snprintf(cmd, sizeof(cmd), "-w -R 'rm_pool %s/vos-7'", pool_text);
+	assert_says(cmd, 1, "vos-7");
+	assert_says("-w -R 'rm_pool gibberish'", 1, "UUID/vos-TARGET");
+	assert_says("-w -R rm_pool", 1, "UUID/vos-TARGET");
+	assert_says("-R check", 0, "structures are sound");
+	snprintf(cmd, sizeof(cmd), "-w -R 'rm_pool %s/vos-0'", pool_text);
+	assert_says(cmd, 0, "3 blobs removed");
+	assert_null(strstr(ddb("-R dev_list", &status), pool_text));
+	assert_says("-R ls", 1, "no such pool");
+}
+
+static uint64_t used_block;
+
+/** A block that is said to be used, and one that is. */
+static void
+leak_a_block(struct rig *rig)
+{
+	uint64_t *bitmap = umem_ptr(rig->pool->umem, rig->pool->df->bitmap);
+
+	for (used_block = 0; (bitmap[used_block / 64] >> used_block % 64 & 1) == 0;)
+		used_block++;
+	vos_tx_begin(rig->pool);
+	assert_int_equal(umem_tx_add(rig->pool->umem, bitmap, 64), 0);
+	bitmap[3] |= 1ull << 9;
+	assert_int_equal(vos_tx_end(rig->pool, NULL, 0), 0);
+}
+
+static void
+frees_blocks_nothing_lies_in(void **state)
+{
+	char cmd[128];
+
+	with_pool(fill, true);
+	with_pool(leak_a_block, false);
+	assert_says("-R check", 1, "the pool is damaged");
+	assert_says("-w -R 'vea_update 201'", 1, "the first block");
+	assert_says("-w -R 'vea_update 201 1024'", 1, "the first block");
+	assert_says("-w -R 'vea_update 201 1'", 0, "1 blocks are free now");
+	assert_says("-R check", 0, "structures are sound");
+	assert_says("-w -R 'vea_update 201 1'", 1, "free already");
+	snprintf(cmd, sizeof(cmd), "-w -R 'vea_update %lu 1'", (unsigned long)used_block);
+	assert_says(cmd, 1, "values lie in these blocks");
+	assert_says("-R check", 0, "3 blocks read, 0 bad");
+	with_pool(sound, false);
+}
+
 static int
 cleanup(void **state)
 {
@@ -273,6 +385,10 @@ main(int argc, char **argv)
 	    cmocka_unit_test_teardown(repairs_accounts, cleanup),
 	    cmocka_unit_test_teardown(ends_transactions_and_takes_branches_out, cleanup),
 	    cmocka_unit_test_teardown(finds_rot_and_refuses_what_is_no_device, cleanup),
+	    cmocka_unit_test_teardown(makes_second_copies_good_again, cleanup),
+	    cmocka_unit_test_teardown(copies_a_device_onto_another, cleanup),
+	    cmocka_unit_test_teardown(takes_a_pool_off, cleanup),
+	    cmocka_unit_test_teardown(frees_blocks_nothing_lies_in, cleanup),
 	};
 	int failed;
 
