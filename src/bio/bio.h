@@ -53,6 +53,12 @@ struct bio_dev_health {
 	uint64_t err_nr;   /**< requests that failed */
 };
 void bio_dev_health(const struct bio_dev *dev, struct bio_dev_health *ret_health);
+/** From now on every request is refused at once (NVME_IO): what is left of a failing device is not to be trusted, and
+ *  nobody shall wait for it. Until it is opened again. Any thread. */
+void bio_dev_set_faulty(struct bio_dev *dev);
+bool bio_dev_is_faulty(const struct bio_dev *dev);
+/** That many requests failed: the device is faulty. 0, the default: never. */
+void bio_dev_set_err_limit(struct bio_dev *dev, uint64_t err_nr);
 void bio_dev_space(struct bio_dev *dev, struct bio_dev_space *space);
 
 /* ---- blobs; these block on the device: call them in ult_offload() on an xstream ---- */

@@ -28,6 +28,8 @@ struct bio_dev {
 	uint32_t            table_copy;  /**< where the present table lies; the other one is written first */
 	uint32_t            open_nr;     /**< blobs open */
 	struct bio_dev_health health;    /**< added to by any xstream */
+	uint64_t            err_limit;   /**< 0: none */
+	bool                faulty;      /**< atomic; set once */
 };
 
 /** Blocking I/O on the device, for superblock and table. Memory and offsets are block aligned. */

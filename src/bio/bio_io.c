@@ -421,8 +421,32 @@ count_done(const struct bio_io *io)
 	}
 	if (io->flushes)
 		count(&h->flush_nr, 1);
-	if (io->rc != 0)
-		count(&h->err_nr, 1);
+	if (io->rc == 0)
+		return;
+	count(&h->err_nr, 1);
+	if (io->blob->dev->err_limit != 0 && __atomic_load_n(&h->err_nr, __ATOMIC_RELAXED) >= io->blob->dev->err_limit)
+		bio_dev_set_faulty(io->blob->dev);
+}
+
+void
+bio_dev_set_faulty(struct bio_dev *dev)
+{
+	if (!__atomic_exchange_n(&dev->faulty, true, __ATOMIC_RELAXED))
+		D_CRIT("%s: the device is faulty after %lu failed requests: it is not used any more. Targets that lie on it refuse "
+		       "requests, others go on; replace it and restart the engine\n", dev->name,
+		       __atomic_load_n(&dev->health.err_nr, __ATOMIC_RELAXED));
+}
+
+bool
+bio_dev_is_faulty(const struct bio_dev *dev)
+{
+	return __atomic_load_n(&dev->faulty, __ATOMIC_RELAXED);
+}
+
+void
+bio_dev_set_err_limit(struct bio_dev *dev, uint64_t err_nr)
+{
+	dev->err_limit = err_nr;
 }
 
 void
@@ -503,6 +527,8 @@ start(struct bio_blob *blob, enum bio_op op, bool flush, uint64_t off, const str
 	struct bio_io *io = NULL;
 	int            rc = op == BIO_OP_FLUSH ? 0 : check_args(blob, off, iov, nr);
 
+	if (rc == 0 && UNLIKELY(bio_dev_is_faulty(blob->dev)))
+		rc = -DER_NVME_IO;
 	if (rc == 0)
 		rc = io_create(blob, op, flush, off, iov, nr, &io);
 	if (rc == 0)
@@ -546,6 +572,8 @@ ram_now(struct bio_blob *blob, enum bio_op op, bool flush, uint64_t off, const s
 	struct bio_io *io = NULL;
 	int            rc = op == BIO_OP_FLUSH ? 0 : check_args(blob, off, iov, nr);
 
+	if (rc == 0 && UNLIKELY(bio_dev_is_faulty(blob->dev)))
+		rc = -DER_NVME_IO;
 	if (rc == 0)
 		rc = io_create(blob, op, flush, off, iov, nr, &io);
 	if (rc == 0) {

@@ -39,6 +39,7 @@ enum drpc_module {
 	X(MGMT_POOL_GET_PROP, 237, Mgmt__PoolGetPropReq, Mgmt__PoolGetPropResp)                    \
 	X(MGMT_SET_LOG_MASKS, 238, Mgmt__SetLogMasksReq, Mgmt__SetLogMasksResp)                    \
 	X(MGMT_POOL_QUERY_TARGETS, 240, Mgmt__PoolQueryTargetReq, Mgmt__PoolQueryTargetResp)       \
+	X(MGMT_DEV_SET_FAULTY, 242, Mgmt__SetFaultyReq, Mgmt__DaosResp)                             \
 	X(MGMT_POOL_RANKS, 241, Mgmt__PoolRanksReq, Mgmt__PoolRanksResp)                            \
 	X(SRV_NOTIFY_READY, 301, Mgmt__NotifyReadyReq, Mgmt__DaosResp)                             \
 	X(SRV_GET_POOL_SVC, 303, Mgmt__GetPoolSvcReq, Mgmt__GetPoolSvcResp)                        \

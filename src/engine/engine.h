@@ -46,8 +46,18 @@ const char  *dss_storage_path(struct engine *eng);   /**< directory of the engin
 const char  *dss_sys_name(struct engine *eng);
 void         dss_system_uuid(struct engine *eng, uuid_t uuid);
 /** Device @idx from 0; -DER_NONEXIST: there are no more. Strings are the engine's. */
-struct dss_dev_info { const char *path; const char *class_name; uint32_t roles; struct bio_dev_space space; };
+struct dss_dev_info {
+	const char           *path;
+	const char           *class_name;
+	uint32_t              roles;
+	struct bio_dev_space  space;
+	unsigned char         uuid[16];
+	struct bio_dev_health health;
+	bool                  faulty;
+};
 int          dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info) MUST_CHECK;
+/** The device is not to be used any more (bio_dev_set_faulty). NONEXIST */
+int          dss_dev_set_faulty(struct engine *eng, const unsigned char uuid[16]) MUST_CHECK;
 void         dss_dev_space(struct engine *eng, uint64_t *scm_total, uint64_t *scm_free, uint64_t *nvme_total, uint64_t *nvme_free);
 uint32_t     dss_xs_nr(struct engine *eng);          /**< system, monitoring, targets, helpers */
 uint32_t     dss_instance_idx(struct engine *eng);

@@ -5,9 +5,13 @@
  * heaps of all pools are volatile; without DATA devices all values live in the heaps.
  */
 #define D_LOGFAC LOG_FAC_BIO
+#include <stdlib.h>
+#include <string.h>
 #include <daos_errno.h>
 #include "base/log.h"
 #include "engine/engine_internal.h"
+
+#define MAX_IO_ERRS 100u /**< failed requests that make a device faulty */
 
 /** Where one device holds metadata as well as data, this part of it is spoken of as metadata. */
 #define DEVICE_META_SHARE 8
@@ -58,6 +62,23 @@ role_collect(struct engine *eng, uint32_t role, struct engine_role *ret_role)
 	return 0;
 }
 
+/** A number in the environment, @otherwise if there is none. */
+static uint32_t
+number_of_env(const char *name, uint32_t otherwise)
+{
+	const char *text = getenv(name);
+	char       *end;
+	long        nr;
+
+	if (text == NULL)
+		return otherwise;
+	nr = strtol(text, &end, 10);
+	if (end != text && *end == '\0' && nr >= 0 && nr <= UINT32_MAX)
+		return nr;
+	D_WARN("%s=%s is not a number; using the default", name, text);
+	return otherwise;
+}
+
 static int
 roles_check(const struct engine *eng)
 {
@@ -84,7 +105,7 @@ engine_devs_open(struct engine *eng, const struct engine_attr *attr)
 	for (uint32_t i = 0; i < attr->bdev_nr && rc == 0; i++) {
 		rc = open_one(&attr->bdevs[i], &eng->devs[eng->dev_nr]);
 		if (rc == 0)
-			eng->dev_nr++;
+			bio_dev_set_err_limit(eng->devs[eng->dev_nr++].dev, number_of_env("DAOS_BDEV_MAX_IO_ERRS", MAX_IO_ERRS));
 	}
 	if (rc == 0)
 		rc = role_collect(eng, BIO_ROLE_WAL, &eng->wal);
@@ -120,23 +141,6 @@ role_dev(const struct engine_role *role, uint32_t tgt)
 	return role->devs[tgt == BIO_TGT_SYS ? 0 : tgt % role->nr];
 }
 
-/** 0: the default. */
-static uint32_t
-replay_ms_of_env(void)
-{
-	const char *text = getenv("DAOS_LOG_REPLAY_MS");
-	char       *end;
-	long        ms;
-
-	if (text == NULL)
-		return 0;
-	ms = strtol(text, &end, 10);
-	if (*end == '\0' && ms > 0 && ms <= UINT32_MAX)
-		return ms;
-	D_WARN("DAOS_LOG_REPLAY_MS=%s is no number of milliseconds; using the default\n", text);
-	return 0;
-}
-
 void
 engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store)
 {
@@ -144,7 +148,7 @@ engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store)
 	store->meta = role_dev(&eng->meta, tgt);
 	store->data = role_dev(&eng->data, tgt);
 	store->tgt = tgt;
-	store->replay_ms = replay_ms_of_env();
+	store->replay_ms = number_of_env("DAOS_LOG_REPLAY_MS", 0);
 }
 
 int
@@ -158,7 +162,25 @@ dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info)
 	ret_info->class_name = class_names[eng->devs[idx].kind];
 	ret_info->roles = eng->devs[idx].roles;
 	bio_dev_space(eng->devs[idx].dev, &ret_info->space);
+	bio_dev_uuid(eng->devs[idx].dev, ret_info->uuid);
+	bio_dev_health(eng->devs[idx].dev, &ret_info->health);
+	ret_info->faulty = bio_dev_is_faulty(eng->devs[idx].dev);
 	return 0;
+}
+
+int
+dss_dev_set_faulty(struct engine *eng, const unsigned char uuid[16])
+{
+	unsigned char own[16];
+
+	for (uint32_t i = 0; i < eng->dev_nr; i++) {
+		bio_dev_uuid(eng->devs[i].dev, own);
+		if (memcmp(own, uuid, sizeof(own)) == 0) {
+			bio_dev_set_faulty(eng->devs[i].dev);
+			return 0;
+		}
+	}
+	return -DER_NONEXIST;
 }
 
 void

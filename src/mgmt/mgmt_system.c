@@ -204,8 +204,9 @@ dev_nr(struct engine *eng)
 	return nr;
 }
 
+/** @uuid: [37], lives as long as @dev. */
 static int
-dev_fill(struct engine *eng, uint32_t idx, Mgmt__StorageDevice *dev)
+dev_fill(struct engine *eng, uint32_t idx, Mgmt__StorageDevice *dev, char *uuid)
 {
 	struct dss_dev_info info;
 	int                 rc = dss_dev_info(eng, idx, &info);
@@ -218,7 +219,33 @@ dev_fill(struct engine *eng, uint32_t idx, Mgmt__StorageDevice *dev)
 	dev->roles = info.roles;
 	dev->total_bytes = info.space.total_bytes;
 	dev->free_bytes = info.space.free_bytes;
+	uuid_unparse(info.uuid, uuid);
+	dev->uuid = uuid;
+	dev->faulty = info.faulty;
+	dev->reads = info.health.read_nr;
+	dev->read_bytes = info.health.read_bytes;
+	dev->writes = info.health.write_nr;
+	dev->write_bytes = info.health.write_bytes;
+	dev->flushes = info.health.flush_nr;
+	dev->retries = info.health.retry_nr;
+	dev->errors = info.health.err_nr;
 	return 0;
+}
+
+static void
+set_faulty(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__SetFaultyReq *req = mgmt__set_faulty_req__unpack(NULL, call->body_bytes, call->body);
+	uuid_t              uuid;
+	int                 rc;
+
+	if (req == NULL) {
+		ds_mgmt_drpc_malformed(call);
+		return;
+	}
+	rc = uuid_parse(req->uuid, uuid) != 0 ? -DER_INVAL : dss_dev_set_faulty(eng, uuid);
+	mgmt__set_faulty_req__free_unpacked(req, NULL);
+	ds_mgmt_drpc_reply_status(call, rc);
 }
 
 MAY_YIELD static void
@@ -228,11 +255,12 @@ list_devs(struct engine *eng, struct dss_drpc_call *call)
 	uint32_t               nr = dev_nr(eng);
 	Mgmt__StorageDevice   *devs = calloc(nr + 1, sizeof(*devs));
 	Mgmt__StorageDevice  **ptrs = calloc(nr + 1, sizeof(*ptrs));
+	char                 (*uuids)[37] = calloc(nr + 1, sizeof(*uuids));
 
-	if (devs == NULL || ptrs == NULL)
+	if (devs == NULL || ptrs == NULL || uuids == NULL)
 		resp.status = -DER_NOMEM;
 	for (uint32_t i = 0; i < nr && resp.status == 0; i++) {
-		resp.status = dev_fill(eng, i, &devs[i]);
+		resp.status = dev_fill(eng, i, &devs[i], uuids[i]);
 		ptrs[i] = &devs[i];
 	}
 	resp.devices = ptrs;
@@ -240,10 +268,12 @@ list_devs(struct engine *eng, struct dss_drpc_call *call)
 	ds_mgmt_drpc_reply(call, &resp);
 	free(devs);
 	free(ptrs);
+	free(uuids);
 }
 
 const struct ds_mgmt_drpc_method mgmt_drpc_system[] = {
 	{DRPC_METHOD_MGMT_SMD_LIST_DEVS, list_devs},
+	{DRPC_METHOD_MGMT_DEV_SET_FAULTY, set_faulty},
 	{DRPC_METHOD_MGMT_SET_RANK, set_rank},
 	{DRPC_METHOD_MGMT_SET_UP, set_up},
 	{DRPC_METHOD_MGMT_PING_RANK, ping_rank},

@@ -252,6 +252,37 @@ def pool_larger_than_storage():
         c.pool()  # nothing of the failed one is left in the way
 
 
+def devices(c, *args):
+    hosts = c.dmg('-j', 'storage', 'query', 'list-devices', *args, check=True).json['response']['host_responses']
+    return [dev for host in hosts.values() for dev in host['bdevs']]
+
+
+@cluster.test
+def faulty_device():
+    """It is said, by whoever is asked; the engine itself goes on, and takes the device again when it is started anew."""
+    with Cluster() as c:
+        c.up()
+        c.pool()
+        c.cont()
+        dev = devices(c)[0]
+        assert dev['state'] == 'ok' and dev['rank'] == 0 and dev['health']['writes'] > 0 and dev['health']['errors'] == 0, dev
+        refuses(c.dmg('storage', 'set', 'nvme-faulty', '--uuid', dev['uuid']), '--force')
+        refuses(c.dmg('storage', 'set', 'nvme-faulty', '--force', '--uuid', '1c9e3f6a-0d0c-4f45-9a53-5a4d2a7f3a11'), 'list-devices')
+        assert devices(c, '--show-evicted') == []
+        c.dmg('storage', 'set', 'nvme-faulty', '--force', '--uuid', dev['uuid'], check=True)
+        assert [d['state'] for d in devices(c, '--show-evicted', '--rank', '0')] == ['faulty']
+        assert devices(c, '--rank', '7') == []
+        shown = c.dmg('storage', 'query', 'list-devices', '--health', check=True).out
+        assert dev['uuid'] in shown and 'faulty' in shown and 'Errors:' in shown, shown
+        assert c.dmg('pool', 'create', 'second', '-z', '100MB').rc != 0
+        assert c.dmg('-j', 'system', 'query', check=True).json['response']['members'][0]['state'] == 'Joined'
+        assert any('is faulty' in f.read_text(errors='replace') for f in c.dir.glob('*.log'))
+        c.dmg('system', 'stop', '--force', check=True)
+        c.dmg('system', 'start', check=True)
+        wait_until('the pool is there again', lambda: c.dmg('pool', 'query', 'tank').rc == 0)
+        assert [d['state'] for d in devices(c)] == ['ok']
+
+
 @cluster.test
 def full_pool_says_enospc():
     with Cluster() as c:

@@ -85,6 +85,38 @@ scan_verbose(const json_t *resp)
 	}
 }
 
+/** Requests since the engine started; a device of an engine that does not run has none. */
+static void
+print_health(const json_t *dev)
+{
+	const json_t *h = json_object_get(dev, "health");
+	char	      in[32], out[32];
+
+	printf("  %s\n", jstr(dev, "path"));
+	if (h == NULL) {
+		printf("    no engine uses it\n");
+		return;
+	}
+	printf("    Reads:%llu (%s) Writes:%llu (%s) Flushes:%llu Retries:%llu Errors:%llu\n", (unsigned long long)jint(h, "reads"),
+	       text_bytes(jint(h, "read_bytes"), in, sizeof(in)), (unsigned long long)jint(h, "writes"),
+	       text_bytes(jint(h, "write_bytes"), out, sizeof(out)), (unsigned long long)jint(h, "flushes"),
+	       (unsigned long long)jint(h, "retries"), (unsigned long long)jint(h, "errors"));
+}
+
+static void
+print_all_health(const json_t *resp)
+{
+	const char *host;
+	json_t     *one, *dev;
+	size_t      i;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		printf("%s\n", host);
+		json_array_foreach(json_object_get(one, "bdevs"), i, dev)
+			print_health(dev);
+	}
+}
+
 static int
 run_scan(struct cli *cli)
 {
@@ -97,9 +129,126 @@ run_scan(struct cli *cli)
 		scan_verbose(resp);
 	else
 		scan_short(resp);
+	if (cli_has(cli, "nvme-health"))
+		print_all_health(resp);
 	rc = dmg_print_host_errors(resp);
 	json_decref(resp);
 	return rc;
+}
+
+/* ---- storage query list-devices, storage set nvme-faulty ---- */
+
+static bool
+is_wanted(struct cli *cli, const json_t *dev)
+{
+	if (cli_has(cli, "uuid") && strcmp(cli_get(cli, "uuid"), jstr(dev, "uuid")) != 0)
+		return false;
+	if (cli_has(cli, "show-evicted") && strcmp(jstr(dev, "state"), "faulty") != 0)
+		return false;
+	return !cli_has(cli, "rank") || strtoull(cli_get(cli, "rank"), NULL, 10) == jint(dev, "rank");
+}
+
+/** Leave only what was asked for. */
+static void
+devices_choose(struct cli *cli, const json_t *resp)
+{
+	const char *host;
+	json_t     *one;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		json_t *devs = json_object_get(one, "bdevs");
+
+		for (size_t i = json_array_size(devs); i-- > 0;)
+			if (!is_wanted(cli, json_array_get(devs, i)))
+				json_array_remove(devs, i);
+	}
+}
+
+static void
+devices_print(struct cli *cli, const json_t *resp)
+{
+	static const char *const titles[] = {"UUID", "Device", "Rank", "Roles", "State"};
+	const char              *host;
+	json_t                  *one, *dev;
+	size_t                   i;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		struct text_table *t = text_table_new(ARRAY_NR(titles), titles);
+
+		printf("%s\n", host);
+		json_array_foreach(json_object_get(one, "bdevs"), i, dev) {
+			char        rank[24], roles[64];
+			const char *uuid = jstr(dev, "uuid");
+
+			snprintf(rank, sizeof(rank), "%llu", (unsigned long long)jint(dev, "rank"));
+			text_table_row(t, (const char *[]){uuid[0] != '\0' ? uuid : "-", jstr(dev, "path"), uuid[0] != '\0' ? rank : "-",
+			    join(json_object_get(dev, "roles"), roles, sizeof(roles)), jstr(dev, "state")});
+		}
+		text_table_print(t, stdout);
+		text_table_free(t);
+	}
+	if (cli_has(cli, "health"))
+		print_all_health(resp);
+}
+
+static int
+run_list_devices(struct cli *cli)
+{
+	json_t *resp;
+	int     rc = dmg_hosts(cli, "host/storage-scan", json_pack("{s:b, s:b}", "verbose", 1, "nvme_health", 1), &resp);
+
+	if (rc != 0)
+		return rc;
+	devices_choose(cli, resp);
+	rc = dmg_json_done(cli, resp);
+	if (rc >= 0)
+		return rc;
+	devices_print(cli, resp);
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	return rc;
+}
+
+/** Every host is asked: only the one that has the device says 0. */
+static int
+faulty_status(const json_t *resp)
+{
+	const char *host;
+	json_t     *one;
+	int         status = -DER_NONEXIST;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		int of_host = json_integer_value(json_object_get(one, "status"));
+
+		if (of_host != -DER_NONEXIST)
+			status = of_host;
+	}
+	return status;
+}
+
+static int
+run_set_faulty(struct cli *cli)
+{
+	const char *uuid = cli_get(cli, "uuid");
+	json_t     *resp;
+	int         status, rc;
+
+	if (!cli_has(cli, "force"))
+		return cli_fail(cli, CLI_USAGE, -DER_INVAL, "a faulty device is not used again until the engine is restarted: "
+				"say --force to do that");
+	rc = dmg_hosts(cli, "host/storage-set-faulty", json_pack("{s:s}", "uuid", uuid), &resp);
+	if (rc != 0)
+		return rc;
+	status = faulty_status(resp);
+	rc     = dmg_json_done(cli, resp);
+	if (rc < 0)
+		json_decref(resp);
+	if (status != 0)
+		return cli_fail(cli, CLI_FAILED, status, "device %s could not be set faulty; `dmg storage query list-devices' shows "
+				"those in use", uuid);
+	if (rc < 0)
+		printf("Device %s is faulty now\n", uuid);
+	return CLI_OK;
 }
 
 /* ---- storage format ---- */
@@ -207,7 +356,24 @@ static const struct cli_opt format_opts[] = {{"force", 0, CLI_FLAG, NULL, "erase
 					     {0}};
 static const struct cli_opt net_opts[] = {{"provider", 'p', CLI_VALUE, "NAME", "only this provider; \"all\" for every one"}, {0}};
 
+static const struct cli_opt list_opts[] = {{"rank", 'r', CLI_VALUE, "RANK", "only of this rank"},
+					   {"health", 'b', CLI_FLAG, NULL, "with health counters"},
+					   {"uuid", 'u', CLI_VALUE, "UUID", "only this device"},
+					   {"show-evicted", 'e', CLI_FLAG, NULL, "only faulty ones"},
+					   {0}};
+static const struct cli_opt faulty_opts[] = {{"uuid", 'u', CLI_VALUE, "UUID", "the device, see list-devices", .required = true},
+					     {"force", 'f', CLI_FLAG, NULL, "yes, really"},
+					     {0}};
+static const struct cli_cmd query_cmds[] = {
+    {"list-devices", NULL, "Devices of each host: UUID, rank, roles, state", .opts = list_opts, .run = run_list_devices},
+    {0}};
+static const struct cli_cmd set_cmds[] = {
+    {"nvme-faulty", NULL, "Do not use a device any more", .opts = faulty_opts, .run = run_set_faulty},
+    {0}};
+
 const struct cli_cmd dmg_storage_cmds[] = {
+    {"query", NULL, "Devices and their health", .subs = query_cmds},
+    {"set", NULL, "Take a device out of use", .subs = set_cmds},
     {"scan", NULL, "Storage of each host", .opts = scan_opts, .run = run_scan},
     {"format", NULL, "Prepare configured storage and start the engines", .opts = format_opts, .run = run_format},
     {0}};

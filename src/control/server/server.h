@@ -123,6 +123,7 @@ int  server_engine_erase(struct server_engine *eng, char *error, size_t error_by
 /** Path of daos_engine: beside this program, or in PATH. */
 void server_engine_binary(char *buf, size_t bytes);
 int  method_storage_scan(struct server *srv, json_t *req, struct answer *a);
+int  method_storage_set_faulty(struct server *srv, json_t *req, struct answer *a);
 int  method_storage_format(struct server *srv, json_t *req, struct answer *a);
 int  method_network_scan(struct server *srv, json_t *req, struct answer *a);
 /** Interfaces as JSON, for the command and the method. */

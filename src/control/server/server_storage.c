@@ -342,6 +342,20 @@ ask_engine(struct server_engine *eng)
 	return (Mgmt__StorageQueryResp *)resp;
 }
 
+/** What a running engine knows of the device. */
+static void
+add_live(json_t *dev, const Mgmt__StorageDevice *live)
+{
+	json_object_set_new(dev, "free_bytes", json_integer(live->free_bytes));
+	json_object_set_new(dev, "uuid", json_string(live->uuid));
+	if (live->faulty)
+		json_object_set_new(dev, "state", json_string("faulty"));
+	json_object_set_new(dev, "health", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reads", (json_int_t)live->reads, "read_bytes",
+						     (json_int_t)live->read_bytes, "writes", (json_int_t)live->writes, "write_bytes",
+						     (json_int_t)live->write_bytes, "flushes", (json_int_t)live->flushes, "retries",
+						     (json_int_t)live->retries, "errors", (json_int_t)live->errors));
+}
+
 static void
 scan_engine(struct server_engine *eng, json_t *out)
 {
@@ -351,19 +365,21 @@ scan_engine(struct server_engine *eng, json_t *out)
 
 	json_array_foreach(devs, i, d) {
 		const char *path = db_str(d, "path"), *state = "ok";
-		uint64_t    bytes = device_bytes(path), free_bytes = 0;
+		uint64_t    bytes = device_bytes(path);
+		json_t     *one;
 
 		if (access(path, F_OK) != 0)
 			state = strcmp(db_str(d, "class"), "file") == 0 && eng->state == ENGINE_AWAIT_FORMAT ? "unformatted" : "missing";
 		else if (eng->state == ENGINE_AWAIT_FORMAT)
 			state = "unformatted";
+		one = json_pack("{s:i, s:I, s:O, s:O, s:s, s:I, s:I, s:O, s:s}", "engine", (int)eng->idx, "rank", (json_int_t)eng->rank, "tier",
+				json_object_get(d, "tier"), "class", json_object_get(d, "class"), "path", path, "size_bytes",
+				(json_int_t)(bytes ? bytes : db_int(d, "size")), "free_bytes", (json_int_t)0, "roles",
+				json_object_get(d, "roles"), "state", state);
 		for (k = 0; live != NULL && k < live->n_devices; k++)
 			if (strcmp(live->devices[k]->path, path) == 0)
-				free_bytes = live->devices[k]->free_bytes;
-		json_array_append_new(out, json_pack("{s:i, s:O, s:O, s:s, s:I, s:I, s:O, s:s}", "engine", (int)eng->idx, "tier",
-						     json_object_get(d, "tier"), "class", json_object_get(d, "class"), "path", path,
-						     "size_bytes", (json_int_t)(bytes ? bytes : db_int(d, "size")), "free_bytes",
-						     (json_int_t)free_bytes, "roles", json_object_get(d, "roles"), "state", state));
+				add_live(one, live->devices[k]);
+		json_array_append_new(out, one);
 	}
 	if (live != NULL)
 		mgmt__storage_query_resp__free_unpacked(live, NULL);
@@ -385,6 +401,29 @@ method_storage_scan(struct server *srv, json_t *req, struct answer *a)
 	a->response = json_pack("{s:[], s:[], s:[], s:o, s:o, s:{s:I, s:I}}", "nvme_devices", "scm_modules", "scm_namespaces",
 				"scm_mount_points", mounts, "bdevs", devs, "mem_info", "total_bytes",
 				(json_int_t)si.totalram * si.mem_unit, "available_bytes", (json_int_t)(si.freeram + si.bufferram) * si.mem_unit);
+	return 0;
+}
+
+/** The engine that has the device says whether there is one of this UUID. */
+int
+method_storage_set_faulty(struct server *srv, json_t *req, struct answer *a)
+{
+	Mgmt__SetFaultyReq msg = MGMT__SET_FAULTY_REQ__INIT;
+	uint32_t           i;
+	int                status = -DER_NONEXIST;
+
+	msg.uuid = (char *)db_str(req, "uuid");
+	for (i = 0; i < srv->cfg->engines_count && status == -DER_NONEXIST; i++) {
+		struct server_engine *eng = &srv->engines[i];
+		ProtobufCMessage     *resp;
+
+		if (eng->pid == 0 || server_engine_call(eng, DRPC_METHOD_MGMT_DEV_SET_FAULTY, &msg.base, &mgmt__daos_resp__descriptor,
+							20, &resp) != 0)
+			continue;
+		status = ((Mgmt__DaosResp *)resp)->status;
+		protobuf_c_message_free_unpacked(resp, NULL);
+	}
+	a->response = json_pack("{s:i}", "status", status);
 	return 0;
 }
 

@@ -396,6 +396,55 @@ operations_are_counted(struct fixture *f)
 }
 
 static void
+remember_rc(void *arg, int rc)
+{
+	ult_eventual_set(arg, rc);
+}
+
+/** A device that failed too often, or of which that was said, refuses everything at once, on all ways. */
+static void
+faulty_device_refuses(struct fixture *f)
+{
+	struct bio_dev_health before, after;
+	struct ult_eventual   ev;
+	struct iovec          iov = {NULL, 4096};
+
+	assert_int_equal(bio_buf_get(f->ctx, 4096, &iov.iov_base), 0);
+	memset(iov.iov_base, 7, 4096);
+	assert_false(bio_dev_is_faulty(f->dev));
+	if (f->ram != NULL) {
+		bio_dev_set_err_limit(f->dev, 3);
+		bio_ram_fail_after(f->ram, 0);
+		for (int i = 0; i < 3; i++) {
+			assert_false(bio_dev_is_faulty(f->dev));
+			assert_int_equal(bio_writev(f->blob, 0, &iov, 1), -DER_IO);
+		}
+		bio_ram_fail_after(f->ram, UINT64_MAX);
+	} else {
+		/* What is under way ends as it does. */
+		ult_eventual_init(&ev);
+		assert_int_equal(bio_writev_async(f->blob, 0, &iov, 1, remember_rc, &ev), 0);
+		bio_dev_set_faulty(f->dev);
+		assert_int_equal(ult_eventual_wait(&ev), 0);
+	}
+	assert_true(bio_dev_is_faulty(f->dev));
+	bio_dev_health(f->dev, &before);
+	assert_int_equal(bio_writev(f->blob, 0, &iov, 1), -DER_NVME_IO);
+	assert_int_equal(bio_readv(f->blob, 0, &iov, 1), -DER_NVME_IO);
+	assert_int_equal(bio_flush(f->blob), -DER_NVME_IO);
+	assert_int_equal(bio_writev_async(f->blob, 0, &iov, 1, remember_rc, &ev), -DER_NVME_IO);
+	bio_dev_health(f->dev, &after);
+	assert_int_equal(after.write_nr + after.read_nr + after.err_nr, before.write_nr + before.read_nr + before.err_nr);
+	bio_buf_put(f->ctx, iov.iov_base, 4096);
+}
+
+static void
+faulty(void **state)
+{
+	run_all(faulty_device_refuses);
+}
+
+static void
 counted(void **state)
 {
 	run_all(operations_are_counted);
@@ -456,6 +505,7 @@ main(void)
 	    cmocka_unit_test(many_in_flight),
 	    cmocka_unit_test(limited_buffers),
 	    cmocka_unit_test(counted),
+	    cmocka_unit_test(faulty),
 	    cmocka_unit_test(registered),
 	    cmocka_unit_test(registered_limits),
 	};

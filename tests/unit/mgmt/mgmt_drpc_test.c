@@ -169,14 +169,19 @@ log_masks(void **state)
 static void
 devices_of_a_volatile_engine(void **state)
 {
-	struct fixture *f = *state;
-	void           *msg;
+	struct fixture    *f = *state;
+	Mgmt__SetFaultyReq req = MGMT__SET_FAULTY_REQ__INIT;
+	void              *msg;
 
 	assert_int_equal(call(f->w.engs[0], DRPC_METHOD_MGMT_SMD_LIST_DEVS, NULL, &mgmt__storage_query_resp__descriptor, &msg),
 			 DRPC__STATUS__SUCCESS);
 	assert_int_equal(((Mgmt__StorageQueryResp *)msg)->status, 0);
 	assert_int_equal(((Mgmt__StorageQueryResp *)msg)->n_devices, 0);
 	protobuf_c_message_free_unpacked(msg, NULL);
+	req.uuid = "1c9e3f6a-0d0c-4f45-9a53-5a4d2a7f3a11";
+	assert_int_equal(call_status(f->w.engs[0], DRPC_METHOD_MGMT_DEV_SET_FAULTY, &req.base), -DER_NONEXIST);
+	req.uuid = "gibberish";
+	assert_int_equal(call_status(f->w.engs[0], DRPC_METHOD_MGMT_DEV_SET_FAULTY, &req.base), -DER_INVAL);
 }
 
 static void
