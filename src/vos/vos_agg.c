@@ -25,14 +25,6 @@
 #define SLICE_CREDITS 128u
 #define ITEM_CREDITS  1u
 
-/** A key the walk stands on, copied. */
-struct agg_key {
-	char		    *buf;
-	size_t		     cap;
-	struct vos_key_probe probe;
-	bool		     set;
-};
-
 struct agg {
 	struct vos_cont *cont;
 	struct vos_pool *pool;
@@ -46,8 +38,8 @@ struct agg {
 	uint32_t	credits;
 	bool		stopped;
 	daos_unit_oid_t oid;
-	struct agg_key	dkey;
-	struct agg_key	akey;
+	struct vos_key_pos dkey;
+	struct vos_key_pos akey;
 };
 
 /** Spend credits; when they are used up, commit and let others run. After it, look up again. */
@@ -67,38 +59,6 @@ agg_tick(struct agg *agg)
 	agg->credits = SLICE_CREDITS;
 	vos_tx_begin(agg->pool);
 	return rc;
-}
-
-static int
-agg_key_set(struct agg_key *k, const struct vos_key_df *key)
-{
-	if (k->cap < key->key_bytes) {
-		char *buf = realloc(k->buf, key->key_bytes);
-
-		if (buf == NULL)
-			return -DER_NOMEM;
-		k->buf = buf;
-		k->cap = key->key_bytes;
-	}
-	memcpy(k->buf, vos_key_bytes(key), key->key_bytes);
-	vos_key_probe_of(key, &k->probe);
-	k->probe.buf = k->buf;
-	k->set = true;
-	return 0;
-}
-
-/** The first key of @df behind @k, which then names it. */
-static int
-agg_key_next(struct agg *agg, struct vos_btree_df *df, struct agg_key *k,
-	     struct vos_key_df **ret_key)
-{
-	struct vos_btree   tree = vos_key_tree(agg->pool, df);
-	struct vos_key_df *key;
-
-	key = vos_key_of(agg->pool, vos_btree_probe(&tree, k->set ? VOS_BTREE_GT : VOS_BTREE_FIRST,
-						    &k->probe, NULL));
-	*ret_key = key;
-	return key == NULL ? 0 : agg_key_set(k, key);
 }
 
 /** The records on the way to where the walk stands; those not there are NULL. */
@@ -247,7 +207,7 @@ agg_dkey(struct agg *agg)
 		p = agg_find(agg, true, false);
 		if (p.dkey == NULL)
 			return 0;
-		rc = agg_key_next(agg, &p.dkey->akeys, &agg->akey, &akey);
+		rc = vos_key_pos_next(agg->pool, &p.dkey->akeys, &agg->akey, &akey);
 		if (rc != 0 || akey == NULL)
 			break;
 		if (!inc_is_old(agg, &akey->inc) || path_is_new(agg, &p))
@@ -292,7 +252,7 @@ agg_obj(struct agg *agg)
 		p = agg_find(agg, false, false);
 		if (p.obj == NULL)
 			return 0;
-		rc = agg_key_next(agg, &p.obj->dkeys, &agg->dkey, &dkey);
+		rc = vos_key_pos_next(agg->pool, &p.obj->dkeys, &agg->dkey, &dkey);
 		if (rc != 0 || dkey == NULL)
 			break;
 		if (!inc_is_old(agg, &dkey->inc) || path_is_new(agg, &p))
@@ -439,8 +399,8 @@ vos_aggregate(struct vos_cont *cont, daos_epoch_t epoch, bool (*stop)(void *arg)
 	if (rc != 0 || agg.stopped)
 		cont->snaps_changed = true;
 	free(agg.views);
-	free(agg.dkey.buf);
-	free(agg.akey.buf);
+	vos_key_pos_fini(&agg.dkey);
+	vos_key_pos_fini(&agg.akey);
 	cont->aggregating = false;
 	vos_cont_close(cont);
 	return rc;

@@ -10,20 +10,10 @@
  */
 #define D_LOGFAC LOG_FAC_VOS
 
-#include <stdlib.h>
-#include <string.h>
 #include "base/log.h"
 #include "vos/vos_dtx_index.h"
 
 #define SLICE_CREDITS 64u
-
-/** A key the walk stands on, copied. */
-struct key_pos {
-	char		    *buf;
-	size_t		     cap;
-	struct vos_key_probe probe;
-	bool		     set;
-};
 
 struct discard {
 	struct vos_cont *cont;
@@ -31,7 +21,7 @@ struct discard {
 	uint64_t	 lo, hi;
 	uint32_t	 credits;
 	daos_unit_oid_t	 oid;
-	struct key_pos	 dkey, akey;
+	struct vos_key_pos dkey, akey;
 };
 
 MAY_YIELD static int
@@ -48,32 +38,6 @@ tick(struct discard *d)
 	d->credits = SLICE_CREDITS;
 	vos_tx_begin(d->pool);
 	return rc;
-}
-
-static int
-pos_next(struct discard *d, struct vos_btree_df *df, struct key_pos *k, struct vos_key_df **ret_key)
-{
-	struct vos_btree   tree = vos_key_tree(d->pool, df);
-	struct vos_key_df *key;
-	char		  *buf;
-
-	key = vos_key_of(d->pool, vos_btree_probe(&tree, k->set ? VOS_BTREE_GT : VOS_BTREE_FIRST,
-						  &k->probe, NULL));
-	*ret_key = key;
-	if (key == NULL)
-		return 0;
-	if (k->cap < key->key_bytes) {
-		buf = realloc(k->buf, key->key_bytes);
-		if (buf == NULL)
-			return -DER_NOMEM;
-		k->buf = buf;
-		k->cap = key->key_bytes;
-	}
-	memcpy(k->buf, vos_key_bytes(key), key->key_bytes);
-	vos_key_probe_of(key, &k->probe);
-	k->probe.buf = k->buf;
-	k->set = true;
-	return 0;
 }
 
 static struct vos_obj_df *
@@ -175,7 +139,7 @@ discard_dkey(struct discard *d)
 		dkey = dkey_at(d);
 		if (dkey == NULL)
 			return 0;
-		rc = pos_next(d, &dkey->akeys, &d->akey, &akey);
+		rc = vos_key_pos_next(d->pool, &dkey->akeys, &d->akey, &akey);
 		if (rc != 0 || akey == NULL)
 			break;
 		rc = discard_akey(d);
@@ -202,7 +166,7 @@ discard_obj(struct discard *d)
 		obj = obj_at(d);
 		if (obj == NULL)
 			return 0;
-		rc = pos_next(d, &obj->dkeys, &d->dkey, &dkey);
+		rc = vos_key_pos_next(d->pool, &obj->dkeys, &d->dkey, &dkey);
 		if (rc != 0 || dkey == NULL)
 			break;
 		rc = discard_dkey(d);
@@ -272,8 +236,8 @@ vos_discard(struct vos_cont *cont, const daos_unit_oid_t *oid, daos_epoch_t lo, 
 	}
 	rc = vos_tx_end(cont->pool, cont->df, rc);
 	cont->aggregating = false;
-	free(d.dkey.buf);
-	free(d.akey.buf);
+	vos_key_pos_fini(&d.dkey);
+	vos_key_pos_fini(&d.akey);
 	vos_cont_close(cont);
 	return rc;
 }

@@ -23,35 +23,15 @@ buried_cb(const struct vos_ext *e, void *arg)
 	return e->death == b->death ? vos_ext_list_add(&b->list, e) : 0;
 }
 
-static int
-part_insert(const struct vos_evt *t, const struct vos_ext *e)
-{
-	return e->death == UINT64_MAX ? evt_live_insert(t, e) : evt_hist_insert(t, e);
-}
-
 /** The part of past piece @h in [lo, hi) lives until @death. */
 static int
 extend(const struct vos_evt *t, const struct vos_ext *h, uint64_t lo, uint64_t hi, uint64_t death)
 {
-	bool	       left = h->lo < lo;
-	bool	       right = h->hi > hi;
-	struct vos_ext mid = evt_ext_part(h, left ? lo : h->lo, right ? hi : h->hi);
-	struct vos_ext part;
-	int	       rc;
+	struct vos_ext mid;
+	int	       rc = evt_piece_cut(t, h, lo, hi, &mid);
 
-	rc = evt_ext_ref(t, h, 1 + left + right);
-	if (rc == 0)
-		rc = evt_hist_delete(t, h);
-	if (rc == 0 && left) {
-		part = evt_ext_part(h, h->lo, lo);
-		rc = evt_hist_insert(t, &part);
-	}
-	if (rc == 0 && right) {
-		part = evt_ext_part(h, hi, h->hi);
-		rc = evt_hist_insert(t, &part);
-	}
 	mid.death = death;
-	return rc != 0 ? rc : part_insert(t, &mid);
+	return rc != 0 ? rc : evt_piece_insert(t, &mid);
 }
 
 /** @e is in neither tree any more. */
@@ -72,7 +52,7 @@ lifetime_return(const struct vos_evt *t, const struct vos_ext *e)
 static int
 piece_discard(const struct vos_evt *t, const struct vos_ext *e)
 {
-	int rc = e->death == UINT64_MAX ? evt_live_delete(t, e->lo) : evt_hist_delete(t, e);
+	int rc = evt_piece_delete(t, e);
 
 	if (rc == 0)
 		rc = evt_ext_free(t, e);

@@ -33,32 +33,54 @@ insertion_add(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t death)
 	return vos_ext_list_add(&in->parts, &part);
 }
 
-/** Live piece @q is covered by [lo, hi) at @epoch >= its own: bury that part, keep the rest. */
-static int
-live_cut(const struct vos_evt *t, const struct vos_ext *q, uint64_t lo, uint64_t hi, uint64_t epoch)
+int
+evt_piece_insert(const struct vos_evt *t, const struct vos_ext *e)
 {
-	bool	       left = q->lo < lo;
-	bool	       right = q->hi > hi;
-	struct vos_ext mid = evt_ext_part(q, left ? lo : q->lo, right ? hi : q->hi);
+	return e->death == UINT64_MAX ? evt_live_insert(t, e) : evt_hist_insert(t, e);
+}
+
+int
+evt_piece_delete(const struct vos_evt *t, const struct vos_ext *e)
+{
+	return e->death == UINT64_MAX ? evt_live_delete(t, e->lo) : evt_hist_delete(t, e);
+}
+
+int
+evt_piece_cut(const struct vos_evt *t, const struct vos_ext *e, uint64_t lo, uint64_t hi,
+	      struct vos_ext *ret_mid)
+{
+	bool	       left = e->lo < lo;
+	bool	       right = e->hi > hi;
 	struct vos_ext part;
 	int	       rc;
 
-	rc = evt_ext_ref(t, q, 1 + left + right);
+	rc = evt_ext_ref(t, e, 1 + left + right);
 	if (rc == 0)
-		rc = evt_live_delete(t, q->lo);
+		rc = evt_piece_delete(t, e);
 	if (rc == 0 && left) {
-		part = evt_ext_part(q, q->lo, lo);
-		rc = evt_live_insert(t, &part);
+		part = evt_ext_part(e, e->lo, lo);
+		rc = evt_piece_insert(t, &part);
 	}
 	if (rc == 0 && right) {
-		part = evt_ext_part(q, hi, q->hi);
-		rc = evt_live_insert(t, &part);
+		part = evt_ext_part(e, hi, e->hi);
+		rc = evt_piece_insert(t, &part);
 	}
+	*ret_mid = evt_ext_part(e, left ? lo : e->lo, right ? hi : e->hi);
+	return rc;
+}
+
+/** Let the part of @e in [lo, hi) end at @death (free it if it is not older than that), and keep the rest. */
+static int
+piece_bury(const struct vos_evt *t, const struct vos_ext *e, uint64_t lo, uint64_t hi, uint64_t death)
+{
+	struct vos_ext mid;
+	int	       rc = evt_piece_cut(t, e, lo, hi, &mid);
+
 	if (rc != 0)
 		return rc;
-	if (q->epoch == epoch)
+	if (e->epoch == death)
 		return evt_ext_free(t, &mid);
-	mid.death = epoch;
+	mid.death = death;
 	return evt_hist_insert(t, &mid);
 }
 
@@ -66,36 +88,6 @@ static int
 overlap_cb(const struct vos_ext *e, void *arg)
 {
 	return vos_ext_list_add(arg, e);
-}
-
-/** Cut the part in [lo, hi) out of hist piece @h, and let it end at @death (free it if it is not
- *  older than that). */
-static int
-hist_cut(const struct vos_evt *t, const struct vos_ext *h, uint64_t lo, uint64_t hi, uint64_t death)
-{
-	bool	       left = h->lo < lo;
-	bool	       right = h->hi > hi;
-	struct vos_ext mid = evt_ext_part(h, left ? lo : h->lo, right ? hi : h->hi);
-	struct vos_ext part;
-	int	       rc;
-
-	rc = evt_ext_ref(t, h, 1 + left + right);
-	if (rc == 0)
-		rc = evt_hist_delete(t, h);
-	if (rc == 0 && left) {
-		part = evt_ext_part(h, h->lo, lo);
-		rc = evt_hist_insert(t, &part);
-	}
-	if (rc == 0 && right) {
-		part = evt_ext_part(h, hi, h->hi);
-		rc = evt_hist_insert(t, &part);
-	}
-	if (rc != 0)
-		return rc;
-	if (h->epoch == death)
-		return evt_ext_free(t, &mid);
-	mid.death = death;
-	return evt_hist_insert(t, &mid);
 }
 
 static int
@@ -157,7 +149,7 @@ late_place(struct insertion *in, uint64_t lo, uint64_t hi, uint64_t upper)
 		const struct vos_ext *h = &over.exts[i];
 
 		if (h->epoch <= epoch && epoch < h->death)
-			rc = hist_cut(in->t, h, lo, hi, epoch);
+			rc = piece_bury(in->t, h, lo, hi, epoch);
 	}
 out:
 	free(cuts);
@@ -190,12 +182,8 @@ parts_insert(struct insertion *in)
 	int	 rc;
 
 	rc = evt_ext_ref(in->t, in->ext, in->parts.nr);
-	for (i = 0; i < in->parts.nr && rc == 0; i++) {
-		if (in->parts.exts[i].death == UINT64_MAX)
-			rc = evt_live_insert(in->t, &in->parts.exts[i]);
-		else
-			rc = evt_hist_insert(in->t, &in->parts.exts[i]);
-	}
+	for (i = 0; i < in->parts.nr && rc == 0; i++)
+		rc = evt_piece_insert(in->t, &in->parts.exts[i]);
 	return rc;
 }
 
@@ -214,7 +202,7 @@ insertion_run(struct insertion *in, const struct vos_ext_list *over)
 		uint64_t	      hi = MIN_OF(q->hi, ext->hi);
 
 		if (q->epoch <= ext->epoch) {
-			rc = live_cut(in->t, q, ext->lo, ext->hi, ext->epoch);
+			rc = piece_bury(in->t, q, ext->lo, ext->hi, ext->epoch);
 		} else {
 			rc = insertion_add(in, at, lo, UINT64_MAX);
 			if (rc == 0)

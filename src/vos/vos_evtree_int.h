@@ -32,6 +32,12 @@ int		    evt_live_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_
 int		    evt_hist_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
 int		    evt_live_delete(const struct vos_evt *t, uint64_t lo) MUST_CHECK;
 int		    evt_hist_delete(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+/** Into, out of the tree it belongs to, which its death tells. */
+int evt_piece_insert(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+int evt_piece_delete(const struct vos_evt *t, const struct vos_ext *e) MUST_CHECK;
+/** Take @e out and put back what of it lies outside of [lo, hi); *ret_mid is the rest, in neither tree. */
+int evt_piece_cut(const struct vos_evt *t, const struct vos_ext *e, uint64_t lo, uint64_t hi,
+		  struct vos_ext *ret_mid) MUST_CHECK;
 /** A live piece of @epoch goes, and past ones may be below. */
 int evt_gap_note(const struct vos_evt *t, uint64_t epoch) MUST_CHECK;
 /** Give back the storage of @e, which is in neither tree any more. */

@@ -162,6 +162,18 @@ int vos_obj_free(struct vos_pool *pool, struct vos_obj_df *obj) MUST_CHECK;
 /** Search key of a record among its siblings. */
 void vos_key_probe_of(const struct vos_key_df *key, struct vos_key_probe *probe);
 
+/** A key a walk stands on, copied, so that it may go while others run. Zeroed: before the first. */
+struct vos_key_pos {
+	char		    *buf;
+	size_t		     cap;
+	struct vos_key_probe probe;
+	bool		     set;
+};
+/** The first key of @df behind @pos, which then names it; NULL: none. NOMEM */
+int  vos_key_pos_next(const struct vos_pool *pool, struct vos_btree_df *df, struct vos_key_pos *pos,
+		      struct vos_key_df **ret_key) MUST_CHECK;
+void vos_key_pos_fini(struct vos_key_pos *pos);
+
 /* ---- values (vos_value.c) ---- */
 
 /** The single value a reader sees, or NULL. */

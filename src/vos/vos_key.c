@@ -8,6 +8,7 @@
  */
 #define D_LOGFAC LOG_FAC_VOS
 
+#include <stdlib.h>
 #include <string.h>
 #include <endian.h>
 #include <xxhash.h>
@@ -71,6 +72,40 @@ vos_key_probe_of(const struct vos_key_df *key, struct vos_key_probe *probe)
 				   .bytes = key->key_bytes,
 				   .kind = key->kind,
 				   .ord = key_ord(key->kind, vos_key_bytes(key), key->key_bytes)};
+}
+
+static int
+pos_set(struct vos_key_pos *pos, const struct vos_key_df *key)
+{
+	if (pos->cap < key->key_bytes) {
+		char *buf = realloc(pos->buf, key->key_bytes);
+
+		if (buf == NULL)
+			return -DER_NOMEM;
+		pos->buf = buf;
+		pos->cap = key->key_bytes;
+	}
+	memcpy(pos->buf, vos_key_bytes(key), key->key_bytes);
+	vos_key_probe_of(key, &pos->probe);
+	pos->probe.buf = pos->buf;
+	pos->set = true;
+	return 0;
+}
+
+int
+vos_key_pos_next(const struct vos_pool *pool, struct vos_btree_df *df, struct vos_key_pos *pos,
+		 struct vos_key_df **ret_key)
+{
+	struct vos_btree tree = vos_key_tree(pool, df);
+
+	*ret_key = vos_key_of(pool, vos_btree_probe(&tree, pos->set ? VOS_BTREE_GT : VOS_BTREE_FIRST, &pos->probe, NULL));
+	return *ret_key == NULL ? 0 : pos_set(pos, *ret_key);
+}
+
+void
+vos_key_pos_fini(struct vos_key_pos *pos)
+{
+	free(pos->buf);
 }
 
 static int
