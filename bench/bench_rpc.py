@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Requests, bulk transfers and ULTs against what they are made of: libfabric on the same provider, bare context
 switches. Two processes each time, a core for each, both polling; the median of five runs. docs/rpc-costs.md"""
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 os.environ.setdefault('ROUNDS', '5')
-from measure import compare
+from measure import compare, record
+import cluster
 
+cluster.isolate()
 bench = os.path.join(os.environ['BUILD'], 'bench')
 
 
@@ -57,6 +59,18 @@ compare(out, 'rpc', unit, lambda n: pick(idle[n % 3], {'idle_cpu': 'idle_cpu', '
         lambda n: {'idle_cpu': 1, 'first_after_idle_p99': 300}, {'idle_cpu': '<= 1', 'first_after_idle_p99': '<= 1'})
 # how late two bare threads wake each other, which is the machine's doing
 compare(out, 'rpc', unit, lambda n: {'first_after_idle_bare': idle[n % 3]['first_after_idle_p99']}, lambda n: {'first_after_idle_bare': idle[n % 3]['bare_wake_p99']})
+# the same of real clients: libdaos, a process each, a value of an idle engine's
+with cluster.Cluster(engines=1, targets=6) as c:
+    c.up()
+    c.pool()
+    c.cont()
+    with cluster.IdleClients(c, 100) as clients:
+        time.sleep(2)
+        us = []
+        for i in range(400):
+            time.sleep(0.01)
+            us.append(clients.get(i % 100))
+        record(out, 'rpc.first_get_after_idle_p99', 'us', [sorted(us)[396]], [300], '<= 1')
 ults = [run('ult_bench') for _ in range(5)]
 compare(out, 'ult', unit, lambda n: pick(ults[n], {'yield': 'yield', 'create': 'create', 'allocs': 'allocs'}),
         lambda n: {'yield': ults[n]['jump'], 'create': ults[n]['jump'], 'allocs': 1}, {'yield': '<= 2', 'create': '<= 5', 'allocs': '<= 0'})

@@ -268,8 +268,9 @@ crt_req_complete(struct crt_rpc_priv *rpc, int rc)
 	D_ASSERT(!rpc->server);
 	if (rpc->state == CRT_RPC_DONE)
 		return;
-	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC " %s\n", crt_rpc_name(rpc), rpc->id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc), rc == 0 ? crt_rpc_text(rpc, false) : "");
+	D_DEBUG("%s id %lx to rank %u tag %u ends: " DF_RC "%s%s\n", crt_rpc_name(rpc), rpc->id,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, DP_RC(rc), rc == 0 ? ", " : "",
+		rc == 0 ? crt_rpc_text(rpc, false) : "");
 	rpc->state = CRT_RPC_DONE;
 	rpc->rc    = rc;
 	crt_rpc_disarm(rpc);

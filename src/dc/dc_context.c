@@ -5,7 +5,7 @@
  * Any number of threads use a context. Who waits progresses it: polls and, when nothing comes for a
  * while, blocks on CART's descriptor and on wakefd without holding the lock. One thread blocks
  * there, the others wait for the condition variable. Short waits spin: waking a thread costs more
- * than most round trips, and the time to spin adapts to whether it paid off.
+ * than most round trips. How long adapts to what came of it (base/spin.h).
  *
  * Invariants:
  * 1. CART callbacks, task functions and timers of a context run with its lock held, so one at a
@@ -91,7 +91,7 @@ dc_ctx_sync_init(struct dc_ctx *dctx)
 	pthread_condattr_destroy(&cattr);
 	d_list_init(&dctx->timers);
 	d_list_init(&dctx->ult_waiters);
-	dctx->spin_ns = DC_SPIN_NS_MAX;
+	d_spin_init(&dctx->spin, PLAT_SPIN_PAYS ? DC_SPIN_NS_MAX : 0);
 	return 0;
 }
 
@@ -259,39 +259,33 @@ dc_ctx_follow(struct dc_ctx *dctx, uint64_t deadline_ns)
 	dctx->waiter_nr--;
 }
 
-static void
-spin_adapt(struct dc_ctx *dctx, bool paid_off)
-{
-	/* now and then it is tried anew: what was slow may have become fast */
-	if (paid_off || ++dctx->wait_nr % 32 == 0)
-		dctx->spin_ns = DC_SPIN_NS_MAX;
-	else
-		dctx->spin_ns /= 2;
-}
-
 static int
 wait_locked(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), void *arg)
 {
 	uint64_t start = plat_now_ns();
-	bool	 blocked = false;
+	uint64_t slept = 0; /* since when */
 	uint64_t now;
 
 	for (;;) {
 		dc_ctx_poll(dctx);
 		if (cond(arg)) {
-			spin_adapt(dctx, !blocked);
+			if (slept != 0)
+				d_spin_slept(&dctx->spin, plat_now_ns() - slept);
+			else
+				d_spin_paid(&dctx->spin);
 			return 0;
 		}
 		now = plat_now_ns();
 		if (now >= deadline_ns)
 			return -DER_TIMEDOUT;
-		if (PLAT_SPIN_PAYS && !blocked && now - start < dctx->spin_ns) {
+		if (slept == 0 && now - start < dctx->spin.ns) {
 			dc_ctx_unlock(dctx); /* let others in */
 			plat_cpu_relax(); /* not sched_yield(): it may give the core away for a whole slice */
 			dc_ctx_lock(dctx);
 			continue;
 		}
-		blocked = true;
+		if (slept == 0)
+			slept = now;
 		if (dctx->sleeping)
 			dc_ctx_follow(dctx, deadline_ns);
 		else

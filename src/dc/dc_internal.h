@@ -4,6 +4,7 @@
 
 #include <daos_errno.h>
 #include "base/list.h"
+#include "base/spin.h"
 #include "dc/dc.h"
 #include "platform/platform.h"
 #include "ult/ult.h"
@@ -29,8 +30,7 @@ struct dc_ctx {
 	bool            notified; /* and was told to come back */
 	bool            closing;  /* being destroyed: nothing is sent any more */
 	int             wakefd;
-	uint32_t        spin_ns;
-	uint32_t        wait_nr;
+	struct d_spin   spin;
 	struct ult_xs    *xs; /* the xstream it belongs to, or NULL; what follows is of such a context */
 	d_list_t          xs_link; /* client.xs_ctxs */
 	d_list_t          ult_waiters;

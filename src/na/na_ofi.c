@@ -144,6 +144,9 @@ hints_make(const struct ofi_na *n, const char *prov, const char *domain)
 	return h;
 }
 
+/** Whose addresses are IPv4 addresses and ports. */
+static const char *const ip_providers[] = {"tcp", "verbs", "sockets", "net"};
+
 /** A provider's name in libfabric, its name in URIs, and how its addresses are written. */
 static const char *
 provider_set(struct ofi_na *n, const char *provider)
@@ -155,12 +158,12 @@ provider_set(struct ofi_na *n, const char *provider)
 	else if (strcmp(prov, "verbs") == 0)
 		prov = "verbs;ofi_rxm";
 	n->form = OFI_URI_HEX;
-	if (strncmp(prov, "tcp", 3) == 0 || strncmp(prov, "verbs", 5) == 0 ||
-	    strncmp(prov, "sockets", 7) == 0)
-		n->form = OFI_URI_IP;
-	else if (strcmp(prov, "shm") == 0)
+	for (size_t i = 0; i < ARRAY_NR(ip_providers); i++)
+		if (strncmp(prov, ip_providers[i], strlen(ip_providers[i])) == 0)
+			n->form = OFI_URI_IP;
+	if (strcmp(prov, "shm") == 0)
 		n->form = OFI_URI_STRING;
-	n->probe = strcmp(prov, "tcp;ofi_rxm") == 0;
+	n->probe = strcmp(prov, "tcp;ofi_rxm") == 0 || strcmp(prov, "net") == 0;
 	snprintf(n->na.provider, sizeof(n->na.provider), OFI_PREFIX "%s", prov);
 	return prov;
 }
@@ -218,7 +221,7 @@ ofi_open(const struct na_attr *attr, struct na **ret_na)
 	if (rc == 0) {
 		n->info->domain_attr->threading = FI_THREAD_DOMAIN;
 		n->shm   = strcmp(prov, "shm") == 0;
-		n->fd_ok = !n->shm;
+		n->fd_ok = !n->shm && strcmp(prov, "net") != 0;
 		if (n->shm)
 			ofi_shm_sweep();
 		rc = ofi_rc(fi_fabric(n->info->fabric_attr, &n->fabric, NULL));

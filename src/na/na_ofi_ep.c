@@ -48,8 +48,8 @@ ep_fids_open(struct ofi_ep *e)
 		rc = fi_ep_bind(e->fid, &e->av->fid, 0);
 	if (rc == 0)
 		rc = fi_enable(e->fid);
-	if (rc == 0 && e->na->fd_ok)
-		rc = fi_control(&e->cq->fid, FI_GETWAIT, &e->fd);
+	if (rc == 0 && e->na->fd_ok && fi_control(&e->cq->fid, FI_GETWAIT, &e->fd) != 0)
+		e->fd = -1; /* has none: is looked at by the clock */
 	return rc;
 }
 

@@ -23,6 +23,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <daos_errno.h>
 #include "base/util.h"
 
 #define STACK_BYTES   (256u << 10)

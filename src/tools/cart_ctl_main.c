@@ -51,11 +51,12 @@ static const struct {
 };
 
 struct ctl_args {
-	const char           *command, *group, *agent_dir, *text;
+	struct rpc_common     common;
+	const char           *command, *text;
 	enum crt_ctl_cmd      cmd;
 	d_rank_list_t        *ranks; /* NULL: all */
 	struct crt_fault_rule rule;
-	bool                  has_rule, json;
+	bool                  has_rule;
 };
 
 /* ---- arguments ---- */
@@ -100,30 +101,19 @@ attr_parse(const char *text, struct crt_fault_rule *rule)
 }
 
 static const struct option long_options[] = {
-    {"group-name", required_argument, NULL, 'g'},
     {"rank", required_argument, NULL, 'r'},
     {"attr", required_argument, NULL, 'a'},
     {"log_mask", required_argument, NULL, 'l'},
     {"message", required_argument, NULL, 'm'},
-    {"use-daos-agent-env", no_argument, NULL, 'u'},
-    {"path", required_argument, NULL, 'p'},
-    {"no-sync", no_argument, NULL, 'n'},
-    {"nosync", no_argument, NULL, 'n'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+    RPC_COMMON_LONG,
 };
 
 static int
-option_take(int c, const char *value, struct ctl_args *args)
+option_take(int c, const char *value, void *arg)
 {
+	struct ctl_args *args = arg;
+
 	switch (c) {
-	case 'g':
-		args->group = value;
-		return 0;
-	case 'p':
-		args->agent_dir = value;
-		return 0;
 	case 'r':
 		d_rank_list_free(args->ranks);
 		args->ranks = NULL;
@@ -131,14 +121,8 @@ option_take(int c, const char *value, struct ctl_args *args)
 	case 'a':
 		args->has_rule = true;
 		return attr_parse(value, &args->rule);
-	case 'l':
-	case 'm':
+	default: /* l, m */
 		args->text = value;
-		return 0;
-	case 'j':
-		args->json = true;
-		return 0;
-	default: /* u, n */
 		return 0;
 	}
 }
@@ -158,7 +142,7 @@ command_find(struct ctl_args *args)
 static const char *
 args_missing(const struct ctl_args *args)
 {
-	if (args->group == NULL)
+	if (args->common.group == NULL)
 		return "--group-name is needed";
 	if (args->cmd == CRT_CTL_SET_FI_ATTR && !args->has_rule)
 		return "set_fi_attr needs --attr";
@@ -169,28 +153,22 @@ args_missing(const struct ctl_args *args)
 	return NULL;
 }
 
+static const struct rpc_cli cli = {.name   = "cart_ctl",
+				   .usage  = usage_text,
+				   .shorts = "r:a:l:m:" RPC_COMMON_SHORT,
+				   .longs  = long_options,
+				   .take   = option_take};
+
 /** 0: go on; otherwise the program's end, with status *ret_status. */
 static int
 args_parse(int argc, char **argv, struct ctl_args *args, int *ret_status)
 {
 	const char *missing;
-	int         c;
 
-	*args       = (struct ctl_args){0};
-	*ret_status = 1;
-	while ((c = getopt_long(argc, argv, "g:r:a:l:m:up:njh", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(usage_text, stdout);
-			*ret_status = 0;
-			return 1;
-		}
-		if (c == '?')
-			return 1;
-		if (option_take(c, optarg, args) != 0) {
-			fprintf(stderr, "cart_ctl: -%c '%s': not understood; see --help\n", c, optarg);
-			return 1;
-		}
-	}
+	*args = (struct ctl_args){0};
+	if (rpc_cli_parse(&cli, argc, argv, &args->common, args, ret_status) != 0)
+		return 1;
+	*ret_status   = 1;
 	args->command = optind == argc - 1 ? argv[optind] : NULL;
 	if (!command_find(args)) {
 		fputs(usage_text, stderr);
@@ -282,7 +260,7 @@ ask_all(struct rpc_tool *tool, const struct ctl_args *args, const d_rank_list_t 
 		if (a.rc == 0)
 			rpc_tool_wait(tool, &a.done, 1);
 		bad += a.rc != 0;
-		if (args->json)
+		if (args->common.json)
 			json_array_append_new(out, answer_json(args, ep.ep_rank, &a));
 		else
 			answer_print(args, ep.ep_rank, &a);
@@ -302,13 +280,13 @@ main(int argc, char **argv)
 
 	if (args_parse(argc, argv, &args, &status) != 0)
 		return status;
-	if (rpc_tool_attach(&tool, args.group, args.agent_dir) != 0)
+	if (rpc_tool_attach(&tool, args.common.group, args.common.agent_dir) != 0)
 		return 1;
 	out = json_array();
 	if (args.ranks == NULL && crt_group_ranks(client_crt(tool.client), &args.ranks) != 0)
 		return 1;
 	bad = ask_all(&tool, &args, args.ranks, out);
-	if (args.json) {
+	if (args.common.json) {
 		json_dumpf(out, stdout, JSON_INDENT(2));
 		printf("\n");
 	}

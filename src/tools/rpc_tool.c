@@ -2,6 +2,7 @@
 #include "tools/rpc_tool.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <daos_errno.h>
@@ -117,4 +118,51 @@ rpc_endpoints_parse(const char *text, struct rpc_endpoints *eps)
 	d_rank_list_free(tags);
 	free(copy);
 	return rc;
+}
+
+/* ---- the command line ---- */
+
+/** False: not one of those that both programs have. */
+static bool
+common_take(int c, const char *value, struct rpc_common *common)
+{
+	switch (c) {
+	case 'g':
+		common->group = value;
+		return true;
+	case 'p':
+		common->agent_dir = value;
+		return true;
+	case 'n':
+		common->no_sync = true;
+		return true;
+	case 'j':
+		common->json = true;
+		return true;
+	default:
+		return c == 'u'; /* always done */
+	}
+}
+
+int
+rpc_cli_parse(const struct rpc_cli *cli, int argc, char **argv, struct rpc_common *common, void *arg, int *ret_status)
+{
+	int c;
+
+	*common     = (struct rpc_common){0};
+	*ret_status = 1;
+	while ((c = getopt_long(argc, argv, cli->shorts, cli->longs, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(cli->usage, stdout);
+			*ret_status = 0;
+			return 1;
+		}
+		if (c == '?')
+			return 1;
+		if (!common_take(c, optarg, common) && cli->take(c, optarg, arg) != 0) {
+			fprintf(stderr, "%s: -%c '%s': not understood; see --help\n", cli->name, c, optarg);
+			return 1;
+		}
+	}
+	return 0;
 }

@@ -12,6 +12,35 @@ struct rpc_tool {
 	crt_context_t  ctx;
 };
 
+/* ---- the command line ---- */
+
+/** Options that both have: system, agent, answers as JSON; and those that are accepted for the reference's sake. */
+struct rpc_common {
+	const char *group, *agent_dir;
+	bool        json, no_sync;
+};
+#define RPC_COMMON_SHORT "g:p:unjh"
+#define RPC_COMMON_LONG                                                                            \
+	{"group-name", required_argument, NULL, 'g'}, {"path", required_argument, NULL, 'p'},      \
+	{"use-daos-agent-env", no_argument, NULL, 'u'}, {"no-sync", no_argument, NULL, 'n'},       \
+	{"nosync", no_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},                      \
+	{"help", no_argument, NULL, 'h'}, {0}
+
+struct option;
+struct rpc_cli {
+	const char          *name; /**< of the program */
+	const char          *usage;
+	const char          *shorts; /**< ends with RPC_COMMON_SHORT */
+	const struct option *longs;  /**< ends with RPC_COMMON_LONG */
+	/** One of the program's own; an error: not understood. */
+	int (*take)(int c, const char *value, void *arg);
+};
+/** 0: go on at optind; otherwise the program's end, with status *ret_status. */
+int rpc_cli_parse(const struct rpc_cli *cli, int argc, char **argv, struct rpc_common *common, void *arg,
+		  int *ret_status) MUST_CHECK;
+
+/* ---- the system ---- */
+
 /** Says on stderr what is wrong. @agent_dir NULL: as every client. */
 int  rpc_tool_attach(struct rpc_tool *tool, const char *group, const char *agent_dir) MUST_CHECK;
 void rpc_tool_detach(struct rpc_tool *tool);

@@ -21,12 +21,12 @@ struct st_pair {
 };
 
 struct st_args {
-	const char          *group, *agent_dir;
+	struct rpc_common    common;
 	struct rpc_endpoints eps, masters;
 	struct st_pair       sizes[SIZE_NR_MAX];
 	uint32_t             size_nr;
 	uint64_t             reps, inflight, align;
-	bool                 mbits, randomize, no_sync, json;
+	bool                 mbits, randomize;
 };
 
 /* ---- arguments ---- */
@@ -96,7 +96,6 @@ sizes_parse(const char *text, struct st_args *args)
 }
 
 static const struct option long_options[] = {
-    {"group-name", required_argument, NULL, 'g'},
     {"endpoint", required_argument, NULL, 'e'},
     {"master-endpoint", required_argument, NULL, 'm'},
     {"message-sizes", required_argument, NULL, 's'},
@@ -105,26 +104,16 @@ static const struct option long_options[] = {
     {"align", required_argument, NULL, 'a'},
     {"randomize-endpoints", no_argument, NULL, 'q'},
     {"Mbits", no_argument, NULL, 'b'},
-    {"no-sync", no_argument, NULL, 'n'},
-    {"nosync", no_argument, NULL, 'n'},
-    {"use-daos-agent-env", no_argument, NULL, 'u'},
-    {"path", required_argument, NULL, 'p'},
     {"singleton", no_argument, NULL, 't'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+    RPC_COMMON_LONG,
 };
 
 static int
-option_take(int c, const char *value, struct st_args *args)
+option_take(int c, const char *value, void *arg)
 {
+	struct st_args *args = arg;
+
 	switch (c) {
-	case 'g':
-		args->group = value;
-		return 0;
-	case 'p':
-		args->agent_dir = value;
-		return 0;
 	case 'e':
 		return rpc_endpoints_parse(value, &args->eps);
 	case 'm':
@@ -143,39 +132,25 @@ option_take(int c, const char *value, struct st_args *args)
 	case 'b':
 		args->mbits = true;
 		return 0;
-	case 'n':
-		args->no_sync = true;
-		return 0;
-	case 'j':
-		args->json = true;
-		return 0;
-	default: /* u, t */
+	default: /* t */
 		return 0;
 	}
 }
+
+static const struct rpc_cli cli = {.name   = "self_test",
+				   .usage  = usage_text,
+				   .shorts = "e:m:s:r:i:a:qbt" RPC_COMMON_SHORT,
+				   .longs  = long_options,
+				   .take   = option_take};
 
 /** 0: go on; otherwise the program's end, with status *ret_status. */
 static int
 args_parse(int argc, char **argv, struct st_args *args, int *ret_status)
 {
-	int c;
-
-	*args       = (struct st_args){.reps = 100000, .inflight = 16};
-	*ret_status = 1;
-	while ((c = getopt_long(argc, argv, "g:e:m:s:r:i:a:qbnup:tjh", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(usage_text, stdout);
-			*ret_status = 0;
-			return 1;
-		}
-		if (c == '?')
-			return 1;
-		if (option_take(c, optarg, args) != 0) {
-			fprintf(stderr, "self_test: -%c '%s': not understood; see --help\n", c, optarg);
-			return 1;
-		}
-	}
-	if (args->group == NULL || args->eps.nr == 0 || optind < argc) {
+	*args = (struct st_args){.reps = 100000, .inflight = 16};
+	if (rpc_cli_parse(&cli, argc, argv, &args->common, args, ret_status) != 0)
+		return 1;
+	if (args->common.group == NULL || args->eps.nr == 0 || optind < argc) {
 		fprintf(stderr, "self_test: --group-name and --endpoint are needed, and nothing besides options\n%s", usage_text);
 		return 1;
 	}
@@ -332,7 +307,7 @@ report(const struct st_args *args, const struct st_pair *pair, const crt_endpoin
 	uint64_t         *sorted;
 	struct st_summary s = {0};
 
-	if (!args->json && master != NULL)
+	if (!args->common.json && master != NULL)
 		printf("Master Endpoint %u:%u\n-------------------\n", master->ep_rank, master->ep_tag);
 	if (d->rc != 0) {
 		fprintf(stderr, "self_test: the test could not be made: " DF_RC "\n", DP_RC(d->rc));
@@ -342,7 +317,7 @@ report(const struct st_args *args, const struct st_pair *pair, const crt_endpoin
 	if (sorted == NULL)
 		return 1;
 	summarize(&d->result, pair, sorted, &s);
-	if (args->json) {
+	if (args->common.json) {
 		json_t *r = result_json(args, &d->result, &s, sorted);
 
 		if (master != NULL)
@@ -433,7 +408,7 @@ run_all(struct rpc_tool *tool, const struct st_args *args, json_t *out)
 
 		size_text(pair->send, send, sizeof(send));
 		size_text(pair->reply, reply, sizeof(reply));
-		if (!args->json)
+		if (!args->common.json)
 			printf("##################################################\n"
 			       "Results for message size (%s %s) (max_inflight_rpcs = %lu)\n\n", send, reply, (unsigned long)args->inflight);
 		bad += run_size(tool, args, pair, list);
@@ -454,12 +429,12 @@ main(int argc, char **argv)
 
 	if (args_parse(argc, argv, &args, &status) != 0)
 		return status;
-	if (rpc_tool_attach(&tool, args.group, args.agent_dir) != 0)
+	if (rpc_tool_attach(&tool, args.common.group, args.common.agent_dir) != 0)
 		return 1;
 	out = json_array();
-	if (args.no_sync || (reach(&tool, &args.eps) == 0 && reach(&tool, &args.masters) == 0)) {
+	if (args.common.no_sync || (reach(&tool, &args.eps) == 0 && reach(&tool, &args.masters) == 0)) {
 		bad = run_all(&tool, &args, out);
-		if (args.json) {
+		if (args.common.json) {
 			json_dumpf(out, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 			printf("\n");
 		}

@@ -51,6 +51,20 @@ touch(const struct f_all_in *in)
 	sink = sum;
 }
 
+/** As text, in as much room as the input says. */
+static void
+print(struct f_all_in *in, size_t text_bytes)
+{
+	char           *text = malloc(text_bytes);
+	struct crt_proc p    = {.op = CRT_PROC_PRINT, .cur = text, .end = text + text_bytes, .text = text};
+
+	text[0] = '\0';
+	f_all_format.print_in(&p, in);
+	if (strlen(text) >= text_bytes)
+		abort();
+	free(text);
+}
+
 static void
 fuzz_body(const uint8_t *data, size_t bytes)
 {
@@ -62,8 +76,10 @@ fuzz_body(const uint8_t *data, size_t bytes)
 	d_arena_init(&arena);
 	memcpy(copy, data, bytes);
 	p = (struct crt_proc){CRT_PROC_DECODE, copy, copy + bytes, 0, &arena};
-	if (f_all_format.proc_in(&p, &in) == 0)
+	if (f_all_format.proc_in(&p, &in) == 0) {
 		touch(&in);
+		print(&in, 8 + (bytes > 0 ? data[bytes - 1] : 0));
+	}
 	d_arena_fini(&arena);
 	free(copy);
 }

@@ -263,6 +263,30 @@ engines:
         self.mounts.remove(mnt)
 
 
+class IdleClients:
+    """Processes that have connected, and wait until they are told to get a value (bench/idle_client.c)."""
+    def __init__(self, c, nr):
+        self.procs = [subprocess.Popen([build / 'bench/idle_client', 'tank', 'home', str(i)], env={**os.environ, **c.env}, text=True,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE) for i in range(nr)]
+        for p in self.procs:
+            assert p.stdout.readline() == 'ready\n', 'a client does not come up'
+
+    def get(self, i):
+        """Client @i gets its value: how many us that took."""
+        self.procs[i].stdin.write('get\n')
+        self.procs[i].stdin.flush()
+        return float(self.procs[i].stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for p in self.procs:
+            p.stdin.close()
+        for p in self.procs:
+            p.wait(60)
+
+
 def tree(path):
     """{relative name: (kind, size or target, content hash)} of all below a directory."""
     import hashlib

@@ -128,7 +128,7 @@ pair_open(struct pair *p)
 	memset(p, 0, sizeof(*p));
 	assert_int_equal(na_self_world_create(&p->world), 0);
 	a.world     = p->world;
-	a.interface = strstr(provider, "tcp") != NULL ? "lo" : NULL;
+	a.interface = strncmp(provider, "ofi+", 4) == 0 && strstr(provider, "shm") == NULL ? "lo" : NULL;
 	assert_int_equal(na_open(&a, &p->na), 0);
 	side_open(p, 0, 0);
 	side_open(p, 1, 0);
