@@ -73,6 +73,7 @@ struct sim_engine {
 	struct psim_thread   *main; /**< waits for jobs */
 	struct sim_job       *jobs;
 	bool                  stop_wanted;
+	bool                  lacked_memory; /**< in this life */
 	bool                  ruined; /**< it refuses to start, for what is on its disk */
 	uint32_t              start_nr;
 };
