@@ -178,11 +178,8 @@ fill_hdr(struct obj_part *part, const struct obj_where *where, struct obj_hdr *h
 	    .flags       = op->req_flags | (part->sent ? OBJ_RF_RESEND : 0),
 	    .conds       = op->conds,
 	    .dti         = part->dti,
-<<<<<<< HEAD
 	    .settled     = settled,
-=======
 	    .epoch       = op->epoch,
->>>>>>> eedb129 (wip: snapshots are readable)
 	};
 	uuid_copy(hdr->pool.b, cont->dc_pool->dp_uuid);
 	uuid_copy(hdr->cont.b, cont->dc_uuid);
