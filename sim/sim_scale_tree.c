@@ -229,26 +229,26 @@ iv_hash(struct crt_iv_ns *ns, const d_iov_t *key, void *arg)
 }
 
 static int
-iv_fetch(struct crt_iv_ns *ns, const d_iov_t *key, d_iov_t *value, void *arg)
+iv_fetch(struct crt_iv_ns *ns, const d_iov_t *key, struct crt_iv_value *value, void *arg)
 {
 	return crt_iv_self(ns) == ROOT ? -DER_NONEXIST : -DER_IVCB_FORWARD;
 }
 
 static int
-iv_update(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+iv_update(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
 	if (crt_iv_self(ns) != ROOT)
 		return -DER_IVCB_FORWARD;
-	memcpy(&cast.iv[ROOT], value->iov_buf, sizeof(*cast.iv));
+	memcpy(&cast.iv[ROOT], value->data.iov_buf, sizeof(*cast.iv));
 	return 0;
 }
 
 static int
-iv_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, void *arg)
+iv_refresh(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, void *arg)
 {
 	if (value == NULL)
 		return 0;
-	memcpy(&cast.iv[crt_iv_self(ns)], value->iov_buf, sizeof(*cast.iv));
+	memcpy(&cast.iv[crt_iv_self(ns)], value->data.iov_buf, sizeof(*cast.iv));
 	cast.last_ns = MAX_OF(cast.last_ns, now_ns());
 	return 0;
 }
@@ -277,7 +277,7 @@ iv_close(void *eng)
 }
 
 static void
-iv_updated(struct crt_iv_ns *ns, const d_iov_t *key, const d_iov_t *value, int rc, void *arg)
+iv_updated(struct crt_iv_ns *ns, const d_iov_t *key, const struct crt_iv_value *value, int rc, void *arg)
 {
 	ult_eventual_set(arg, rc);
 }
@@ -295,7 +295,7 @@ iv_set_ult(void *eng)
 	d_iov_set(&viov, &value, sizeof(value));
 	ult_eventual_init(&done);
 	cast.begin_ns = cast.last_ns = now_ns();
-	rc = crt_iv_update(cast.ns[ROOT], 0, &kiov, &viov, CRT_IV_SYNC_EAGER, 0, iv_updated, &done);
+	rc = crt_iv_update(cast.ns[ROOT], 0, &kiov, &viov, value, CRT_IV_SYNC_EAGER, 0, iv_updated, &done);
 	cast.rc = rc != 0 ? rc : ult_eventual_wait(&done);
 	return 0;
 }
