@@ -66,7 +66,6 @@ engine_gone(uint32_t node, void *arg)
 		return;
 	se = &sim.engines[node - 1];
 	sim_log("%s is killed", se->name);
-	sim.killed_ns = psim_now();
 	se->state = SIM_ENGINE_DOWN;
 	se->eng = NULL;
 	se->main = NULL;
@@ -229,7 +228,6 @@ engine_ended(uint32_t node)
 		left_nr = 0; /* libraft loses some when it gets none, with what we gave it; not ours to mend */
 	se->state = SIM_ENGINE_DOWN;
 	se->main = NULL;
-	sim.killed_ns = psim_now(); /* what it only remembered is gone, as if it was killed */
 	sim_log("%s stopped", se->name);
 	if (!sim.ending && !se->ruined)
 		sim_engine_died(se);
