@@ -12,7 +12,7 @@
 
 #define POOL_LABEL "comes-and-goes"
 #define POOL_BYTES (32ull << 20)
-#define EACH_NS    (40 * SIM_SEC)
+#define EACH_NS    (20 * SIM_SEC)
 #define BOUND_NS   (300 * SIM_SEC)
 
 static struct {
