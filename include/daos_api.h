@@ -4,6 +4,7 @@
 #define __DAOS_API_H__
 
 #include <daos_types.h>
+#include <daos_event.h>
 
 #if defined(__cplusplus)
 extern "C" {
@@ -32,6 +33,21 @@ daos_anchor_is_eof(daos_anchor_t *anchor)
 {
 	return anchor->da_type == DAOS_ANCHOR_TYPE_EOF;
 }
+
+/**
+ * A handle for reading a container as it was at a snapshot: objects, arrays and KVs take it in place of DAOS_TX_NONE.
+ * Changes with it are refused (-DER_NO_PERM). -DER_NONEXIST: there is no snapshot with that epoch.
+ */
+int
+daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t *th, daos_event_t *ev);
+
+/** Calls under way with it go on. */
+int
+daos_tx_close(daos_handle_t th, daos_event_t *ev);
+
+/** The epoch that reads with it see. */
+int
+daos_tx_hdl2epoch(daos_handle_t th, daos_epoch_t *epoch);
 
 /** Wall-clock time of a hybrid logical clock value, such as an epoch. */
 int

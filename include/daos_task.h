@@ -265,6 +265,18 @@ typedef struct {
 	daos_epoch_range_t epr;
 } daos_cont_destroy_snap_t;
 
+/* ---- transactions ---- */
+
+typedef struct {
+	daos_handle_t  coh;
+	daos_epoch_t   epoch;
+	daos_handle_t *th;
+} daos_tx_open_snap_t;
+
+typedef struct {
+	daos_handle_t th;
+} daos_tx_close_t;
+
 /* ---- objects ---- */
 
 typedef struct {

@@ -73,6 +73,7 @@ struct sim_engine {
 	struct psim_thread   *main; /**< waits for jobs */
 	struct sim_job       *jobs;
 	bool                  stop_wanted;
+	bool                  lacked_memory; /**< in this life */
 	bool                  ruined; /**< it refuses to start, for what is on its disk */
 	uint32_t              start_nr;
 };
@@ -99,7 +100,6 @@ struct sim_world {
 	bool                  ending;
 	bool                  group_held; /**< the control plane says nothing for now */
 	bool                  verifying; /**< and is compared with what it should be */
-	uint64_t              killed_ns; /**< when an engine was killed last */
 	uint64_t              op_nr, fault_nr;
 };
 extern struct sim_world sim;
@@ -125,8 +125,17 @@ struct ds_mgmt_resolver;
 extern const struct ds_mgmt_resolver sim_resolver;
 /** Everybody learns where everybody is, each after a while. */
 void sim_group_changed(void);
+/** What failed may have left something: destroy it, too. */
 int  sim_pool_create(const char *label, uint32_t svc_nr, uint64_t meta_bytes, uint64_t data_bytes);
 int  sim_pool_destroy(const char *label);
+
+/* ---- another pool (sim_pools.c) ---- */
+
+/** From a thread of the director's: until faults are over. */
+void sim_pools_start(void);
+bool sim_pools_ended(void);
+/** After it ended: pools can be made and destroyed, nothing of them is left, and all see each other. */
+void sim_pools_verify(void);
 
 /* ---- clients (sim_client.c) ---- */
 
@@ -200,8 +209,6 @@ bool sim_call_end(struct sim_worker *w, int rc, int expected);
 		if (sim_call_end(w, rc_, 0) || sim_work_gives_up(w))                                                 \
 			break;                                                                                         \
 	} while (1)
-/** Did an engine restart since @since_ns? Then a change may have been carried out twice. */
-bool sim_restarted_since(uint64_t since_ns);
 /** How many workers hold @what; one whose client was killed holds nothing. */
 uint32_t sim_work_holders(const void *what);
 /** Its client was killed: the call it had under way ended without an answer. */

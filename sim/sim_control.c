@@ -249,8 +249,6 @@ sim_pool_create(const char *label, uint32_t svc_nr, uint64_t meta_bytes, uint64_
 		pool->svc_ranks[i] = (first + i) % sim.opts.engine_nr;
 	snprintf(pool->label, sizeof(pool->label), "%s", label);
 	rc = sim_engine_do(&sim.engines[first], pool_create_job, &job);
-	if (rc != 0)
-		pool->label[0] = '\0';
 	return rc;
 }
 

@@ -109,6 +109,7 @@ director(void *arg)
 	sim_map_changes_start(1 + sim.opts.engine_nr + sim.opts.client_nr);
 	for (uint32_t i = 0; i < sim.opts.client_nr; i++)
 		sim_client_start(&sim.clients[i], sim_client_work);
+	sim_pools_start();
 	psim_sleep_ns(sim.opts.run_ns);
 	sim_log("faults stop");
 	sim_faults_stop();
@@ -116,7 +117,9 @@ director(void *arg)
 	wait_for(engines_up, HEAL_NS_MAX, "engines come back");
 	wait_for(targets_back, HEAL_NS_MAX, "all targets come back");
 	wait_for(clients_ended, HEAL_NS_MAX, "calls end after faults are over");
+	wait_for(sim_pools_ended, HEAL_NS_MAX, "another pool is destroyed");
 	psim_sleep_ns(15 * SIM_SEC); /* the last elections */
+	sim_pools_verify();
 	sim.verifying = true;
 	for (uint32_t i = 0; i < sim.opts.client_nr; i++)
 		sim_client_start(&sim.clients[i], sim_client_verify);

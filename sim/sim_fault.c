@@ -365,6 +365,7 @@ strike_memory(void)
 		return false;
 	memory_mend(se->rank);
 	trouble_begin(&weather.no_memory, &weather.memory_bad[se->rank]);
+	se->lacked_memory = true;
 	psim_node_alloc_fail(se->node, psim_between(100, 20000));
 	mend_after(SIM_F_NO_MEMORY, se->rank, 0, psim_between(SIM_SEC, 10 * SIM_SEC));
 	return true;

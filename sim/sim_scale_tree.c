@@ -295,7 +295,7 @@ iv_set_ult(void *eng)
 	d_iov_set(&viov, &value, sizeof(value));
 	ult_eventual_init(&done);
 	cast.begin_ns = cast.last_ns = now_ns();
-	rc = crt_iv_update(cast.ns[ROOT], 0, &kiov, &viov, 0, CRT_IV_SYNC_EAGER, 0, iv_updated, &done);
+	rc = crt_iv_update(cast.ns[ROOT], 0, &kiov, &viov, value, CRT_IV_SYNC_EAGER, 0, iv_updated, &done);
 	cast.rc = rc != 0 ? rc : ult_eventual_wait(&done);
 	return 0;
 }

@@ -122,12 +122,6 @@ sim_work_client_killed(struct sim_client *sc)
 	}
 }
 
-bool
-sim_restarted_since(uint64_t since_ns)
-{
-	return sim.killed_ns >= since_ns;
-}
-
 /* ---- lives ---- */
 
 static void

@@ -2,6 +2,9 @@
 /**
  * An array of bytes in a container of the worker's own, and the same bytes in memory. A write whose outcome is not known
  * is remembered as possible for each byte it covers, until a later one that succeeded covers it.
+ *
+ * Now and then a snapshot is taken, and the model copied. What is read at it later must be that copy; a byte that could be one or
+ * the other is settled by the first read, and must stay so, whatever is written and reclaimed since.
  */
 #include "sim.h"
 
@@ -24,6 +27,13 @@ struct array_model {
 	bool          pending;
 	uint64_t      off, len;
 	uint32_t      seed;
+	/* as of the snapshot; epoch 0: there is none */
+	struct array_snap {
+		daos_epoch_t  epoch;
+		uint64_t      size;
+		unsigned char bytes[ROOM], mask[ROOM];
+		uint32_t      unsure_seed[UNSURE_NR];
+	} snap;
 };
 
 static unsigned char
@@ -90,6 +100,18 @@ byte_ok(const struct array_model *m, uint64_t at, unsigned char got)
 		if ((m->mask[at] & 1u << s) != 0 && got == byte_of(m->unsure_seed[s], at))
 			return true;
 	return false;
+}
+
+static int
+array_read_at(daos_handle_t oh, daos_handle_t th, uint64_t off, void *buf, uint64_t len)
+{
+	daos_range_t     range = {.rg_idx = off, .rg_len = len};
+	daos_array_iod_t iod = {.arr_nr = 1, .arr_rgs = &range};
+	d_iov_t          iov;
+	d_sg_list_t      sgl = {.sg_nr = 1, .sg_iovs = &iov};
+
+	d_iov_set(&iov, buf, len);
+	return daos_array_read(oh, th, &iod, &sgl, NULL);
 }
 
 static int
@@ -166,6 +188,69 @@ array_size(struct sim_worker *w, daos_handle_t oh)
 			  w->id, (unsigned long)size, (unsigned long)m->size);
 }
 
+/* ---- snapshots ---- */
+
+/** A new one; the one before goes. */
+static void
+snap_take(struct sim_worker *w, daos_handle_t coh)
+{
+	struct array_model *m = w->model;
+	daos_epoch_range_t  old = {.epr_lo = m->snap.epoch, .epr_hi = m->snap.epoch};
+	daos_epoch_t        epoch = 0;
+
+	if (old.epr_lo != 0) {
+		sim_call_begin(w, "destroying a snapshot");
+		m->snap.epoch = 0;
+		(void)sim_call_end(w, daos_cont_destroy_snap(coh, old, NULL), 0);
+	}
+	sim_call_begin(w, "taking a snapshot");
+	if (!sim_call_end(w, daos_cont_create_snap(coh, &epoch, NULL, NULL), 0))
+		return;
+	m->snap.size = m->size;
+	memcpy(m->snap.bytes, m->bytes, sizeof(m->bytes));
+	memcpy(m->snap.mask, m->mask, sizeof(m->mask));
+	memcpy(m->snap.unsure_seed, m->unsure_seed, sizeof(m->unsure_seed));
+	m->snap.epoch = epoch;
+}
+
+static bool
+snap_byte_ok(struct array_snap *snap, uint64_t at, unsigned char got)
+{
+	bool ok = got == snap->bytes[at] || (snap->mask[at] & ANYTHING) != 0;
+
+	for (uint32_t s = 0; s < UNSURE_NR && !ok; s++)
+		ok = (snap->mask[at] & 1u << s) != 0 && got == byte_of(snap->unsure_seed[s], at);
+	if (ok) {
+		snap->bytes[at] = got;
+		snap->mask[at] = 0;
+	}
+	return ok;
+}
+
+static void
+snap_read(struct sim_worker *w, daos_handle_t coh, daos_handle_t oh, unsigned char *buf, uint64_t off, uint64_t len)
+{
+	struct array_snap *snap = &((struct array_model *)w->model)->snap;
+	daos_epoch_t       epoch = snap->epoch;
+	daos_handle_t      th;
+
+	if (epoch == 0 || off >= snap->size)
+		return;
+	len = MIN_OF(len, snap->size - off);
+	memset(buf, 0xee, len);
+	sim_call_begin(w, "opening a snapshot");
+	if (!sim_call_end(w, daos_tx_open_snap(coh, epoch, &th, NULL), 0))
+		return;
+	sim_call_begin(w, "reading a snapshot");
+	if (sim_call_end(w, array_read_at(oh, th, off, buf, len), 0))
+		for (uint64_t i = 0; i < len; i++)
+			SIM_CHECK(snap_byte_ok(snap, off + i, buf[i]),
+				  "worker %u: byte %lu of its array at snapshot %lx is %02x, it was %02x (read of %lu bytes at %lu)", w->id,
+				  (unsigned long)(off + i), (unsigned long)epoch, buf[i], snap->bytes[off + i],
+				  (unsigned long)len, (unsigned long)off);
+	(void)daos_tx_close(th, NULL);
+}
+
 static bool
 array_open(struct sim_worker *w, daos_handle_t *ret_coh, daos_handle_t *ret_oh)
 {
@@ -206,10 +291,14 @@ array_run(struct sim_worker *w)
 
 	if (array_open(w, &coh, &oh)) {
 		while (!sim_work_over(w)) {
-			uint64_t off, len, kind = psim_below(8);
+			uint64_t off, len, kind = psim_below(11);
 
 			range_pick(&off, &len);
-			if (kind < 4)
+			if (kind > 8)
+				snap_read(w, coh, oh, buf, off, len);
+			else if (kind == 8 && psim_below(4) == 0)
+				snap_take(w, coh);
+			else if (kind < 4)
 				array_write(w, oh, buf);
 			else if (kind < 7)
 				array_read(w, oh, buf, off, len);
@@ -232,6 +321,7 @@ array_verify(struct sim_worker *w)
 		array_size(w, oh);
 		if (m->size > 0)
 			array_read(w, oh, buf, 0, m->size);
+		snap_read(w, coh, oh, buf, 0, ROOM);
 	}
 	array_close(coh, oh);
 	free(buf);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /** Public calls: each fills in the arguments of its task. Comments are in the public headers. */
 #include "client/client_internal.h"
+#include "container/cont_client.h"
 #include "object/obj_client.h"
 
 /** The arguments as a struct of type @type, to client_call(). */
@@ -250,6 +251,30 @@ daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event_t *
 {
 	return client_call(DAOS_OPC_CONT_DESTROY_SNAP,
 			   ARGS(daos_cont_destroy_snap_t, .coh = coh, .epr = epr), ev);
+}
+
+int
+daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t *th, daos_event_t *ev)
+{
+	if (th == NULL || epoch == 0 || epoch == DAOS_EPOCH_MAX)
+		return -DER_INVAL;
+	return client_call(DAOS_OPC_TX_OPEN_SNAP, ARGS(daos_tx_open_snap_t, .coh = coh, .epoch = epoch, .th = th), ev);
+}
+
+int
+daos_tx_close(daos_handle_t th, daos_event_t *ev)
+{
+	return client_call(DAOS_OPC_TX_CLOSE, ARGS(daos_tx_close_t, .th = th), ev);
+}
+
+int
+daos_tx_hdl2epoch(daos_handle_t th, daos_epoch_t *epoch)
+{
+	struct client *cl = client_current();
+
+	if (epoch == NULL)
+		return -DER_INVAL;
+	return cl == NULL ? -DER_UNINIT : dc_tx_epoch(cl, th, NULL, epoch);
 }
 
 /* ---- objects ---- */

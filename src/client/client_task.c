@@ -34,6 +34,8 @@
 	X(CONT_LIST_SNAP, dc_cont_list_snap, daos_cont_list_snap_t)                                \
 	X(CONT_CREATE_SNAP, dc_cont_create_snap, daos_cont_create_snap_t)                          \
 	X(CONT_DESTROY_SNAP, dc_cont_destroy_snap, daos_cont_destroy_snap_t)                       \
+	X(TX_OPEN_SNAP, dc_tx_open_snap, daos_tx_open_snap_t)                                      \
+	X(TX_CLOSE, dc_tx_close, daos_tx_close_t)                                                  \
 	X(OBJ_OPEN, dc_obj_open_task, daos_obj_open_t)                                             \
 	X(OBJ_CLOSE, dc_obj_close_task, daos_obj_close_t)                                          \
 	X(OBJ_PUNCH, dc_obj_punch_task, daos_obj_punch_t)                                          \

@@ -61,3 +61,8 @@ int dc_cont_del_attr(tse_task_t *task);
 int dc_cont_create_snap(tse_task_t *task); /**< names: NOTSUPPORTED */
 int dc_cont_destroy_snap(tse_task_t *task);
 int dc_cont_list_snap(tse_task_t *task);
+int dc_tx_open_snap(tse_task_t *task);   /**< NONEXIST: no such snapshot */
+int dc_tx_close(tse_task_t *task);
+
+/** What reads with @th see. Errors: NO_HDL | INVAL it is of another container than @cont (NULL: any) */
+int dc_tx_epoch(struct client *cl, daos_handle_t th, const struct dc_cont *cont, daos_epoch_t *ret_epoch) MUST_CHECK;

@@ -380,3 +380,31 @@ dc_cont_list_snap(tse_task_t *task)
 		return op_fail(task, op, -DER_INVAL);
 	return op_call(task, op, snap_fill, snap_list_done);
 }
+
+static int
+snap_open_done(tse_task_t *task, crt_rpc_t *rpc, int rc, void *arg)
+{
+	const daos_tx_open_snap_t *args = dc_task_get_args(task);
+	struct cont_snap_op_out   *out = rc == 0 ? rpc->cr_output : NULL;
+	struct op                 *op = arg;
+	uint32_t                   i = 0;
+
+	while (rc == 0 && i < out->epochs.nr && out->epochs.v[i] != args->epoch)
+		i++;
+	if (rc == 0 && i == out->epochs.nr)
+		rc = -DER_NONEXIST;
+	if (rc == 0)
+		rc = cont_tx_insert(dc_task2client(task), op->cont, args->epoch, args->th);
+	op_free(op);
+	return rc;
+}
+
+int
+dc_tx_open_snap(tse_task_t *task)
+{
+	const daos_tx_open_snap_t *args = dc_task_get_args(task);
+	struct op                 *op;
+	int                        rc = op_make(task, args->coh, CONT_SNAP_LIST, &op);
+
+	return rc != 0 ? cont_task_fail(task, rc) : op_call(task, op, snap_fill, snap_open_done);
+}

@@ -14,7 +14,8 @@
 
 /** The container part of a pool service that leads: containers being destroyed, which can't be opened. */
 struct cont_svc {
-	d_list_t destroying; /**< of struct cont_destroying */
+	d_list_t         destroying; /**< of struct cont_destroying */
+	struct ult_mutex snap_lock;  /**< one change of snapshots at a time, until the targets know */
 };
 
 /* cont_svc_db.c: records in the rdb */
@@ -39,7 +40,7 @@ struct cont_hdls {
 MAY_YIELD int cont_hdls_find(struct rdb_tx *tx, const unsigned char *cont, const uuid_t *pool_hdls, uint32_t pool_hdl_nr,
 			     struct cont_hdls *ret_hdls) MUST_CHECK;
 /** Epochs ascending, in memory of the request. */
-MAY_YIELD int cont_snaps_get(struct rdb_tx *tx, const uuid_t cont, crt_rpc_t *rpc, struct crt_u64_array *ret_snaps) MUST_CHECK;
+MAY_YIELD int cont_snaps_get(struct rdb_tx *tx, const uuid_t cont, crt_rpc_t *rpc, struct cont_snaps *ret_snaps) MUST_CHECK;
 
 /** A request about an open container: checks the handle and what it may do. @df of the handle. */
 MAY_YIELD int cont_hdl_check(struct rdb_tx *tx, const uuid_t cont, const uuid_t hdl, uint64_t capa, struct cont_hdl_df *ret_df) MUST_CHECK;
@@ -72,10 +73,10 @@ MAY_YIELD int cont_op_snap_list(struct pool_svc *svc, crt_rpc_t *rpc);
 
 /* cont_svc_tgts.c: to the engines of the pool; the first error */
 MAY_YIELD int cont_tgts_open(struct pool_svc *svc, const uuid_t cont, const uuid_t hdl, const struct cont_hdl_df *df,
-			     struct crt_u64_array snaps) MUST_CHECK;
+			     struct cont_snaps snaps) MUST_CHECK;
 MAY_YIELD void cont_tgts_close(struct pool_svc *svc, const uuid_t *hdls, uint32_t nr);
 MAY_YIELD int cont_tgts_destroy(struct pool_svc *svc, const uuid_t cont) MUST_CHECK;
-MAY_YIELD int cont_tgts_snaps(struct pool_svc *svc, const uuid_t cont, struct crt_u64_array snaps) MUST_CHECK;
+MAY_YIELD int cont_tgts_snaps(struct pool_svc *svc, const uuid_t cont, struct cont_snaps snaps) MUST_CHECK;
 
 /* cont_drpc.c */
 extern const struct ds_mgmt_drpc_method cont_drpc_methods[];
@@ -88,6 +89,7 @@ struct cont_child {
 	d_list_t         cc_link;     /**< cont_tgt.conts */
 	uuid_t           cc_uuid;
 	struct vos_cont *cc_vos;
+	uint64_t         cc_snaps_version; /**< of the list of snapshots that VOS was told */
 	uint32_t         cc_ref;      /**< handles, and aggregation while it has work */
 	bool             cc_dirty;    /**< may have changed since the last pass; holds a reference */
 	uint64_t         cc_touched;  /**< HLC of the last request that may change it */
@@ -117,13 +119,13 @@ struct cont_tgt {
 struct cont_open_arg {
 	const unsigned char *cont, *hdl, *pool_hdl;
 	uint64_t             flags, capas;
-	struct crt_u64_array snaps;
+	struct cont_snaps snaps;
 };
 /* cont_target.c */
 MAY_YIELD int  cont_tgt_open(struct cont_tgt *tgt, const struct cont_open_arg *arg) MUST_CHECK;
 void cont_tgt_close(struct cont_tgt *tgt, const uuid_t hdl);
 MAY_YIELD int  cont_tgt_destroy(struct cont_tgt *tgt, const uuid_t cont) MUST_CHECK;
-int  cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps) MUST_CHECK;
+int  cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct cont_snaps snaps) MUST_CHECK;
 MAY_YIELD int  cont_child_open(struct ds_pool_child *child) MUST_CHECK;
 MAY_YIELD void cont_child_close(struct ds_pool_child *child);
 void cont_child_gone(struct ds_pool_child *child);

@@ -19,6 +19,14 @@ crt_proc_cont_info(struct crt_proc *p, daos_cont_info_t *info)
 	return rc;
 }
 
+int
+crt_proc_cont_snaps(struct crt_proc *p, struct cont_snaps *snaps)
+{
+	int rc = crt_proc_uint64_t(p, &snaps->version);
+
+	return rc != 0 ? rc : crt_proc_u64s(p, &snaps->epochs);
+}
+
 CRT_RPC_DEFINE(cont_create, CONT_CREATE_IN, CONT_CREATE_OUT)
 CRT_RPC_DEFINE(cont_destroy, CONT_DESTROY_IN, CONT_DESTROY_OUT)
 CRT_RPC_DEFINE(cont_open, CONT_OPEN_IN, CONT_OPEN_OUT)

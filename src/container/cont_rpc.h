@@ -38,6 +38,15 @@ enum cont_rpc {
 };
 #define CONT_OPC(idx) CRT_OPC(CRT_MOD_CONT, CONT_RPC_VERSION, idx)
 
+/**
+ * All snapshots of a container, ascending. Lists overtake each other on their way to the targets, which keep the one with the highest
+ * version: the time of its reading, by the hybrid clock of the leader that read it.
+ */
+struct cont_snaps {
+	uint64_t             version;
+	struct crt_u64_array epochs;
+};
+CRT_FIELD_TYPE(cont_snaps, struct cont_snaps)
 CRT_FIELD_TYPE(cont_info, daos_cont_info_t)
 
 /** A container that need not be open: by label, or by UUID when there is none. */
@@ -90,7 +99,7 @@ CRT_RPC_DECLARE(cont_snap_op, CONT_SNAP_IN, CONT_SNAP_OUT)
 /** What an engine has to know of a handle; the map when newer than its own. */
 #define CONT_HDL_FIND_IN(F)  POOL_IN_HEAD(F) CONT_HDL(F) F(uint32_t, map_version)
 #define CONT_HDL_FIND_OUT(F)                                                                       \
-	POOL_OUT_HEAD(F) F(uint64_t, flags) F(uint64_t, capas) F(uuid, pool_hdl) F(u64s, snaps) F(iov, map) F(ranks, svc_ranks)
+	POOL_OUT_HEAD(F) F(uint64_t, flags) F(uint64_t, capas) F(uuid, pool_hdl) F(cont_snaps, snaps) F(iov, map) F(ranks, svc_ranks)
 CRT_RPC_DECLARE(cont_hdl_find, CONT_HDL_FIND_IN, CONT_HDL_FIND_OUT)
 
 #define CONT_SET_OWNER_IN(F)  POOL_IN_HEAD(F) CONT_NAME(F) F(string, user) F(string, group)
@@ -98,7 +107,7 @@ CRT_RPC_DECLARE(cont_hdl_find, CONT_HDL_FIND_IN, CONT_HDL_FIND_OUT)
 CRT_RPC_DECLARE(cont_set_owner, CONT_SET_OWNER_IN, CONT_SET_OWNER_OUT)
 
 #define CONT_TGT_OPEN_IN(F)                                                                        \
-	F(uuid, pool) CONT_HDL(F) F(uuid, pool_hdl) F(uint64_t, flags) F(uint64_t, capas) F(u64s, snaps)
+	F(uuid, pool) CONT_HDL(F) F(uuid, pool_hdl) F(uint64_t, flags) F(uint64_t, capas) F(cont_snaps, snaps)
 #define CONT_TGT_OPEN_OUT(F) F(int32_t, rc)
 CRT_RPC_DECLARE(cont_tgt_open, CONT_TGT_OPEN_IN, CONT_TGT_OPEN_OUT)
 
@@ -112,8 +121,7 @@ CRT_RPC_DECLARE(cont_tgt_close, CONT_TGT_CLOSE_IN, CONT_TGT_CLOSE_OUT)
 #define CONT_TGT_DESTROY_OUT(F) F(int32_t, rc)
 CRT_RPC_DECLARE(cont_tgt_destroy, CONT_TGT_DESTROY_IN, CONT_TGT_DESTROY_OUT)
 
-/** All snapshots, ascending. */
-#define CONT_TGT_SNAPS_IN(F)  F(uuid, pool) F(uuid, cont) F(u64s, snaps)
+#define CONT_TGT_SNAPS_IN(F)  F(uuid, pool) F(uuid, cont) F(cont_snaps, snaps)
 #define CONT_TGT_SNAPS_OUT(F) F(int32_t, rc)
 CRT_RPC_DECLARE(cont_tgt_snaps, CONT_TGT_SNAPS_IN, CONT_TGT_SNAPS_OUT)
 

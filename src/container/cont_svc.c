@@ -182,7 +182,7 @@ struct opening {
 	struct cont_hdl_df   df;
 	bool                 is_new;
 	uuid_t               cont;
-	struct crt_u64_array snaps;
+	struct cont_snaps snaps;
 	struct cont_hdls     evicted;
 };
 
@@ -598,6 +598,7 @@ cont_step_up(struct pool_svc *svc)
 	if (cs == NULL)
 		return -DER_NOMEM;
 	d_list_init(&cs->destroying);
+	ult_mutex_init(&cs->snap_lock);
 	svc->ps_cont = cs;
 	return 0;
 }

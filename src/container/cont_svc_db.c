@@ -233,7 +233,7 @@ snap_cb(const d_iov_t *key, const d_iov_t *value, void *arg)
 }
 
 MAY_YIELD int
-cont_snaps_get(struct rdb_tx *tx, const uuid_t cont, crt_rpc_t *rpc, struct crt_u64_array *ret_snaps)
+cont_snaps_get(struct rdb_tx *tx, const uuid_t cont, crt_rpc_t *rpc, struct cont_snaps *ret_snaps)
 {
 	struct rdb_path path = pool_path_uuid_kvs(CONT_KVS_CONT, cont, CONT_SUB_SNAPS);
 	struct snaps    snaps = {.rpc = rpc};
@@ -241,7 +241,7 @@ cont_snaps_get(struct rdb_tx *tx, const uuid_t cont, crt_rpc_t *rpc, struct crt_
 
 	if (rc != 0)
 		return rc;
-	ret_snaps->nr = snaps.nr;
-	ret_snaps->v = snaps.v;
+	ret_snaps->version = hlc_get(dss_hlc(dss_engine()));
+	ret_snaps->epochs = (struct crt_u64_array){.nr = snaps.nr, .v = snaps.v};
 	return 0;
 }

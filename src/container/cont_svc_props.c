@@ -131,7 +131,7 @@ cont_props_new(struct pool_svc *svc, struct rdb_tx *tx, const daos_prop_t *given
 MAY_YIELD int
 cont_info_fill(struct rdb_tx *tx, crt_rpc_t *rpc, const uuid_t cont, daos_cont_info_t *ret_info)
 {
-	struct crt_u64_array snaps;
+	struct cont_snaps snaps;
 	struct cont_hdls     hdls;
 	struct cont_df       df;
 	int                  rc = cont_get(tx, cont, &df);
@@ -144,8 +144,8 @@ cont_info_fill(struct rdb_tx *tx, crt_rpc_t *rpc, const uuid_t cont, daos_cont_i
 		return rc;
 	free(hdls.v);
 	uuid_copy(ret_info->ci_uuid, cont);
-	ret_info->ci_lsnapshot = snaps.nr > 0 ? snaps.v[snaps.nr - 1] : 0;
-	ret_info->ci_nsnapshots = snaps.nr;
+	ret_info->ci_lsnapshot = snaps.epochs.nr > 0 ? snaps.epochs.v[snaps.epochs.nr - 1] : 0;
+	ret_info->ci_nsnapshots = snaps.epochs.nr;
 	ret_info->ci_nhandles = hdls.nr;
 	ret_info->ci_md_otime = df.otime;
 	ret_info->ci_md_mtime = df.mtime;

@@ -105,7 +105,7 @@ add_one(struct rdb_tx *tx, const struct cont_snap_op_in *in, uint32_t nr, uint64
 
 /** May the handle change snapshots? @ret_snaps: those there are. */
 MAY_YIELD static int
-check_and_list(struct pool_op *op, struct crt_u64_array *ret_snaps)
+check_and_list(struct pool_op *op, struct cont_snaps *ret_snaps)
 {
 	const struct cont_snap_op_in *in = op->rpc->cr_input;
 	struct cont_hdl_df            df;
@@ -116,7 +116,7 @@ check_and_list(struct pool_op *op, struct crt_u64_array *ret_snaps)
 
 /** Take one at *@epoch, or learn which one the first copy took. @ret_snaps: all there are then. */
 MAY_YIELD static int
-create_tx(struct pool_op *op, uint64_t *epoch, struct crt_u64_array *ret_snaps)
+create_tx(struct pool_op *op, uint64_t *epoch, struct cont_snaps *ret_snaps)
 {
 	const struct cont_snap_op_in *in = op->rpc->cr_input;
 	int                           rc;
@@ -127,7 +127,7 @@ create_tx(struct pool_op *op, uint64_t *epoch, struct crt_u64_array *ret_snaps)
 	if (rc == 0 && op->found)
 		return pool_op_replied(op, epoch, sizeof(*epoch)) ? 0 : -DER_DF_INVAL;
 	if (rc == 0)
-		rc = add_one(op->tx, in, ret_snaps->nr, epoch);
+		rc = add_one(op->tx, in, ret_snaps->epochs.nr, epoch);
 	if (rc != 0)
 		return rc;
 	pool_op_reply(op, epoch, sizeof(*epoch));
@@ -139,7 +139,7 @@ MAY_YIELD static int
 take_back(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t epoch, int why)
 {
 	const struct cont_snap_op_in *in = rpc->cr_input;
-	struct crt_u64_array          snaps;
+	struct cont_snaps             snaps;
 	struct pool_op                op;
 	int                           rc = pool_op_begin(svc, rpc, &op);
 
@@ -154,19 +154,14 @@ take_back(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t epoch, int why)
 	return rc != 0 ? rc : why;
 }
 
-MAY_YIELD int
-cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
+MAY_YIELD static int
+create_locked(struct pool_svc *svc, crt_rpc_t *rpc, uint64_t *epoch)
 {
-	struct cont_snap_op_in  *in = rpc->cr_input;
-	struct cont_snap_op_out *out = rpc->cr_output;
-	struct crt_u64_array     snaps;
-	struct pool_op           op;
-	uint64_t                *epoch = crt_req_alloc(rpc, sizeof(*epoch));
-	int                      rc;
+	struct cont_snap_op_in *in = rpc->cr_input;
+	struct cont_snaps       snaps;
+	struct pool_op          op;
+	int                     rc = pool_op_begin(svc, rpc, &op);
 
-	if (epoch == NULL)
-		return -DER_NOMEM;
-	rc = pool_op_begin(svc, rpc, &op);
 	if (rc != 0)
 		return rc;
 	*epoch = hlc_get(dss_hlc(svc->ps_rsvc.rs_engine));
@@ -174,8 +169,25 @@ cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
 	if (rc != 0)
 		return rc;
 	rc = cont_tgts_snaps(svc, in->cont.b, snaps);
+	return rc != 0 ? take_back(svc, rpc, *epoch, rc) : 0;
+}
+
+/** The lock: or the same call, sent again meanwhile, would find what is then taken back. */
+MAY_YIELD int
+cont_op_snap_create(struct pool_svc *svc, crt_rpc_t *rpc)
+{
+	struct cont_snap_op_out *out = rpc->cr_output;
+	struct cont_svc         *cs = svc->ps_cont;
+	uint64_t                *epoch = crt_req_alloc(rpc, sizeof(*epoch));
+	int                      rc;
+
+	if (epoch == NULL)
+		return -DER_NOMEM;
+	ult_mutex_lock(&cs->snap_lock);
+	rc = create_locked(svc, rpc, epoch);
+	ult_mutex_unlock(&cs->snap_lock);
 	if (rc != 0)
-		return take_back(svc, rpc, *epoch, rc);
+		return rc;
 	out->epochs.nr = 1;
 	out->epochs.v = epoch;
 	return 0;
@@ -185,32 +197,44 @@ MAY_YIELD static int
 destroy_tx(struct pool_op *op, void *ret_snaps)
 {
 	const struct cont_snap_op_in *in = op->rpc->cr_input;
-	struct crt_u64_array          snaps;
+	struct cont_snaps             snaps;
 	int                           rc = check_and_list(op, &snaps);
 
-	for (uint32_t i = 0; rc == 0 && i < snaps.nr; i++) {
-		if (snaps.v[i] >= in->lo && snaps.v[i] <= in->hi)
-			rc = snap_del(op->tx, in->cont.b, snaps.v[i]);
+	for (uint32_t i = 0; rc == 0 && i < snaps.epochs.nr; i++) {
+		if (snaps.epochs.v[i] >= in->lo && snaps.epochs.v[i] <= in->hi)
+			rc = snap_del(op->tx, in->cont.b, snaps.epochs.v[i]);
 	}
 	return rc != 0 ? rc : cont_snaps_get(op->tx, in->cont.b, op->rpc, ret_snaps);
+}
+
+MAY_YIELD static int
+destroy_locked(struct pool_svc *svc, crt_rpc_t *rpc)
+{
+	struct cont_snap_op_in *in = rpc->cr_input;
+	struct cont_snaps       snaps;
+	struct pool_op          op;
+	int                     rc = pool_op_begin(svc, rpc, &op);
+
+	if (rc != 0)
+		return rc;
+	rc = pool_op_end(&op, op.found ? op.rec.rc : destroy_tx(&op, &snaps));
+	if (rc == 0 && !op.found) /* an engine that misses it keeps more than it needs */
+		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
+	return rc;
 }
 
 MAY_YIELD int
 cont_op_snap_destroy(struct pool_svc *svc, crt_rpc_t *rpc)
 {
 	struct cont_snap_op_in *in = rpc->cr_input;
-	struct crt_u64_array    snaps;
-	struct pool_op          op;
+	struct cont_svc        *cs = svc->ps_cont;
 	int                     rc;
 
 	if (in->lo > in->hi)
 		return -DER_INVAL;
-	rc = pool_op_begin(svc, rpc, &op);
-	if (rc != 0)
-		return rc;
-	rc = pool_op_end(&op, op.found ? op.rec.rc : destroy_tx(&op, &snaps));
-	if (rc == 0 && !op.found) /* an engine that misses it keeps more than it needs */
-		(void)!cont_tgts_snaps(svc, in->cont.b, snaps);
+	ult_mutex_lock(&cs->snap_lock);
+	rc = destroy_locked(svc, rpc);
+	ult_mutex_unlock(&cs->snap_lock);
 	return rc;
 }
 
@@ -220,9 +244,14 @@ list_tx(struct rdb_tx *tx, crt_rpc_t *rpc)
 	struct cont_snap_op_in  *in = rpc->cr_input;
 	struct cont_snap_op_out *out = rpc->cr_output;
 	struct cont_hdl_df       df;
+	struct cont_snaps        snaps;
 	int                      rc = cont_hdl_check(tx, in->cont.b, in->cont_hdl.b, 0, &df);
 
-	return rc != 0 ? rc : cont_snaps_get(tx, in->cont.b, rpc, &out->epochs);
+	if (rc == 0)
+		rc = cont_snaps_get(tx, in->cont.b, rpc, &snaps);
+	if (rc == 0)
+		out->epochs = snaps.epochs;
+	return rc;
 }
 
 MAY_YIELD int

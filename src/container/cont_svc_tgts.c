@@ -12,7 +12,7 @@
 struct cast {
 	const unsigned char      *pool, *cont, *hdl;
 	const struct cont_hdl_df *df;
-	struct crt_u64_array      snaps;
+	struct cont_snaps         snaps;
 	d_iov_t                   hdls;
 	const char               *what;
 	struct pool_svc          *svc;
@@ -67,7 +67,7 @@ open_fill(crt_rpc_t *rpc, void *arg)
 
 MAY_YIELD int
 cont_tgts_open(struct pool_svc *svc, const uuid_t cont, const uuid_t hdl, const struct cont_hdl_df *df,
-	       struct crt_u64_array snaps)
+	       struct cont_snaps snaps)
 {
 	struct cast cast = {.cont = cont, .hdl = hdl, .df = df, .snaps = snaps, .what = "opening a container"};
 
@@ -123,7 +123,7 @@ snaps_fill(crt_rpc_t *rpc, void *arg)
 }
 
 MAY_YIELD int
-cont_tgts_snaps(struct pool_svc *svc, const uuid_t cont, struct crt_u64_array snaps)
+cont_tgts_snaps(struct pool_svc *svc, const uuid_t cont, struct cont_snaps snaps)
 {
 	/* One that comes back without knowing a snapshot would reclaim what it keeps. */
 	struct cast cast = {.cont = cont, .snaps = snaps, .what = "telling snapshots", .all = true};

@@ -63,14 +63,29 @@ vos_open_or_make(struct cont_tgt *tgt, const uuid_t cont, struct vos_cont **ret_
 	return vos_cont_open(tgt->pool->spc_vos, cont, ret_vos);
 }
 
+/** What readers at a snapshot see does not change any more: changes under way with an epoch before it are repeated with a new one. */
+static int
+snaps_set(struct cont_child *cc, struct cont_snaps snaps)
+{
+	if (snaps.version <= cc->cc_snaps_version)
+		return 0; /* it was overtaken */
+	cc->cc_snaps_version = snaps.version;
+	for (uint32_t i = 0; i < snaps.epochs.nr; i++)
+		vos_cont_set_floor(cc->cc_vos, snaps.epochs.v[i]);
+	return vos_cont_set_snapshots(cc->cc_vos, snaps.epochs.v, snaps.epochs.nr);
+}
+
 MAY_YIELD static int
-child_get(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps, struct cont_child **ret_cc)
+child_get(struct cont_tgt *tgt, const uuid_t cont, struct cont_snaps snaps, struct cont_child **ret_cc)
 {
 	struct cont_child *cc = child_find(tgt, cont), *other;
 	struct vos_cont   *vos;
 	int                rc;
 
 	if (cc != NULL) {
+		rc = snaps_set(cc, snaps);
+		if (rc != 0)
+			return rc;
 		cc->cc_ref++;
 		*ret_cc = cc;
 		return 0;
@@ -81,19 +96,23 @@ child_get(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps, s
 	other = child_find(tgt, cont); /* it may have yielded */
 	if (other != NULL) {
 		vos_cont_close(vos);
+		rc = snaps_set(other, snaps);
+		if (rc != 0)
+			return rc;
 		other->cc_ref++;
 		*ret_cc = other;
 		return 0;
 	}
 	cc = calloc(1, sizeof(*cc));
-	rc = cc == NULL ? -DER_NOMEM : vos_cont_set_snapshots(vos, snaps.v, snaps.nr);
+	if (cc != NULL)
+		cc->cc_vos = vos;
+	rc = cc == NULL ? -DER_NOMEM : snaps_set(cc, snaps);
 	if (rc != 0) {
 		vos_cont_close(vos);
 		free(cc);
 		return rc;
 	}
 	cc->cc_tgt = tgt;
-	cc->cc_vos = vos;
 	cc->cc_ref = 1;
 	uuid_copy(cc->cc_uuid, cont);
 	d_list_add_tail(&cc->cc_link, &tgt->conts);
@@ -102,7 +121,7 @@ child_get(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps, s
 }
 
 int
-cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array snaps)
+cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct cont_snaps snaps)
 {
 	struct cont_child *cc = child_find(tgt, cont);
 
@@ -110,7 +129,7 @@ cont_tgt_set_snaps(struct cont_tgt *tgt, const uuid_t cont, struct crt_u64_array
 	if (cc == NULL)
 		return 0; /* told when it is opened */
 	cont_agg_touch(cc); /* what only a snapshot kept goes */
-	return vos_cont_set_snapshots(cc->cc_vos, snaps.v, snaps.nr);
+	return snaps_set(cc, snaps);
 }
 
 /* ---- handles ---- */

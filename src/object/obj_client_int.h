@@ -85,6 +85,7 @@ struct obj_op {
 	struct dc_obj            *obj;   /**< a reference */
 	void                     *args;  /**< of the task: borrowed until it ends */
 	uint64_t                  conds;
+	daos_epoch_t              epoch;     /**< of a read: a snapshot; 0: now */
 	uint64_t                  begin_ns;
 	uint32_t                  retry_nr;  /**< rounds that ended in another try */
 	uint32_t                  no_hdl_nr; /**< of those, because the server doesn't know the handle */

@@ -179,6 +179,7 @@ fill_hdr(struct obj_part *part, const struct obj_where *where, struct obj_hdr *h
 	    .conds       = op->conds,
 	    .dti         = part->dti,
 	    .settled     = settled,
+	    .epoch       = op->epoch,
 	};
 	uuid_copy(hdr->pool.b, cont->dc_pool->dp_uuid);
 	uuid_copy(hdr->cont.b, cont->dc_uuid);
@@ -426,8 +427,12 @@ round_end(struct obj_op *op)
 static int
 op_prepare(struct obj_op *op, daos_handle_t th)
 {
-	if (daos_handle_is_valid(th))
-		return -DER_NO_HDL; /* no such transaction: this version has none */
+	if (daos_handle_is_valid(th)) {
+		int rc = dc_tx_epoch(op->obj->cl, th, op->obj->cont, &op->epoch);
+
+		if (rc != 0 || op->kind->changes)
+			return rc != 0 ? rc : -DER_NO_PERM;
+	}
 	if (op->kind->changes && (op->obj->mode & DAOS_OO_RO))
 		return -DER_NO_PERM;
 	return op->kind->prepare(op);

@@ -210,7 +210,7 @@ obj_call_begin(struct obj_call *call, crt_rpc_t *rpc, enum obj_access access)
 	if (access == OBJ_CHANGES)
 		return begin_change(call);
 	call->epoch = call->in->epoch == 0 ? DAOS_EPOCH_MAX : call->in->epoch;
-	return 0;
+	return vos_cont_epoch_kept(obj_call_vos(call), call->epoch) ? 0 : -DER_EP_OLD;
 }
 
 /** Is it the engine's own trouble? Whoever asked for what cannot be done hears it from the reply. */
@@ -292,7 +292,11 @@ sweep(struct obj_call *call)
 MAY_YIELD void
 obj_call_end(struct obj_call *call, int rc)
 {
-	int wait_rc = shows_state(call, rc) ? vos_cont_wait_durable(obj_call_vos(call)) : 0;
+	int wait_rc;
+
+	if (rc == -DER_EP_OLD && call->access == OBJ_CHANGES)
+		rc = -DER_AGAIN; /* a snapshot was taken, or space reclaimed, since it began: it changed nothing, and needs a new epoch */
+	wait_rc = shows_state(call, rc) ? vos_cont_wait_durable(obj_call_vos(call)) : 0;
 
 	if (wait_rc != 0)
 		rc = wait_rc;

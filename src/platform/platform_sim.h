@@ -114,6 +114,8 @@ uint32_t psim_mem_use(uint32_t node);
 uint64_t psim_node_live_bytes(uint32_t node);
 uint64_t psim_node_live_nr(uint32_t node);
 uint64_t psim_node_peak_bytes(uint32_t node);
+/** Of those, pieces that @library (a part of its path) asked for. */
+uint64_t psim_node_live_nr_of(uint32_t node, const char *library);
 /** Say what is still allocated there: at most @nr_max pieces. */
 void psim_node_leaks_print(uint32_t node, FILE *out, unsigned nr_max);
 /** Of each million allocations of the node this many fail, until it ends. */

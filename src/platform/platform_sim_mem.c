@@ -15,6 +15,7 @@
  */
 #include "platform/platform_sim_int.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -422,6 +423,24 @@ psim_node_alloc_fail(uint32_t node, uint32_t ppm)
 	arenas[node].fail_ppm = ppm;
 }
 
+uint64_t
+psim_node_live_nr_of(uint32_t node, const char *library)
+{
+	const char *at = arena_base(node);
+	const char *end = at + arenas[node].top;
+	uint64_t    nr = 0;
+
+	while (at < end) {
+		const struct block *b = (const struct block *)at;
+		Dl_info             info = {.dli_fname = ""};
+
+		if (b->state == LIVE && dladdr(b->caller, &info) != 0)
+			nr += strstr(info.dli_fname, library) != NULL;
+		at += sizeof(*b) + class_bytes(b->class);
+	}
+	return nr;
+}
+
 void
 psim_node_leaks_print(uint32_t node, FILE *out, unsigned nr_max)
 {
@@ -432,8 +451,11 @@ psim_node_leaks_print(uint32_t node, FILE *out, unsigned nr_max)
 		const struct block *b = (const struct block *)at;
 
 		if (b->state == LIVE) {
-			fprintf(out, "  leaked: %lu bytes at %p, allocated at %p\n", (unsigned long)b->bytes,
-				(const void *)(b + 1), b->caller);
+			Dl_info info = {.dli_fname = "?"};
+
+			(void)dladdr(b->caller, &info);
+			fprintf(out, "  leaked: %lu bytes at %p, allocated at %s+0x%lx\n", (unsigned long)b->bytes,
+				(const void *)(b + 1), info.dli_fname, (char *)b->caller - (char *)info.dli_fbase);
 			nr_max--;
 		}
 		at += sizeof(*b) + class_bytes(b->class);

@@ -71,6 +71,11 @@ void vos_cont_query(struct vos_cont *cont, struct vos_cont_info *info);
 /** Epochs that stay readable whatever is aggregated; to be told after
  *  each open, before aggregating, and when they change. */
 int vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32_t nr) MUST_CHECK;
+/** No change at or before @epoch from now on (EP_OLD), those under way included: what a reader at it sees stays. Forgotten when the
+ *  container is closed. */
+void vos_cont_set_floor(struct vos_cont *cont, daos_epoch_t epoch);
+/** Is what a reader at @epoch sees still there? */
+bool vos_cont_epoch_kept(const struct vos_cont *cont, daos_epoch_t epoch);
 /** Until all that was committed so far is durable: an answer then shows nothing a crash could take back. */
 MAY_YIELD int vos_cont_wait_durable(struct vos_cont *cont) MUST_CHECK;
 

@@ -152,6 +152,22 @@ vos_cont_set_snapshots(struct vos_cont *cont, const daos_epoch_t *epochs, uint32
 	return 0;
 }
 
+void
+vos_cont_set_floor(struct vos_cont *cont, daos_epoch_t epoch)
+{
+	cont->floor = MAX_OF(cont->floor, epoch);
+}
+
+bool
+vos_cont_epoch_kept(const struct vos_cont *cont, daos_epoch_t epoch)
+{
+	bool kept = epoch > cont->df->hae;
+
+	for (uint32_t i = 0; i < cont->snap_nr && !kept; i++)
+		kept = cont->snaps[i] == epoch;
+	return kept;
+}
+
 int
 vos_cont_list(struct vos_pool *pool, int (*cb)(const uuid_t uuid, void *arg), void *arg)
 {

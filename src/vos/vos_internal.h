@@ -67,6 +67,7 @@ struct vos_cont {
 	bool		    snaps_changed; /**< since the last aggregation, or the opening */
 	uint32_t	    snap_nr;
 	daos_epoch_t	   *snaps; /**< ascending */
+	daos_epoch_t	    floor; /**< vos_cont_set_floor() */
 	d_list_t	    link;  /**< in pool->conts */
 	struct vos_dtx_index *dtx; /**< NULL: nothing is prepared */
 	struct vos_dtx_index *dtx_spare; /**< empty, for the next time */
@@ -225,7 +226,7 @@ vos_epoch_admit(const struct vos_cont *cont, daos_epoch_t epoch)
 {
 	if (epoch == 0 || epoch == DAOS_EPOCH_MAX)
 		return -DER_INVAL;
-	return epoch <= cont->df->floor ? -DER_EP_OLD : 0;
+	return epoch <= cont->df->floor || epoch <= cont->floor ? -DER_EP_OLD : 0;
 }
 
 /* ---- visibility (vos_visible.c): does a reader at @epoch, from whom the parents hide all up to

@@ -64,6 +64,8 @@ NOT_HERE(dc_cont_del_attr)
 NOT_HERE(dc_cont_list_snap)
 NOT_HERE(dc_cont_create_snap)
 NOT_HERE(dc_cont_destroy_snap)
+NOT_HERE(dc_tx_open_snap)
+NOT_HERE(dc_tx_close)
 NOT_HERE(dc_obj_punch_akeys_task)
 NOT_HERE(dc_obj_list_akey_task)
 NOT_HERE(dc_obj_list_recx_task)
@@ -75,6 +77,12 @@ dc_obj_generate_oid(struct client *cl, daos_handle_t coh, daos_obj_id_t *oid,
 {
 	oid->hi = (oid->hi & UINT32_MAX) | (uint64_t)type << OID_FMT_TYPE_SHIFT;
 	return 0;
+}
+
+int
+dc_tx_epoch(struct client *cl, daos_handle_t th, const struct dc_cont *cont, daos_epoch_t *ret_epoch)
+{
+	return -DER_NO_HDL;
 }
 
 struct dc_cont *

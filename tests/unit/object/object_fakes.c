@@ -147,6 +147,12 @@ static uint32_t         client_ranks, client_tgts;
 static struct dc_pool   client_pool;
 static struct dc_cont   client_cont;
 
+int
+dc_tx_epoch(struct client *client, daos_handle_t th, const struct dc_cont *cont, daos_epoch_t *ret_epoch)
+{
+	return -DER_NO_HDL;
+}
+
 struct dc_cont *
 dc_hdl2cont(struct client *cl, daos_handle_t coh)
 {
