@@ -19,6 +19,7 @@
  */
 #include "platform/platform_sim_int.h"
 
+#include <daos_errno.h>
 #include <elf.h>
 #include <link.h>
 #include <stdlib.h>
