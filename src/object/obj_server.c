@@ -119,6 +119,8 @@ check_placement(struct obj_call *call)
 
 	if (call->in->map_version > version)
 		ds_pool_behind(pool);
+	if (version == 0 && !D_PLANTED(D_PLANTED_STALE_MAP)) /* started, and nobody told us yet: we may be out of service */
+		return -DER_AGAIN;
 	if (!map_allows(call, version)) {
 		call->out->map_version = version;
 		return call->in->map_version > version ? -DER_AGAIN : -DER_STALE;

@@ -151,7 +151,7 @@ query(struct fixture *f)
 
 /** One that is on a target, alone. */
 static daos_handle_t
-object_on(struct fixture *f, d_rank_t rank, uint32_t tgt)
+object_at(struct fixture *f, daos_handle_t coh, d_rank_t rank, uint32_t tgt)
 {
 	daos_handle_t oh;
 
@@ -160,8 +160,8 @@ object_on(struct fixture *f, d_rank_t rank, uint32_t tgt)
 		d_rank_t      at = 0;
 		uint32_t      idx = 0, nr = 1;
 
-		assert_int_equal(daos_obj_generate_oid(f->coh, &oid, 0, OC_S1, 0, 0), 0);
-		assert_int_equal(daos_obj_open(f->coh, oid, DAOS_OO_RW, &oh, NULL), 0);
+		assert_int_equal(daos_obj_generate_oid(coh, &oid, 0, OC_S1, 0, 0), 0);
+		assert_int_equal(daos_obj_open(coh, oid, DAOS_OO_RW, &oh, NULL), 0);
 		assert_int_equal(dc_obj_shards(f->cl, oh, &nr, &at, &idx), 0);
 		if (at == rank && idx == tgt)
 			return oh;
@@ -169,6 +169,12 @@ object_on(struct fixture *f, d_rank_t rank, uint32_t tgt)
 	}
 	fail();
 	return DAOS_HDL_INVAL;
+}
+
+static daos_handle_t
+object_on(struct fixture *f, d_rank_t rank, uint32_t tgt)
+{
+	return object_at(f, f->coh, rank, tgt);
 }
 
 static int
@@ -274,6 +280,32 @@ map_is_durable(void **state)
 	assert_int_equal(daos_obj_close(on, NULL), 0);
 }
 
+/** An engine that has just started knows new handles before it knows the map. */
+static void
+restarted_engine_asks_for_the_map(void **state)
+{
+	struct fixture       *f = *state;
+	daos_handle_t         coh, on, beside;
+	struct crt_fault_rule slow = {.id = 1, .where = CRT_FAULT_REQUEST, .what = CRT_FAULT_ERROR, .arg = -DER_UNREACH,
+				      .opc = POOL_OPC(POOL_QUERY), .rank = CRT_FAULT_ANY_RANK, .prob_ppm = 1000000,
+				      .fires_max = 6};
+
+	(void)must(f, POOL_MAP_EXCLUDE, 1, 0);
+	tc_engine_stop(f->tc, 1);
+	tc_engine_start(f->tc, 1);
+	assert_int_equal(engine_version(f, 1), 0);
+	assert_int_equal(crt_fault_set(dss_crt(tc_engine(f->tc, 1)), &slow), 0);
+	crt_faults_enable(dss_crt(tc_engine(f->tc, 1)), true);
+	assert_int_equal(daos_cont_open(f->poh, "box", DAOS_COO_RW, &coh, NULL, NULL), 0);
+	on = object_at(f, coh, 1, 0); /* by the map of the connect, where all is well */
+	beside = object_at(f, coh, 1, 1);
+	assert_int_equal(put(beside, 1), 0);
+	assert_int_equal(put(on, 1), -DER_RF);
+	assert_int_equal(daos_obj_close(on, NULL), 0);
+	assert_int_equal(daos_obj_close(beside, NULL), 0);
+	assert_int_equal(daos_cont_close(coh, NULL), 0);
+}
+
 static void
 what_is_refused(void **state)
 {
@@ -375,6 +407,7 @@ main(void)
 	    CASE(out_and_back_with_its_data),
 	    CASE(whole_rank_and_again),
 	    CASE(map_is_durable),
+	    CASE(restarted_engine_asks_for_the_map),
 	    CASE(what_is_refused),
 	    CASE(lost_news_are_made_up_for),
 	    CASE(dead_rank_stays_in_the_map),
