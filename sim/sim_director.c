@@ -119,6 +119,8 @@ director(void *arg)
 	wait_for(clients_ended, HEAL_NS_MAX, "calls end after faults are over");
 	wait_for(sim_pools_ended, HEAL_NS_MAX, "another pool is destroyed");
 	psim_sleep_ns(15 * SIM_SEC); /* the last elections */
+	wait_for(engines_up, HEAL_NS_MAX, "engines that were about to stop come back");
+	psim_sleep_ns(15 * SIM_SEC);
 	sim_pools_verify();
 	sim.verifying = true;
 	for (uint32_t i = 0; i < sim.opts.client_nr; i++)
