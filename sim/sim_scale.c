@@ -3,10 +3,8 @@
 #include "sim_scale.h"
 
 #include <daos_errno.h>
-#include <daos_prop.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/prop_table.h"
 #include "base/rank_list.h"
 #include "cart/crt_internal_proto.h"
 #include "cart/crt_wire.h"
@@ -372,66 +370,85 @@ step_destroy(void)
 	scale_end("destroy", 0);
 }
 
-static void
-prop_fill(void *vin, void *arg)
-{
-	struct pool_prop_set_in *in = vin;
+/** The last rank leaves the pool's map, or comes back. */
+struct map_change {
+	uint32_t what;
+	d_rank_t rank;
+	uint32_t version; /**< of the map that came of it */
+	uint32_t untold_nr;
+};
 
+static void
+map_fill(void *vin, void *arg)
+{
+	struct pool_map_change_in *in = vin;
+	struct map_change         *c = arg;
+	static d_rank_list_t       ranks;
+
+	ranks = (d_rank_list_t){.rl_ranks = &c->rank, .rl_nr = 1};
 	uuid_copy(in->pool.b, sim.pools[0].uuid);
-	in->props = *(d_iov_t *)arg;
+	in->change = c->what;
+	in->ranks = &ranks;
+	in->force = true;
 }
 
 static MAY_YIELD int
-prop_set_ult(void *arg)
+map_ult(void *arg)
 {
-	struct sim_pool *pool = &sim.pools[0];
-	d_rank_list_t    svc = {.rl_ranks = pool->svc_ranks, .rl_nr = pool->svc_nr};
-	daos_prop_t     *prop = daos_prop_alloc(1);
-	d_iov_t          iov;
-	crt_rpc_t       *rpc;
-	int              rc;
+	struct map_change *c = arg;
+	struct sim_pool   *pool = &sim.pools[0];
+	d_rank_list_t      svc = {.rl_ranks = pool->svc_ranks, .rl_nr = pool->svc_nr};
+	crt_rpc_t         *rpc;
+	int                rc = ds_pool_svc_call(&svc, POOL_OPC(POOL_MAP_CHANGE), map_fill, c, 60, &rpc);
 
-	prop->dpp_entries[0].dpe_type = DAOS_PROP_PO_RECLAIM;
-	prop->dpp_entries[0].dpe_val = DAOS_RECLAIM_TIME;
-	rc = prop_list_encode(prop, &iov);
-	daos_prop_free(prop);
 	if (rc != 0)
 		return rc;
-	rc = ds_pool_svc_call(&svc, POOL_OPC(POOL_PROP_SET), prop_fill, &iov, 60, &rpc);
-	if (rc == 0)
-		crt_req_decref(rpc);
-	free(iov.iov_buf);
-	return rc;
+	c->version = ((struct pool_map_change_out *)rpc->cr_output)->map_version;
+	c->untold_nr = ((struct pool_map_change_out *)rpc->cr_output)->untold.nr;
+	crt_req_decref(rpc);
+	return 0;
 }
 
 static int
-prop_set_job(struct engine *eng, void *arg)
+map_job(struct engine *eng, void *arg)
 {
-	return dss_ult_execute(eng, DSS_TAG_SYS, prop_set_ult, NULL);
+	return dss_ult_execute(eng, DSS_TAG_SYS, map_ult, arg);
 }
 
+static uint32_t map_version;
+
 static MAY_YIELD int
-prop_check(void *eng)
+map_check(void *eng)
 {
 	struct ds_pool *pool = ds_pool_lookup(eng, sim.pools[0].uuid);
-	bool            told = pool != NULL && pool->sp_reclaim == DAOS_RECLAIM_TIME && pool->sp_map_version > 0;
+	bool            told = pool != NULL && pool->sp_map_version == map_version;
 
 	if (pool != NULL)
 		ds_pool_put(pool);
 	return told ? 0 : -DER_NONEXIST;
 }
 
-/** Properties that targets act upon travel with the map: when the call has returned, all engines have both. */
+static void
+map_change(uint32_t what)
+{
+	struct map_change c = {.what = what, .rank = sim.opts.engine_nr - 1};
+	int               rc = sim_engine_do(&sim.engines[0], map_job, &c);
+
+	SIM_CHECK(rc == 0 && c.untold_nr == 0, "the map of the pool cannot be changed: " DF_RC ", %u engines not told", DP_RC(rc),
+		  c.untold_nr);
+	map_version = c.version;
+}
+
+/** When the call has returned, all engines have the new map. */
 static void
 step_map(void)
 {
-	int rc;
-
 	scale_begin();
-	rc = sim_engine_do(&sim.engines[0], prop_set_job, NULL);
-	SIM_CHECK(rc == 0, "a property of the pool cannot be set: " DF_RC, DP_RC(rc));
+	map_change(POOL_MAP_EXCLUDE);
 	scale_end("map update", 0);
-	scale_on_all(prop_check);
+	scale_on_all(map_check);
+	map_change(POOL_MAP_REINTEGRATE);
+	scale_on_all(map_check);
 }
 
 /* ---- all of it ---- */
