@@ -14,6 +14,8 @@ struct pool_module {
 	d_list_t                       pools; /**< of struct pool_entry */
 	const struct ds_pool_cont_ops *cont_ops;
 	bool                           set_up; /**< what the devices hold was started */
+	struct ult_mutex               start_stop; /**< held while a pool starts or stops */
+	bool                           stopping;   /**< none starts any more */
 };
 struct pool_module *pool_module_of(struct engine *eng);
 

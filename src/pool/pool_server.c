@@ -68,6 +68,7 @@ pool_init(struct engine *eng)
 		return -DER_NOMEM;
 	pthread_mutex_init(&pm->lock, NULL);
 	d_list_init(&pm->pools);
+	ult_mutex_init(&pm->start_stop);
 	dss_module_set_data(eng, CRT_MOD_POOL, pm);
 	rc = rsvc_class_register(eng, RSVC_CLASS_POOL, &pool_rsvc_ops);
 	if (rc == 0)

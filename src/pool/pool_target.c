@@ -4,7 +4,8 @@
  *
  * Invariants:
  *  1. The module's list of pools and the members of ds_pool that change (map, ranks) are under the
- *     module's lock. pool_start() and pool_stop() run on xstream 0.
+ *     module's lock. pool_start() and pool_stop() run on xstream 0, one at a time; once all were stopped none starts: a
+ *     pool whose creation was under way while its engine stops would be left open.
  *  2. A child belongs to its target's xstream. It is in the list of that xstream's data from the end
  *     of its opening to the start of its closing; closing waits until no reference is left.
  *  3. A child holds a reference of its ds_pool; the list of pools holds another.
@@ -406,8 +407,8 @@ ds_pool_behind(struct ds_pool *pool)
 	pool->sp_asking = false;
 }
 
-MAY_YIELD int
-pool_start(struct engine *eng, const uuid_t uuid, uint32_t tgt_nr)
+MAY_YIELD static int
+start_locked(struct engine *eng, const uuid_t uuid, uint32_t tgt_nr)
 {
 	struct pool_module *pm = pool_module_of(eng);
 	struct ds_pool     *pool = ds_pool_lookup(eng, uuid);
@@ -432,8 +433,20 @@ pool_start(struct engine *eng, const uuid_t uuid, uint32_t tgt_nr)
 	return 0;
 }
 
-MAY_YIELD void
-pool_stop(struct engine *eng, const uuid_t uuid)
+MAY_YIELD int
+pool_start(struct engine *eng, const uuid_t uuid, uint32_t tgt_nr)
+{
+	struct pool_module *pm = pool_module_of(eng);
+	int                 rc;
+
+	ult_mutex_lock(&pm->start_stop);
+	rc = pm->stopping ? -DER_SHUTDOWN : start_locked(eng, uuid, tgt_nr);
+	ult_mutex_unlock(&pm->start_stop);
+	return rc;
+}
+
+MAY_YIELD static void
+stop_locked(struct engine *eng, const uuid_t uuid)
 {
 	struct pool_module *pm = pool_module_of(eng);
 	struct pool_entry  *entry;
@@ -450,7 +463,17 @@ pool_stop(struct engine *eng, const uuid_t uuid)
 }
 
 MAY_YIELD void
-pool_stop_all(struct engine *eng)
+pool_stop(struct engine *eng, const uuid_t uuid)
+{
+	struct pool_module *pm = pool_module_of(eng);
+
+	ult_mutex_lock(&pm->start_stop);
+	stop_locked(eng, uuid);
+	ult_mutex_unlock(&pm->start_stop);
+}
+
+MAY_YIELD static void
+stop_each(struct engine *eng)
 {
 	struct pool_module *pm = pool_module_of(eng);
 	struct pool_entry  *entry;
@@ -464,8 +487,19 @@ pool_stop_all(struct engine *eng)
 		pthread_mutex_unlock(&pm->lock);
 		if (entry == NULL)
 			return;
-		pool_stop(eng, uuid);
+		stop_locked(eng, uuid);
 	}
+}
+
+MAY_YIELD void
+pool_stop_all(struct engine *eng)
+{
+	struct pool_module *pm = pool_module_of(eng);
+
+	ult_mutex_lock(&pm->start_stop);
+	pm->stopping = true;
+	stop_each(eng);
+	ult_mutex_unlock(&pm->start_stop);
 }
 
 /* ---- making and unmaking shards ---- */
