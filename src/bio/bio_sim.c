@@ -591,17 +591,22 @@ op_read(struct sim_op *op)
 static int
 op_write(struct sim_op *op)
 {
-	uint8_t *buf;
+	const struct iovec *iov = op->seg->iov;
+	bool                whole = op->seg->iov_nr == 1 && iov[0].iov_len >= op->bytes;
+	uint8_t            *buf = whole ? iov[0].iov_base : NULL;
 
 	if (psim_chance(op->ram->policy.write_error_ppm))
 		return -EIO;
-	buf = psim_world_alloc(op->bytes);
-	gather(op->seg->iov, op->seg->iov_nr, buf, op->bytes);
+	if (!whole) {
+		buf = psim_world_alloc(op->bytes);
+		gather(iov, op->seg->iov_nr, buf, op->bytes);
+	}
 	psim_trace("write", op->ram->node, op->off, psim_digest(buf, op->bytes));
 	write_now(op->ram, op->off, buf, op->bytes);
 	for (uint64_t b = op->off / BIO_BLOCK_BYTES; b * BIO_BLOCK_BYTES < op->off + op->bytes; b++)
 		op->ram->roles[b] = op->role;
-	psim_world_free(buf);
+	if (!whole)
+		psim_world_free(buf);
 	return op->bytes;
 }
 

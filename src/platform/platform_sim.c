@@ -24,7 +24,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <daos_errno.h>
+#include <xxhash.h>
 #include "base/util.h"
 
 #define STACK_BYTES   (256u << 10)
@@ -133,18 +133,7 @@ psim_delay(uint64_t mean_ns)
 uint64_t
 psim_digest(const void *buf, size_t bytes)
 {
-	const unsigned char *p = buf;
-	uint64_t             h = 0x9e3779b97f4a7c15ULL ^ bytes;
-	uint64_t             v;
-
-	for (; bytes >= sizeof(v); bytes -= sizeof(v), p += sizeof(v)) {
-		memcpy(&v, p, sizeof(v));
-		h = rotl(h ^ v, 29) * 0xbf58476d1ce4e5b9ULL;
-	}
-	v = 0;
-	memcpy(&v, p, bytes);
-	h = rotl(h ^ v, 29) * 0x94d049bb133111ebULL;
-	return h ^ (h >> 32);
+	return XXH3_64bits(buf, bytes);
 }
 
 static void
