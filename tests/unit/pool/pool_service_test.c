@@ -560,6 +560,51 @@ create_without_room_leaves_nothing(void **state)
 	assert_null(ds_pool_lookup(tc_engine(f->tc, 0), job.req.uuid));
 }
 
+struct race {
+	uuid_t uuid;
+	bool   begun;
+	int    rc;
+};
+
+static MAY_YIELD void
+make_shards(void *arg)
+{
+	struct vos_pool_size size = {.meta_bytes = 32ull << 20};
+	struct race         *race = arg;
+
+	race->begun = true;
+	race->rc = pool_tgts_create(dss_engine(), race->uuid, 2, &size);
+}
+
+/** A creation is under way when all pools are stopped. */
+static MAY_YIELD int
+race_ult(void *arg)
+{
+	struct race *race = arg;
+	struct ult  *ult;
+	int          rc = ult_create(NULL, ULT_POOL_GENERIC, make_shards, race, 0, &ult);
+
+	while (rc == 0 && !race->begun)
+		ult_yield();
+	if (rc != 0)
+		return rc;
+	pool_stop_all(dss_engine());
+	ult_join(ult);
+	return pool_start(dss_engine(), race->uuid, 2);
+}
+
+static void
+no_pool_starts_after_the_last_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct race     race = {0};
+
+	plat_uuid_generate(race.uuid);
+	assert_int_equal(on_engine(f, race_ult, &race), -DER_SHUTDOWN);
+	assert_true(race.rc == 0 || race.rc == -DER_SHUTDOWN);
+	assert_null(ds_pool_lookup(tc_engine(f->tc, 0), race.uuid));
+}
+
 static void
 create_checks_its_request(void **state)
 {
@@ -689,7 +734,7 @@ main(void)
 	    ONE(drpc_properties),
 	    ONE(acl_takes_and_gives_permission),
 	    ONE(evict_closes_handles),
-	    ONE(create_without_room_leaves_nothing),
+	    ONE(create_without_room_leaves_nothing), ONE(no_pool_starts_after_the_last_stop),
 	    ONE(create_checks_its_request),
 	    ONE(destroy_refuses_what_is_in_use),
 	    THREE(three_engines_are_one_pool),
