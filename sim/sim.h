@@ -225,7 +225,7 @@ void sim_work_check_stuck(uint64_t bound_ns);
 enum sim_fault_kind {
 	SIM_F_KILL, SIM_F_POWER, SIM_F_STOP, SIM_F_PARTITION, SIM_F_ONEWAY, SIM_F_RESET, SIM_F_SLOW_LINK, SIM_F_FLAKY,
 	SIM_F_SLOW_DISK, SIM_F_CRASH_IO, SIM_F_SHORT_IO, SIM_F_CLIENT_KILL, SIM_F_CLOCK, SIM_F_TWICE, SIM_F_READ_ERROR,
-	SIM_F_NO_MEMORY, SIM_F_ROT, SIM_F_ROT_META, SIM_F_NR
+	SIM_F_NO_MEMORY, SIM_F_ROT, SIM_F_ROT_META, SIM_F_SPLIT, SIM_F_LEADER, SIM_F_PAUSE, SIM_F_NR
 };
 extern const char *const sim_fault_names[SIM_F_NR];
 bool sim_profile_exists(const char *profile);
@@ -247,6 +247,8 @@ void sim_engine_died(struct sim_engine *se);
 void sim_raft_check(void);
 void sim_raft_print(FILE *out);
 uint64_t sim_raft_checked_nr(void);
+/** An engine where a replica leads; NULL: there is none. Drawn by the seed when there are several. */
+struct sim_engine *sim_raft_leader(void);
 
 /* ---- the course of a run (sim_director.c) ---- */
 

@@ -25,6 +25,8 @@ const char *const sim_fault_names[SIM_F_NR] = {
     [SIM_F_CLOCK] = "clock",           [SIM_F_TWICE] = "twice",
     [SIM_F_READ_ERROR] = "read-error", [SIM_F_NO_MEMORY] = "no-memory",
     [SIM_F_ROT] = "rot",               [SIM_F_ROT_META] = "rot-meta",
+    [SIM_F_SPLIT] = "split",           [SIM_F_LEADER] = "leader",
+    [SIM_F_PAUSE] = "pause",
 };
 
 struct profile {
@@ -33,19 +35,22 @@ struct profile {
 	bool        fills;            /**< the pool is small, and a workload fills it */
 };
 #define CRASHES(kill, power, stop, io) [SIM_F_KILL] = kill, [SIM_F_POWER] = power, [SIM_F_STOP] = stop, [SIM_F_CRASH_IO] = io
+/* Of the whole network, and where it hurts most: replicas of a service without their leader, clients with either. */
+#define SPLITS(split, leader) [SIM_F_SPLIT] = split, [SIM_F_LEADER] = leader
 #define LINKS(part, one, rst, slow, flaky)                                                                             \
 	[SIM_F_PARTITION] = part, [SIM_F_ONEWAY] = one, [SIM_F_RESET] = rst, [SIM_F_SLOW_LINK] = slow, [SIM_F_FLAKY] = flaky
 static const struct profile profiles[] = {
     {"none", {0}},
     {"default",
-     {CRASHES(90, 120, 240, 150), LINKS(120, 150, 40, 60, 80), [SIM_F_SLOW_DISK] = 60, [SIM_F_CLIENT_KILL] = 100,
-      [SIM_F_CLOCK] = 60}},
-    {"network", {LINKS(40, 50, 15, 30, 30), [SIM_F_CLOCK] = 40, [SIM_F_TWICE] = 40}},
+     {CRASHES(90, 120, 240, 150), LINKS(120, 150, 40, 60, 80), SPLITS(300, 300), [SIM_F_SLOW_DISK] = 60,
+      [SIM_F_CLIENT_KILL] = 100, [SIM_F_CLOCK] = 60, [SIM_F_PAUSE] = 120}},
+    {"network", {LINKS(40, 50, 15, 30, 30), SPLITS(80, 60), [SIM_F_CLOCK] = 40, [SIM_F_TWICE] = 40,
+      [SIM_F_PAUSE] = 60}},
     {"disk", {CRASHES(0, 60, 0, 60), [SIM_F_SLOW_DISK] = 30, [SIM_F_SHORT_IO] = 20, [SIM_F_READ_ERROR] = 30}},
     {"crash", {CRASHES(40, 40, 90, 60), [SIM_F_CLIENT_KILL] = 40}},
     {"storm",
-     {CRASHES(30, 40, 90, 40), LINKS(40, 50, 10, 20, 20), [SIM_F_SLOW_DISK] = 20, [SIM_F_SHORT_IO] = 20,
-      [SIM_F_CLIENT_KILL] = 30, [SIM_F_CLOCK] = 20}},
+     {CRASHES(30, 40, 90, 40), LINKS(40, 50, 10, 20, 20), SPLITS(80, 60), [SIM_F_SLOW_DISK] = 20, [SIM_F_SHORT_IO] = 20,
+      [SIM_F_CLIENT_KILL] = 30, [SIM_F_CLOCK] = 20, [SIM_F_PAUSE] = 40}},
     {"memory", {CRASHES(60, 0, 0, 0), [SIM_F_NO_MEMORY] = 8}},
     {"full", {CRASHES(60, 60, 0, 0), [SIM_F_CLIENT_KILL] = 60}, .fills = true},
     {"rot", {CRASHES(60, 60, 90, 0), [SIM_F_ROT] = 2}},
@@ -70,6 +75,8 @@ static struct {
 	const struct profile *profile;
 	struct psim_event     next[SIM_F_NR];
 	struct pair           pairs[NODE_MAX][NODE_MAX];
+	bool                  split, split_refuses; /**< the network is in two parts */
+	bool                  side[NODE_MAX];       /**< the part that each node is in */
 	uint32_t              ends_in[NODE_MAX]; /* killed at the nth message it sends; 0: not */
 	uint32_t              node_nr;
 	bool                  over;
@@ -140,6 +147,8 @@ fate(void *arg, uint32_t from, uint32_t to, size_t bytes, uint64_t *ret_delay_ns
 	pair = &weather.pairs[from][to];
 	if (pair->slow_x > 1)
 		*ret_delay_ns = ns * pair->slow_x;
+	if (weather.split && weather.side[from] != weather.side[to])
+		return weather.split_refuses ? NA_SIM_REFUSED : NA_SIM_LOST;
 	if (pair->cut)
 		return pair->refuses ? NA_SIM_REFUSED : NA_SIM_LOST;
 	if (psim_chance(pair->twice_ppm))
@@ -205,8 +214,12 @@ mend_now(enum sim_fault_kind kind, uint32_t a, uint32_t b)
 	case SIM_F_SLOW_LINK:
 	case SIM_F_FLAKY:
 	case SIM_F_TWICE:
+	case SIM_F_LEADER:
 		for (uint32_t n = 0; n < weather.node_nr; n++)
 			weather.pairs[a][n] = weather.pairs[n][a] = (struct pair){0};
+		break;
+	case SIM_F_SPLIT:
+		weather.split = false;
 		break;
 	case SIM_F_READ_ERROR:
 	case SIM_F_SLOW_DISK:
@@ -322,6 +335,43 @@ strike_links(enum sim_fault_kind kind)
 }
 
 static bool
+strike_split(void)
+{
+	if (weather.split)
+		return false;
+	weather.split = true;
+	weather.split_refuses = psim_below(3) == 0;
+	for (uint32_t n = 1; n < weather.node_nr; n++)
+		weather.side[n] = psim_below(2) == 0;
+	mend_after(SIM_F_SPLIT, 0, 0, psim_between(SIM_SEC / 2, 20 * SIM_SEC));
+	return true;
+}
+
+/**
+ * One that leads a service is cut from all engines, and from all clients but one or about a half: it has to notice that others
+ * lead, and to look again after a pause. One client is of its own interest: when it just reads, no write is under way to show the leader that it is alone.
+ */
+static bool
+strike_leader(void)
+{
+	struct sim_engine *se = sim_raft_leader();
+	struct pair        bad = {.cut = true, .refuses = psim_below(3) == 0};
+	uint32_t           stays = 0; /* the only client that stays, if it is one */
+
+	if (se == NULL || se->node >= NODE_MAX)
+		return false;
+	if (psim_below(2) == 0 && weather.node_nr > 1 + sim.opts.engine_nr)
+		stays = 1 + sim.opts.engine_nr + psim_below(weather.node_nr - 1 - sim.opts.engine_nr);
+	for (uint32_t n = 1; n < weather.node_nr; n++)
+		if (n != se->node && n != stays && (n <= sim.opts.engine_nr || stays != 0 || psim_below(2) == 0))
+			weather.pairs[se->node][n] = weather.pairs[n][se->node] = bad;
+	if (psim_below(2) == 0)
+		psim_node_pause(se->node, psim_now() + psim_between(SIM_SEC, 15 * SIM_SEC));
+	mend_after(SIM_F_LEADER, se->node, 0, psim_between(SIM_SEC / 2, 20 * SIM_SEC));
+	return true;
+}
+
+static bool
 strike_reset(void)
 {
 	uint32_t a = 1 + psim_below(weather.node_nr - 1);
@@ -383,6 +433,18 @@ strike_rot(enum sim_fault_kind kind)
 	return true;
 }
 
+/** Stopped for a while, then it goes on as if nothing had been; an engine or a client. */
+static bool
+strike_pause(void)
+{
+	uint32_t node = 1 + psim_below(weather.node_nr - 1);
+
+	if (!psim_node_alive(node))
+		return false;
+	psim_node_pause(node, psim_now() + psim_between(SIM_SEC / 10, 15 * SIM_SEC));
+	return true;
+}
+
 static bool
 strike_clock(void)
 {
@@ -437,12 +499,18 @@ strike(enum sim_fault_kind kind)
 	case SIM_F_FLAKY:
 	case SIM_F_TWICE:
 		return strike_links(kind);
+	case SIM_F_SPLIT:
+		return strike_split();
+	case SIM_F_LEADER:
+		return strike_leader();
 	case SIM_F_RESET:
 		return strike_reset();
 	case SIM_F_CLIENT_KILL:
 		return strike_client();
 	case SIM_F_CLOCK:
 		return strike_clock();
+	case SIM_F_PAUSE:
+		return strike_pause();
 	case SIM_F_NO_MEMORY:
 		return strike_memory();
 	case SIM_F_ROT:
@@ -534,6 +602,9 @@ void
 sim_faults_stop(void)
 {
 	weather.over = true;
+	weather.split = false;
+	for (uint32_t n = 1; n < weather.node_nr; n++)
+		psim_node_pause(n, 0);
 	memset(weather.pairs, 0, sizeof(weather.pairs));
 	memset(weather.ends_in, 0, sizeof(weather.ends_in));
 	for (uint32_t i = 0; i < sim.opts.engine_nr; i++) {

@@ -141,6 +141,32 @@ sim_raft_print(FILE *out)
 	}
 }
 
+static bool
+leads(const struct sim_engine *se)
+{
+	struct rdb_module *mod = se->eng == NULL ? NULL : dss_module_data(se->eng, CRT_MOD_RDB);
+	struct rdb        *db;
+
+	if (mod == NULL || se->state != SIM_ENGINE_UP)
+		return false;
+	d_list_for_each(db, &mod->dbs, link)
+		if (db->lead_term != 0)
+			return true;
+	return false;
+}
+
+struct sim_engine *
+sim_raft_leader(void)
+{
+	struct sim_engine *one = NULL;
+	uint32_t           nr = 0;
+
+	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
+		if (leads(&sim.engines[i]) && psim_below(++nr) == 0)
+			one = &sim.engines[i];
+	return one;
+}
+
 uint64_t
 sim_raft_checked_nr(void)
 {

@@ -52,6 +52,27 @@ reg_pick(struct regs *all)
 	return reg->history.nr >= REG_OP_MAX ? NULL : reg;
 }
 
+/**
+ * What a worker does for a while: it writes, reads, or both. One that does both is soon in a write that waits for whatever is
+ * wrong; only one that just reads goes on, and sees what it is told meanwhile.
+ */
+struct phase {
+	uint64_t until_ns;
+	uint32_t reads_of_4;
+};
+
+static bool
+phase_reads(struct phase *phase)
+{
+	static const uint32_t reads_of_4[] = {0, 2, 2, 4};
+
+	if (psim_now() >= phase->until_ns) {
+		phase->until_ns = psim_now() + psim_between(5 * SIM_SEC, 40 * SIM_SEC);
+		phase->reads_of_4 = reads_of_4[psim_below(4)];
+	}
+	return psim_below(4) < phase->reads_of_4;
+}
+
 static void
 write_ended(struct reg *reg, uint32_t at, bool ok)
 {
@@ -177,6 +198,7 @@ keys_run(struct sim_worker *w)
 {
 	daos_handle_t  oh = DAOS_HDL_INVAL;
 	unsigned char *buf = malloc(VALUE_MAX);
+	struct phase   phase = {0};
 
 	keys_open(w, &oh);
 	while (!sim_work_over(w)) {
@@ -187,7 +209,7 @@ keys_run(struct sim_worker *w)
 			continue;
 		}
 		w->holds = reg;
-		if (psim_below(2) == 0)
+		if (phase_reads(&phase))
 			key_read(w, oh, reg, buf);
 		else if (psim_below(8) == 0)
 			key_punch(w, oh, reg);
@@ -256,6 +278,8 @@ attr_write(struct sim_worker *w, struct reg *reg)
 static void
 attr_run(struct sim_worker *w)
 {
+	struct phase phase = {0};
+
 	while (!sim_work_over(w)) {
 		struct reg *reg = reg_pick(&attrs);
 
@@ -264,7 +288,7 @@ attr_run(struct sim_worker *w)
 			continue;
 		}
 		w->holds = reg;
-		if (psim_below(2) == 0)
+		if (phase_reads(&phase))
 			attr_read(w, reg);
 		else
 			attr_write(w, reg);

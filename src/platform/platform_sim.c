@@ -13,7 +13,8 @@
  * 3. A thread that waits is woken once: psim_wake() of one that does not wait leaves a token, taken by its next wait.
  * 4. Thread-local variables are per thread, as everywhere: the program's block of them is saved and restored
  *    around a turn. Libraries' (errno) are not; nobody needs errno across a wait.
- *    With `cores`, PT_BUSY stands between: `timeout` is armed for the end of its turn, then it is PT_RUNNABLE.
+ *    PT_BUSY stands between: `timeout` is armed for when the thread may run, then it is PT_RUNNABLE: with `cores` for the end
+ *    of its turn, and in a paused node for the end of the pause.
  * 5. A killed node's threads never run again, nothing of it stays in any list of the world.
  * 6. Nothing of the real machine gets in: no address, clock, order of descriptors or content of fresh memory.
  */
@@ -396,14 +397,16 @@ run_now(void *arg)
 static void
 run_add(struct psim_thread *thread)
 {
-	if (thread->busy_until_ns <= w.now_ns) {
+	uint64_t from_ns = MAX_OF(thread->busy_until_ns, w.nodes[thread->node].paused_until_ns);
+
+	if (from_ns <= w.now_ns) {
 		run_now(thread);
 		return;
 	}
 	thread->state = PT_BUSY;
 	thread->timeout.fn = run_now;
 	thread->timeout.arg = thread;
-	psim_event_at(&thread->timeout, thread->busy_until_ns);
+	psim_event_at(&thread->timeout, from_ns);
 }
 
 void
@@ -659,6 +662,7 @@ psim_node_start(uint32_t node, const char *name, void (*fn)(void *arg), void *ar
 	D_ASSERT(node != PSIM_WORLD && !n->alive);
 	n->alive = true;
 	n->doomed = false;
+	n->paused_until_ns = 0;
 	n->done = done;
 	d_list_init(&n->threads);
 	n->thread_nr = 0;
@@ -712,6 +716,24 @@ psim_node_kill(uint32_t node)
 	n->thread_nr = 0;
 	psim_fds_drop(node);
 	psim_mem_node_drop(node);
+}
+
+void
+psim_node_pause(uint32_t node, uint64_t until_ns)
+{
+	struct psim_node   *n = &w.nodes[node];
+	struct psim_thread *thread;
+
+	D_ASSERT(node != PSIM_WORLD && (w.current == NULL || w.current->node != node));
+	n->paused_until_ns = until_ns;
+	d_list_for_each(thread, &n->threads, node_link) {
+		if (thread->state == PT_RUNNABLE)
+			run_del(thread);
+		else if (thread->state != PT_BUSY)
+			continue;
+		psim_event_cancel(&thread->timeout);
+		run_add(thread);
+	}
 }
 
 void

@@ -71,6 +71,11 @@ void psim_node_skew(uint32_t node, int64_t skew_ns);
 void psim_node_start(uint32_t node, const char *name, void (*fn)(void *arg), void *arg, void (*done)(uint32_t node));
 /** It ceases at this moment, whatever it was doing: threads, descriptors, memory. Never by one of its own threads. */
 void psim_node_kill(uint32_t node);
+/**
+ * Its threads do not run before psim_now() is @until_ns: stopped, swapped out, on a machine that is moved. Its clocks go on, what
+ * is sent to it queues up. A time that is past lets it go on.
+ */
+void psim_node_pause(uint32_t node, uint64_t until_ns);
 bool psim_node_alive(uint32_t node);
 uint32_t psim_node_self(void); /**< PSIM_WORLD on the scheduler */
 /** One more thread in a living node, from outside. */

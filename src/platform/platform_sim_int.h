@@ -4,7 +4,7 @@
 
 #include "platform/platform_sim.h"
 
-/** PT_BUSY: it could go on, but its core has not yet done what it was given. */
+/** PT_BUSY: it could go on, but its core has not yet done what it was given, or its node is paused. */
 enum psim_thread_state { PT_RUNNABLE, PT_RUNNING, PT_BUSY, PT_WAITING, PT_ENDED };
 
 struct psim_thread {
@@ -33,6 +33,7 @@ struct psim_thread {
 struct psim_node {
 	bool              alive, doomed;
 	struct psim_clock clock;
+	uint64_t          paused_until_ns;
 	d_list_t          threads;
 	uint32_t          thread_nr;
 	void            (*done)(uint32_t node);
