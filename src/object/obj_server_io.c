@@ -109,8 +109,8 @@ add_update(struct obj_call *call, const struct obj_rw_in *in, struct vos_dtx *dt
 	struct vos_io *io;
 	int            rc;
 
-	rc = vos_update_begin(obj_call_vos(call), in->hdr.oid, call->epoch, in->hdr.conds, &in->dkey,
-			      in->iods.nr, in->iods.v, &io);
+	rc = vos_dtx_update_begin(dtx, in->hdr.oid, in->hdr.conds, &in->dkey, in->iods.nr, in->iods.v,
+				  &io);
 	if (rc != 0)
 		return rc;
 	rc = fill_update(call->rpc, in, io);

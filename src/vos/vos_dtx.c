@@ -98,6 +98,37 @@ op_add(struct vos_dtx *dtx, uint32_t part_nr, struct vos_dtx_op **ret_op)
 	return 0;
 }
 
+static struct vos_dtx_own
+ops_before(const struct vos_dtx *dtx, const struct vos_dtx_op *end)
+{
+	return (struct vos_dtx_own){&dtx->ops, end, vos_dtx_reader(&dtx->id)};
+}
+
+MAY_YIELD int
+vos_dtx_update_begin(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const daos_key_t *dkey, unsigned nr,
+		     const daos_iod_t *iods, struct vos_io **ret_io)
+{
+	struct vos_cond	   cond = {oid, dtx->epoch, flags & ~(uint64_t)DAOS_COND_MASK, dkey, nr, iods, 0};
+	struct vos_dtx_own own;
+	struct vos_io	  *io;
+	int		   rc;
+
+	/* What has conditions is checked by itself; begin checks the rest, and the arguments. */
+	rc = vos_update_cond_begin(dtx->cont, &cond, NULL, &io);
+	if (rc != 0)
+		return rc;
+	io->cond.flags = flags;
+	if (flags & DAOS_COND_MASK) {
+		own = ops_before(dtx, NULL);
+		rc = vos_dtx_own_update_check(&own, dtx->cont, &io->cond);
+	}
+	if (rc == 0)
+		*ret_io = io;
+	else
+		vos_io_free(io);
+	return rc;
+}
+
 int
 vos_dtx_update(struct vos_dtx *dtx, struct vos_io *io)
 {
@@ -114,13 +145,25 @@ vos_dtx_update(struct vos_dtx *dtx, struct vos_io *io)
 	return rc;
 }
 
+/** @end: the operation it is, or NULL. */
+static int
+punch_check(const struct vos_dtx *dtx, const struct vos_punch *p, const struct vos_dtx_op *end)
+{
+	struct vos_dtx_own own;
+
+	if ((p->flags & (DAOS_COND_PUNCH | DAOS_COND_DKEY_UPDATE)) == 0)
+		return vos_punch_check(p);
+	own = ops_before(dtx, end);
+	return vos_dtx_own_punch_check(&own, p);
+}
+
 int
 vos_dtx_punch(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const daos_key_t *dkey,
 	      unsigned akey_nr, const daos_key_t *akeys)
 {
 	struct vos_punch   p = {dtx->cont, oid, dtx->epoch, flags, dkey, akey_nr, akeys};
 	struct vos_dtx_op *op;
-	int		   rc = vos_punch_check(&p);
+	int		   rc = punch_check(dtx, &p, NULL);
 
 	if (rc == 0)
 		rc = op_add(dtx, 1 + akey_nr, &op);
@@ -161,12 +204,6 @@ values_write(struct vos_dtx *dtx)
 	return rc;
 }
 
-static bool
-key_same(const daos_key_t *a, const daos_key_t *b)
-{
-	return a->iov_len == b->iov_len && memcmp(a->iov_buf, b->iov_buf, a->iov_len) == 0;
-}
-
 /** Do two of its updates make one akey different things? */
 static bool
 iods_clash(const struct vos_cond *a, const struct vos_cond *b)
@@ -174,14 +211,14 @@ iods_clash(const struct vos_cond *a, const struct vos_cond *b)
 	unsigned i;
 	unsigned j;
 
-	if (memcmp(&a->oid, &b->oid, sizeof(a->oid)) != 0 || !key_same(a->dkey, b->dkey))
+	if (memcmp(&a->oid, &b->oid, sizeof(a->oid)) != 0 || !vos_key_same(a->dkey, b->dkey))
 		return false;
 	for (i = 0; i < a->nr; i++) {
 		for (j = 0; j < b->nr; j++) {
 			const daos_iod_t *x = &a->iods[i];
 			const daos_iod_t *y = &b->iods[j];
 
-			if (!key_same(&x->iod_name, &y->iod_name))
+			if (!vos_key_same(&x->iod_name, &y->iod_name))
 				continue;
 			if (x->iod_type != y->iod_type ||
 			    (x->iod_type == DAOS_IOD_ARRAY && x->iod_size != 0 &&
@@ -207,6 +244,21 @@ kinds_check(struct vos_dtx *dtx, struct vos_dtx_op *op)
 	return vos_dtx_kinds_check(dtx->cont, &op->io->cond);
 }
 
+static int
+update_check(struct vos_dtx *dtx, struct vos_dtx_op *op)
+{
+	struct vos_dtx_own own;
+	int		   rc;
+
+	if ((op->io->cond.flags & DAOS_COND_MASK) == 0) {
+		rc = vos_update_check(op->io);
+	} else {
+		own = ops_before(dtx, op);
+		rc = vos_dtx_own_update_check(&own, dtx->cont, &op->io->cond);
+	}
+	return rc != 0 ? rc : kinds_check(dtx, op);
+}
+
 /** May all of it happen, as things stand? From here to the end of the transaction nothing yields. */
 static int
 ops_check(struct vos_dtx *dtx)
@@ -217,13 +269,7 @@ ops_check(struct vos_dtx *dtx)
 	d_list_for_each (op, &dtx->ops, link) {
 		if (rc != 0)
 			break;
-		if (op->io == NULL) {
-			rc = vos_punch_check(&op->punch);
-			continue;
-		}
-		rc = vos_update_check(op->io);
-		if (rc == 0)
-			rc = kinds_check(dtx, op);
+		rc = op->io == NULL ? punch_check(dtx, &op->punch, op) : update_check(dtx, op);
 	}
 	return rc != 0 ? rc : vos_epoch_admit(dtx->cont, dtx->epoch);
 }

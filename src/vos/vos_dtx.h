@@ -25,12 +25,15 @@ struct vos_dtx;
 
 /** @ret_dtx holds the container open. Errors: EXIST prepared | ALREADY committed | EP_OLD, INVAL the epoch. */
 int vos_dtx_begin(struct vos_cont *cont, const struct dtx_id *id, daos_epoch_t epoch, struct vos_dtx **ret_dtx) MUST_CHECK;
-/** Instead of vos_update_end(io, 0): @io, begun in the same container at the same epoch, is taken, whatever
- *  is returned; its dkey and iods stay borrowed until vos_dtx_end(). Conditions are about the state before
- *  the transaction. */
+/** As vos_update_begin(), in @dtx and at its epoch: conditions hold or not for the state that the operations added so
+ *  far would leave. One that does not hold (EXIST, NONEXIST) leaves @dtx as it was: others can be added. */
+MAY_YIELD int vos_dtx_update_begin(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const daos_key_t *dkey,
+				   unsigned nr, const daos_iod_t *iods, struct vos_io **ret_io) MUST_CHECK;
+/** Instead of vos_update_end(io, 0): @io, of vos_dtx_update_begin(), or begun in the same container at the same epoch, is
+ *  taken, whatever is returned; its dkey and iods stay borrowed until vos_dtx_end(). */
 int vos_dtx_update(struct vos_dtx *dtx, struct vos_io *io) MUST_CHECK;
 /* Both: REC2BIG more akeys than a transaction may change (8,192). */
-/** As vos_obj_punch(); keys are borrowed until vos_dtx_end(). */
+/** As vos_obj_punch(), conditions as for vos_dtx_update_begin(); keys are borrowed until vos_dtx_end(). */
 int vos_dtx_punch(struct vos_dtx *dtx, daos_unit_oid_t oid, uint64_t flags, const daos_key_t *dkey, unsigned akey_nr,
 		  const daos_key_t *akeys) MUST_CHECK;
 enum vos_dtx_how { VOS_DTX_ROLLBACK, VOS_DTX_PREPARE, VOS_DTX_COMMIT };

@@ -2,6 +2,7 @@
 /** What is prepared in a container, in DRAM; and its durable records. Inside of VOS. */
 #pragma once
 
+#include <string.h>
 #include "vos/vos_dtx.h"
 #include "vos/vos_internal.h"
 #include "vos/vos_io.h"
@@ -17,6 +18,11 @@ static inline const void *
 vos_dtx_op_dkey(const struct vos_dtx_op_df *op)
 {
 	return op->body;
+}
+static inline bool
+vos_key_same(const daos_key_t *a, const daos_key_t *b)
+{
+	return a->iov_len == b->iov_len && memcmp(a->iov_buf, b->iov_buf, a->iov_len) == 0;
 }
 /** The parts of an operation, one after the other; zeroed to start. False behind the last. */
 struct vos_dtx_part {
@@ -84,6 +90,20 @@ int vos_dtx_kinds_check(struct vos_cont *cont, const struct vos_cond *cond) MUST
 int vos_dtx_list_check(const struct vos_iter_param *param, enum vos_iter_type type) MUST_CHECK;
 int vos_dtx_query_check(struct vos_cont *cont, daos_unit_oid_t oid, uint32_t flags,
 			daos_epoch_t epoch, const daos_key_t *dkey) MUST_CHECK;
+
+/* ---- conditions within a transaction (vos_dtx_own.c) ---- */
+
+/** Its operations before one of them. */
+struct vos_dtx_own {
+	const d_list_t		*ops; /**< struct vos_dtx_op */
+	const struct vos_dtx_op *end; /**< NULL: all */
+	uint64_t		 reader;
+};
+/** As vos_update_check() and vos_punch_check(), for the state that the operations before would leave. Both are for
+ *  operations with conditions. */
+int vos_dtx_own_update_check(const struct vos_dtx_own *own, struct vos_cont *cont,
+			     const struct vos_cond *cond) MUST_CHECK;
+int vos_dtx_own_punch_check(const struct vos_dtx_own *own, const struct vos_punch *p) MUST_CHECK;
 
 /* ---- timestamps (vos_dtx_read.c) ---- */
 

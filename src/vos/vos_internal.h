@@ -215,6 +215,7 @@ struct vos_punch {
 	unsigned	  akey_nr;
 	const daos_key_t *akeys;
 };
+int vos_punch_keys_check(const struct vos_punch *p) MUST_CHECK;
 /** Epoch, keys, conditions. */
 int vos_punch_check(const struct vos_punch *p) MUST_CHECK;
 /** Inside a transaction. */

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "vos/vos_dtx_index.h"
 
-static int
-punch_keys_check(const struct vos_punch *p)
+int
+vos_punch_keys_check(const struct vos_punch *p)
 {
 	struct vos_key_probe probe;
 	unsigned	     i;
@@ -128,7 +128,7 @@ vos_punch_check(const struct vos_punch *p)
 	int rc = vos_epoch_admit(p->cont, p->epoch);
 
 	if (rc == 0)
-		rc = punch_keys_check(p);
+		rc = vos_punch_keys_check(p);
 	if (rc == 0 && UNLIKELY(p->cont->dtx != NULL))
 		rc = vos_dtx_punch_check(p);
 	if (rc != 0)

@@ -50,6 +50,7 @@ struct model {
 	bool	 device_gone;	       /**< found by the last call */
 	bool	 alloc_hit;
 	int64_t	 unsure_tx; /**< happened, or not: the power will tell. -1: none */
+	int	 meet_obj, meet_dkey; /**< where the transaction being made was last; -1: none is */
 	struct model_read reads[MODEL_READ_MAX];
 	uint32_t	  read_nr;
 	char		  dkeys[REF_OBJ_NR][REF_DKEY_NR][MODEL_KEY_BYTES];

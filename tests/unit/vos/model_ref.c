@@ -7,6 +7,7 @@ void
 ref_init(struct ref *ref)
 {
 	memset(ref, 0, sizeof(*ref));
+	ref->own = -1;
 }
 
 void
@@ -64,6 +65,9 @@ happened(const struct ref *ref, uint32_t mask, uint32_t tx, uint64_t *order)
 {
 	uint32_t i;
 
+	*order = UINT64_MAX;
+	if (ref->own == (int64_t)tx)
+		return true;
 	*order = ref->txs[tx].order;
 	if (ref->txs[tx].state == REF_DONE)
 		return true;

@@ -10,7 +10,8 @@
  * when one of its dkeys does, an akey when something of it can be read.
  *
  * Transactions that are prepared may still happen or not: questions are asked with a mask of those
- * taken as having happened; an answer is known if it is the same for all masks.
+ * taken as having happened; an answer is known if it is the same for all masks. A transaction being
+ * made of several items asks as if those it has so far had happened.
  */
 #pragma once
 
@@ -52,6 +53,7 @@ struct ref {
 	uint64_t	 order;
 	uint32_t	 preps[REF_PREP_MAX]; /**< transactions that are prepared */
 	uint32_t	 prep_nr;
+	int64_t		 own; /**< -1, or a transaction that asks: for it, it has happened, last of all */
 };
 
 void	 ref_init(struct ref *ref);

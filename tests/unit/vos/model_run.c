@@ -527,6 +527,7 @@ model_run(uint64_t seed, const struct model_op *ops, uint32_t nr, FILE *trace)
 	m->rnd = m->seed = seed;
 	m->trace = trace;
 	m->unsure_tx = -1;
+	m->meet_obj = -1;
 	m->fails_device = model_rnd(m, 2);
 	m->fails_alloc = model_rnd(m, 2);
 	m->serial = model_rnd(m, 3) == 0;

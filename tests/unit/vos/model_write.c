@@ -78,6 +78,19 @@ iod_fill(struct model *m, struct model_io *io, unsigned i)
 				buf[at++] = ref_byte(io->ids[i], idx, off);
 }
 
+/** Anywhere, or where the transaction under way was before. */
+static void
+place_pick(struct model *m, int *obj, int *dkey)
+{
+	*obj = model_rnd(m, REF_OBJ_NR);
+	*dkey = model_rnd(m, REF_DKEY_NR);
+	if (m->meet_obj < 0 || model_rnd(m, 3) == 0)
+		return;
+	*obj = m->meet_obj;
+	if (model_rnd(m, 4) != 0)
+		*dkey = m->meet_dkey;
+}
+
 static void
 update_pick(struct model *m, uint64_t epoch, struct model_io *io)
 {
@@ -85,8 +98,7 @@ update_pick(struct model *m, uint64_t epoch, struct model_io *io)
 
 	memset(io, 0, sizeof(*io));
 	io->epoch = epoch;
-	io->obj = model_rnd(m, REF_OBJ_NR);
-	io->dkey = model_rnd(m, REF_DKEY_NR);
+	place_pick(m, &io->obj, &io->dkey);
 	io->flags = cond_pick(m, false);
 	io->nr = 1 + model_rnd(m, MODEL_IOD_MAX);
 	io->akeys[0] = model_rnd(m, REF_AKEY_NR);
@@ -272,11 +284,10 @@ punch_pick(struct model *m, uint64_t epoch, struct punch *p)
 {
 	uint64_t how = model_rnd(m, 10);
 
-	*p = (struct punch){.item = {.what = REF_PUNCH,
-				     .obj = model_rnd(m, REF_OBJ_NR),
-				     .dkey = model_rnd(m, REF_DKEY_NR),
-				     .akey = model_rnd(m, REF_AKEY_NR)},
-			    .flags = model_rnd(m, 3) == 0 ? DAOS_COND_PUNCH : 0};
+	*p = (struct punch){.item = {.what = REF_PUNCH}};
+	place_pick(m, &p->item.obj, &p->item.dkey);
+	p->item.akey = model_rnd(m, REF_AKEY_NR);
+	p->flags = model_rnd(m, 3) == 0 ? DAOS_COND_PUNCH : 0;
 	if (how < 4)
 		p->item.akey = -1;
 	if (how == 0)
@@ -342,7 +353,7 @@ model_do_punch(struct model *m)
 
 /* ---- transactions ---- */
 
-#define TX_OP_MAX 3
+#define TX_OP_MAX 6
 
 struct tx {
 	struct vos_dtx *dtx;
@@ -363,6 +374,14 @@ id_of(uint64_t hlc)
 	return id;
 }
 
+static void
+tx_added(struct model *m, struct tx *tx, int obj, int dkey)
+{
+	tx->nr++;
+	m->meet_obj = obj;
+	m->meet_dkey = MAX_OF(dkey, 0);
+}
+
 static int
 tx_add_update(struct model *m, struct tx *tx)
 {
@@ -373,10 +392,9 @@ tx_add_update(struct model *m, struct tx *tx)
 	int		 rc;
 
 	update_pick(m, tx->epoch, mio);
-	update_note(m, tx->ref, mio);
 	model_call_begin(m);
-	rc = vos_update_begin(m->cont, model_oid(m, mio->obj), tx->epoch, mio->flags, &m->dkey[mio->obj][mio->dkey],
-			      mio->nr, mio->iods, &io);
+	rc = vos_dtx_update_begin(tx->dtx, model_oid(m, mio->obj), mio->flags, &m->dkey[mio->obj][mio->dkey],
+				  mio->nr, mio->iods, &io);
 	for (i = 0; rc == 0 && i < mio->nr; i++) {
 		d_sg_list_t *sgl = vos_io_sgl(io, i);
 		uint8_t	    *from = mio->iovs[i].iov_buf;
@@ -390,13 +408,20 @@ tx_add_update(struct model *m, struct tx *tx)
 		rc = vos_dtx_update(tx->dtx, io);
 	rc = model_call_end(m, rc);
 	model_say(m, " = %d\n", rc);
-	tx->nr++;
+	m->ref.own = tx->ref;
 	if (rc == -DER_INPROGRESS)
 		model_check_blocked(m, mio->obj, tx->epoch);
 	else if (!model_excused(m, rc))
 		conds_check(m, mio, rc);
-	if (rc != 0)
-		model_note_conds(m, mio, 0, rc);
+	m->ref.own = -1;
+	if (rc == 0) {
+		update_note(m, tx->ref, mio);
+		tx_added(m, tx, mio->obj, mio->dkey);
+	} else {
+		model_note_conds(m, mio, tx->id.hlc, rc);
+		model_io_free(mio);
+		mio->nr = 0;
+	}
 	return rc;
 }
 
@@ -408,19 +433,23 @@ tx_add_punch(struct model *m, struct tx *tx)
 
 	punch_pick(m, tx->epoch, p);
 	p->item.tx = tx->ref;
-	ref_item_add(&m->ref, &p->item);
 	rc = MODEL_CALL(m, vos_dtx_punch(tx->dtx, model_oid(m, p->item.obj), p->flags,
 					 p->item.dkey < 0 ? NULL : &m->dkey[p->item.obj][p->item.dkey],
 					 p->item.akey < 0 ? 0 : 1,
 					 p->item.akey < 0 ? NULL : &m->akey[p->item.obj][p->item.akey]));
 	model_say(m, " = %d\n", rc);
-	tx->nr++;
+	m->ref.own = tx->ref;
 	if (rc == -DER_INPROGRESS)
 		model_check_blocked(m, p->item.obj, tx->epoch);
 	else if (!model_excused(m, rc))
 		punch_cond_check(m, p, tx->epoch, rc);
-	if (rc != 0)
-		punch_note_cond(m, p, tx->epoch, 0, rc);
+	m->ref.own = -1;
+	if (rc == 0) {
+		ref_item_add(&m->ref, &p->item);
+		tx_added(m, tx, p->item.obj, p->item.dkey);
+	} else {
+		punch_note_cond(m, p, tx->epoch, tx->id.hlc, rc);
+	}
 	return rc;
 }
 
@@ -487,8 +516,13 @@ model_do_tx(struct model *m)
 	model_say(m, "  begin %lu = %d\n", (unsigned long)tx->id.hlc, rc);
 	if (rc == 0) {
 		tx->ref = ref_tx_add(&m->ref, tx->epoch, tx->id.hlc);
-		for (i = 0; i < nr && rc == 0; i++)
+		for (i = 0; i < nr && rc == 0; i++) {
 			rc = model_rnd(m, 4) == 0 ? tx_add_punch(m, tx) : tx_add_update(m, tx);
+			/* A condition that does not hold is an answer; the transaction goes on. */
+			if (rc == -DER_EXIST || rc == -DER_NONEXIST)
+				rc = 0;
+		}
+		m->meet_obj = -1;
 		tx_finish(m, tx, rc == 0 ? how : VOS_DTX_ROLLBACK);
 	} else if (!model_excused(m, rc)) {
 		model_wrong(m, "begin of a transaction: %d", rc);

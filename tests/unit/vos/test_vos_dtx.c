@@ -59,12 +59,12 @@ oid_a(void)
 
 /** Add an update of @bytes times @fill to @dtx; @s lives until the end. */
 static int
-dtx_put(struct vos_dtx *dtx, struct rig *rig, struct single *s, uint64_t epoch, uint64_t flags, char fill)
+dtx_put(struct vos_dtx *dtx, struct single *s, uint64_t flags, char fill)
 {
 	struct vos_io *io;
 	int	       rc;
 
-	rc = vos_update_begin(rig->cont, oid_a(), epoch, flags, &s->dkey, 1, &s->iod, &io);
+	rc = vos_dtx_update_begin(dtx, oid_a(), flags, &s->dkey, 1, &s->iod, &io);
 	if (rc != 0)
 		return rc;
 	if (s->iod.iod_size > 0)
@@ -111,8 +111,8 @@ two_puts(struct rig *rig, uint64_t id_nr, uint64_t epoch, char fill, enum vos_dt
 	single_init(&s[1], "y", "a", 6000);
 	rc = vos_dtx_begin(rig->cont, &id, epoch, &dtx);
 	if (rc == 0) {
-		assert_int_equal(dtx_put(dtx, rig, &s[0], epoch, 0, fill), 0);
-		assert_int_equal(dtx_put(dtx, rig, &s[1], epoch, 0, fill), 0);
+		assert_int_equal(dtx_put(dtx, &s[0], 0, fill), 0);
+		assert_int_equal(dtx_put(dtx, &s[1], 0, fill), 0);
 		rc = vos_dtx_end(dtx, how);
 	}
 	free(s);
@@ -198,8 +198,8 @@ one_failing_operation_takes_all_back(void **state)
 	single_init(&s[0], "x", "a", 100);
 	single_init(&s[1], "y", "a", 5000);
 	assert_int_equal(vos_dtx_begin(rig.cont, &id, 10, &dtx), 0);
-	assert_int_equal(dtx_put(dtx, &rig, &s[0], 10, 0, 'n'), 0);
-	assert_int_equal(dtx_put(dtx, &rig, &s[1], 10, DAOS_COND_DKEY_INSERT, 'n'), 0);
+	assert_int_equal(dtx_put(dtx, &s[0], 0, 'n'), 0);
+	assert_int_equal(dtx_put(dtx, &s[1], DAOS_COND_DKEY_INSERT, 'n'), 0);
 	/* The condition held when asked first; another writes meanwhile. */
 	assert_int_equal(plain_put(&rig, "y", 9, 10, 'o'), 0);
 	assert_int_equal(vos_dtx_end(dtx, VOS_DTX_COMMIT), -DER_EXIST);
@@ -814,6 +814,68 @@ concurrent_transactions_are_serializable(void **state)
 	free(b);
 }
 
+/** Conditions in one transaction, the @nr-th, one after the other, where "x" is all there is; @how it ends. */
+static void
+conditions_in(struct rig *rig, uint64_t nr, enum vos_dtx_how how)
+{
+	struct dtx_id	id = id_of(90 + nr);
+	daos_epoch_t	epoch = 10 + 10 * nr;
+	struct single  *s = calloc(5, sizeof(*s));
+	struct vos_dtx *dtx;
+	unsigned	i;
+
+	for (i = 0; i < 5; i++)
+		single_init(&s[i], i < 3 ? "x" : "z", i == 2 ? "b" : "a", 100);
+	assert_int_equal(vos_dtx_begin(rig->cont, &id, epoch, &dtx), 0);
+	assert_int_equal(dtx_put(dtx, &s[0], DAOS_COND_AKEY_INSERT, 'n'), -DER_EXIST);
+	assert_int_equal(vos_dtx_punch(dtx, oid_a(), DAOS_COND_PUNCH, &s[0].dkey, 1, &s[0].iod.iod_name), 0);
+	/* Its akey is gone, and with it the dkey. */
+	assert_int_equal(dtx_put(dtx, &s[0], DAOS_COND_AKEY_UPDATE, 'n'), -DER_NONEXIST);
+	assert_int_equal(dtx_put(dtx, &s[0], DAOS_COND_DKEY_UPDATE, 'n'), -DER_NONEXIST);
+	assert_int_equal(vos_dtx_punch(dtx, oid_a(), DAOS_COND_PUNCH, &s[0].dkey, 0, NULL), -DER_NONEXIST);
+	assert_int_equal(dtx_put(dtx, &s[0], DAOS_COND_DKEY_INSERT, 'n'), 0);
+	assert_int_equal(dtx_put(dtx, &s[1], DAOS_COND_AKEY_INSERT, 'm'), -DER_EXIST);
+	assert_int_equal(dtx_put(dtx, &s[1], DAOS_COND_AKEY_UPDATE, 'm'), 0);
+	assert_int_equal(dtx_put(dtx, &s[2], DAOS_COND_AKEY_INSERT, 'b'), 0);
+	/* The object as a whole: punched, nothing is there; then something is again. */
+	assert_int_equal(dtx_put(dtx, &s[3], DAOS_COND_DKEY_UPDATE, 'z'), -DER_NONEXIST);
+	assert_int_equal(vos_dtx_punch(dtx, oid_a(), DAOS_COND_PUNCH, NULL, 0, NULL), 0);
+	assert_int_equal(vos_dtx_punch(dtx, oid_a(), DAOS_COND_PUNCH, NULL, 0, NULL), -DER_NONEXIST);
+	assert_int_equal(dtx_put(dtx, &s[3], DAOS_COND_DKEY_INSERT, 'z'), 0);
+	assert_int_equal(dtx_put(dtx, &s[4], DAOS_COND_AKEY_UPDATE, 'y'), 0);
+	assert_int_equal(vos_dtx_end(dtx, how), 0);
+	if (how == VOS_DTX_PREPARE)
+		assert_int_equal(vos_dtx_commit(rig->cont, &id), 0);
+	assert_int_equal(plain_get(rig, "x", epoch), how == VOS_DTX_ROLLBACK ? 'o' : 0);
+	assert_int_equal(plain_get(rig, "z", epoch), how == VOS_DTX_ROLLBACK ? 0 : 'y');
+	/* For the next one all is as it was. */
+	assert_int_equal(vos_obj_punch(rig->cont, oid_a(), epoch + 1, 0, NULL, 0, NULL), 0);
+	assert_int_equal(plain_put(rig, "x", epoch + 2, 100, 'o'), 0);
+	free(s);
+}
+
+static void
+conditions_see_what_their_transaction_did_before(void **state)
+{
+	struct dtx_id	id = id_of(80);
+	struct vos_io  *io;
+	struct single	s;
+	struct rig	rig;
+
+	rig_init(&rig, RIG_RAM, &small);
+	assert_int_equal(plain_put(&rig, "x", 5, 100, 'o'), 0);
+	conditions_in(&rig, 0, VOS_DTX_ROLLBACK);
+	conditions_in(&rig, 1, VOS_DTX_COMMIT);
+	/* With timestamps: what it reads does not stand in its own way. */
+	single_init(&s, "w", "a", 10);
+	assert_int_equal(vos_dtx_fetch_begin(rig.cont, &id, oid_a(), 25, 0, &s.dkey, 1, &s.iod, &io), 0);
+	vos_fetch_end(io);
+	conditions_in(&rig, 2, VOS_DTX_PREPARE);
+	conditions_in(&rig, 3, VOS_DTX_COMMIT);
+	assert_int_equal(vos_pool_check(rig.pool), 0);
+	rig_fini(&rig);
+}
+
 static int
 group(void)
 {
@@ -821,6 +883,7 @@ group(void)
 	    cmocka_unit_test(prepared_is_invisible_and_holds_readers_back),
 	    cmocka_unit_test(aborting_and_rolling_back_leave_nothing),
 	    cmocka_unit_test(one_failing_operation_takes_all_back),
+	    cmocka_unit_test(conditions_see_what_their_transaction_did_before),
 	    cmocka_unit_test(two_record_sizes_in_one_array_are_refused),
 	    cmocka_unit_test(listing_depends_on_what_appears_or_goes),
 	    cmocka_unit_test(records_and_ids_survive_restarts),
