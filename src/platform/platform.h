@@ -114,5 +114,7 @@ void plat_futex_wake(uint32_t *word);
 size_t plat_page_bytes(void);
 void  *plat_map(size_t bytes);       /**< NULL: none */
 void  *plat_map_stack(size_t bytes); /**< the lowest page is a guard */
+/** Whole pages of a map that are about to be written: back them all now. It may not succeed; each then waits for its use. */
+void   plat_map_back(void *pages, size_t bytes);
 void   plat_unmap(void *map, size_t bytes);
 uint64_t plat_memory_bytes(void); /**< what the machine has */

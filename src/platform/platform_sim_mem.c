@@ -334,6 +334,11 @@ plat_map(size_t bytes)
 }
 
 void
+plat_map_back(void *pages, size_t bytes)
+{
+}
+
+void
 plat_unmap(void *ptr, size_t bytes)
 {
 	struct map_free *map = ptr;

@@ -166,6 +166,12 @@ plat_map(size_t bytes)
 	return map == MAP_FAILED ? NULL : map;
 }
 
+void
+plat_map_back(void *pages, size_t bytes)
+{
+	(void)madvise(pages, bytes, MADV_POPULATE_WRITE);
+}
+
 uint64_t
 plat_memory_bytes(void)
 {

@@ -30,6 +30,7 @@ struct umem_heap {
 	uint32_t              first_chunk; /**< behind the fixed ones */
 	struct umem_chunk_df *tab;
 	struct heap_chunk    *chunks;
+	uint32_t              backed_nr; /**< chunks below have had their memory, or will get it page by page */
 	uint64_t              used_bytes;
 	uint64_t              free_chunk_nr;
 	d_list_t              partial[UMEM_CLASS_NR]; /**< runs with a free slot */
