@@ -31,8 +31,8 @@ struct tc_pool {
 };
 struct tc_engine {
 	struct engine  *eng; /**< NULL: stopped */
-	struct bio_ram *ram;
-	char            path[128], dir[128], name[16];
+	struct bio_ram *rams[TC_DEVS_MAX]; /**< NULL: files */
+	char            paths[TC_DEVS_MAX][128], dir[128], name[16];
 };
 struct testcluster {
 	struct tc_opts        opts;
@@ -171,15 +171,16 @@ tell_group(struct testcluster *tc)
 /* ---- engines ---- */
 
 static struct engine_attr
-engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdev)
+engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdevs)
 {
 	struct tc_engine *te = &tc->engines[rank];
 
-	bdev->attr = (struct bio_dev_attr){.kind       = tc->opts.files ? BIO_FILE : BIO_RAM,
-					   .path       = te->path,
-					   .size_bytes = tc->opts.dev_bytes,
-					   .roles      = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA,
-					   .ram        = te->ram};
+	for (uint32_t i = 0; i < tc->opts.dev_nr; i++)
+		bdevs[i] = (struct engine_bdev){.attr = {.kind       = tc->opts.files ? BIO_FILE : BIO_RAM,
+						      .path       = te->paths[i],
+						      .size_bytes = tc->opts.dev_bytes,
+						      .roles      = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA,
+						      .ram        = te->rams[i]}};
 	return (struct engine_attr){
 	    .name           = te->name,
 	    .sys_name       = "daos_server",
@@ -187,8 +188,8 @@ engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdev)
 	    .first_core     = -1,
 	    .numa_node      = -1,
 	    .storage_path   = te->dir,
-	    .bdevs          = bdev,
-	    .bdev_nr        = 1,
+	    .bdevs          = bdevs,
+	    .bdev_nr        = tc->opts.dev_nr,
 	    .fabric         = {.provider  = tc->opts.provider,
 			       .interface = tc->opts.interface,
 			       .world     = tc->world},
@@ -202,29 +203,33 @@ static void
 engine_prepare(struct testcluster *tc, d_rank_t rank)
 {
 	struct tc_engine  *te = &tc->engines[rank];
-	struct engine_bdev bdev;
+	struct engine_bdev bdevs[TC_DEVS_MAX];
 	struct engine_attr attr;
 
 	snprintf(te->name, sizeof(te->name), "engine %u", rank);
 	snprintf(te->dir, sizeof(te->dir), "%s/engine%u", tc->dir, rank);
-	snprintf(te->path, sizeof(te->path), "%s/engine%u.dev", tc->dir, rank);
 	assert_int_equal(mkdir(te->dir, 0700), 0);
-	if (!tc->opts.files)
-		assert_int_equal(bio_ram_create(tc->opts.dev_bytes, &te->ram), 0);
-	attr = engine_attr_of(tc, rank, &bdev);
+	for (uint32_t i = 0; i < tc->opts.dev_nr; i++) {
+		snprintf(te->paths[i], sizeof(te->paths[i]), "%s/engine%u.dev%u", tc->dir, rank, i);
+		if (!tc->opts.files)
+			assert_int_equal(bio_ram_create(tc->opts.dev_bytes, &te->rams[i]), 0);
+	}
+	attr = engine_attr_of(tc, rank, bdevs);
 	if (tc->opts.files)
 		assert_int_equal(engine_format(&attr, tc->system, false), 0);
-	else /* memory that outlives engines is none of their business */
-		assert_int_equal(bio_dev_format(&bdev.attr, tc->system, false), 0);
-	if (tc->opts.power_loss)
-		assert_int_equal(bio_ram_track(te->ram), 0);
+	for (uint32_t i = 0; i < tc->opts.dev_nr; i++) {
+		if (!tc->opts.files) /* memory that outlives engines is none of their business */
+			assert_int_equal(bio_dev_format(&bdevs[i].attr, tc->system, false), 0);
+		if (tc->opts.power_loss)
+			assert_int_equal(bio_ram_track(te->rams[i]), 0);
+	}
 }
 
 static void
 engine_up(struct testcluster *tc, d_rank_t rank)
 {
-	struct engine_bdev bdev;
-	struct engine_attr attr = engine_attr_of(tc, rank, &bdev);
+	struct engine_bdev bdevs[TC_DEVS_MAX];
+	struct engine_attr attr = engine_attr_of(tc, rank, bdevs);
 	struct engine     *eng  = NULL;
 
 	assert_null(tc->engines[rank].eng);
@@ -260,12 +265,21 @@ tc_engine_stop(struct testcluster *tc, d_rank_t rank)
 void
 tc_engine_crash(struct testcluster *tc, d_rank_t rank, uint64_t seed)
 {
-	struct bio_ram *ram = tc->engines[rank].ram;
+	struct bio_ram **rams = tc->engines[rank].rams;
 
 	assert_true(tc->opts.power_loss);
-	bio_ram_fail_after(ram, seed % 8);
+	for (uint32_t i = 0; i < tc->opts.dev_nr; i++)
+		bio_ram_fail_after(rams[i], (seed + i) % 8);
 	tc_engine_stop(tc, rank);
-	bio_ram_power_loss(ram, seed);
+	for (uint32_t i = 0; i < tc->opts.dev_nr; i++)
+		bio_ram_power_loss(rams[i], seed + i);
+}
+
+struct bio_ram *
+tc_dev_ram(struct testcluster *tc, d_rank_t rank, uint32_t dev)
+{
+	assert_in_range(dev, 0, tc->opts.dev_nr - 1);
+	return tc->engines[rank].rams[dev];
 }
 
 struct engine *
@@ -288,6 +302,9 @@ tc_start(const struct tc_opts *opts)
 	assert_non_null(tc);
 	assert_in_range(opts->engine_nr, 1, TC_ENGINES_MAX);
 	tc->opts = *opts;
+	if (tc->opts.dev_nr == 0)
+		tc->opts.dev_nr = 1;
+	assert_in_range(tc->opts.dev_nr, 1, TC_DEVS_MAX);
 	if (tc->opts.dev_bytes == 0)
 		tc->opts.dev_bytes = 768ull << 20;
 	if (tc->opts.provider == NULL)
@@ -315,9 +332,11 @@ tc_stop(struct testcluster *tc)
 
 		if (te->eng != NULL)
 			tc_engine_stop(tc, i);
-		if (te->ram != NULL)
-			bio_ram_destroy(te->ram);
-		unlink(te->path);
+		for (uint32_t k = 0; k < tc->opts.dev_nr; k++) {
+			if (te->rams[k] != NULL)
+				bio_ram_destroy(te->rams[k]);
+			unlink(te->paths[k]);
+		}
 		assert_int_equal(rmdir(te->dir), 0);
 	}
 	for (int i = 0; i < TC_CLIENTS_MAX; i++)

@@ -23,12 +23,14 @@
 
 #define TC_ENGINES_MAX 8
 #define TC_CLIENTS_MAX 8
+#define TC_DEVS_MAX    2
 
 struct tc_opts {
 	uint32_t    engine_nr, tgt_nr;
 	bool        files;      /**< devices are files; default: memory */
 	bool        power_loss; /**< memory devices: remember what is durable, for tc_engine_crash() */
-	uint64_t    dev_bytes;  /**< of an engine; 0: 768 MiB */
+	uint32_t    dev_nr;     /**< of an engine; 0: one. Target t lies on number t modulo dev_nr */
+	uint64_t    dev_bytes;  /**< of each; 0: 768 MiB */
 	const char *provider;   /**< NULL: "self" */
 	const char *interface;
 };
@@ -44,6 +46,8 @@ void tc_engine_stop(struct testcluster *tc, d_rank_t rank);
 /** Stop it as a power failure does: memory devices refuse writes from some point on, and of what was not flushed
  *  then some is lost, by @seed. Only with tc_opts.power_loss. */
 void tc_engine_crash(struct testcluster *tc, d_rank_t rank, uint64_t seed);
+/** What is behind device @dev of an engine, NULL: a file. */
+struct bio_ram *tc_dev_ram(struct testcluster *tc, d_rank_t rank, uint32_t dev);
 /** Start it again; all others and the clients learn where it is. */
 void tc_engine_start(struct testcluster *tc, d_rank_t rank);
 
