@@ -164,11 +164,11 @@ jobs_run(struct sim_engine *se)
 static struct engine_attr
 engine_attr_of(struct sim_engine *se, struct engine_bdev *bdev)
 {
-	bdev->attr = (struct bio_dev_attr){.kind = BIO_RAM,
-					   .path = se->name,
-					   .size_bytes = bio_ram_bytes(se->disk),
-					   .roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA,
-					   .ram = se->disk};
+	*bdev = (struct engine_bdev){.attr = {.kind = BIO_RAM,
+					      .path = se->name,
+					      .size_bytes = bio_ram_bytes(se->disk),
+					      .roles = BIO_ROLE_WAL | BIO_ROLE_META | BIO_ROLE_DATA,
+					      .ram = se->disk}};
 	return (struct engine_attr){
 	    .name = se->name,
 	    .sys_name = "daos_server",

@@ -51,14 +51,17 @@ struct bio_dev_health {
 	uint64_t read_nr, read_bytes, write_nr, write_bytes, flush_nr;
 	uint64_t retry_nr; /**< tried again, as the kernel asked to */
 	uint64_t err_nr;   /**< requests that failed */
+	uint64_t csum_err_nr; /**< bytes read that did not match their checksum, as those who keep checksums say */
 };
 void bio_dev_health(const struct bio_dev *dev, struct bio_dev_health *ret_health);
 /** From now on every request is refused at once (NVME_IO): what is left of a failing device is not to be trusted, and
  *  nobody shall wait for it. Until it is opened again. Any thread. */
 void bio_dev_set_faulty(struct bio_dev *dev);
 bool bio_dev_is_faulty(const struct bio_dev *dev);
-/** That many requests failed: the device is faulty. 0, the default: never. */
+/** That many requests failed, or so often what was read did not match its checksum: the device is faulty. 0, the default of
+ *  both: never. */
 void bio_dev_set_err_limit(struct bio_dev *dev, uint64_t err_nr);
+void bio_dev_set_csum_limit(struct bio_dev *dev, uint64_t csum_err_nr);
 void bio_dev_space(struct bio_dev *dev, struct bio_dev_space *space);
 
 /* ---- blobs; these block on the device: call them in ult_offload() on an xstream ---- */
@@ -89,6 +92,8 @@ bool bio_blob_is_written(const struct bio_blob *blob, uint64_t off, uint64_t byt
 /** Does a flush of one make writes to the other durable, too? */
 bool bio_blob_same_dev(const struct bio_blob *a, const struct bio_blob *b);
 struct bio_ctx *bio_blob_ctx(const struct bio_blob *blob);
+/** What was read of it does not match its checksum: counted for the device, which may become faulty by it. */
+void bio_blob_note_csum_err(struct bio_blob *blob);
 
 /** Offsets and total lengths are multiples of BIO_BLOCK_BYTES, memory is block aligned (bio_buf_get).
  *  Out of range: -DER_INVAL. Device errors: -DER_IO / -DER_NVME_IO, logged with the device's name. */

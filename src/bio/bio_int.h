@@ -29,6 +29,7 @@ struct bio_dev {
 	uint32_t            open_nr;     /**< blobs open */
 	struct bio_dev_health health;    /**< added to by any xstream */
 	uint64_t            err_limit;   /**< 0: none */
+	uint64_t            csum_limit;  /**< 0: none */
 	bool                faulty;      /**< atomic; set once */
 };
 

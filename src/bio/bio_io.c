@@ -429,12 +429,23 @@ count_done(const struct bio_io *io)
 }
 
 void
+bio_blob_note_csum_err(struct bio_blob *blob)
+{
+	struct bio_dev *dev = blob->dev;
+	uint64_t        nr = __atomic_add_fetch(&dev->health.csum_err_nr, 1, __ATOMIC_RELAXED);
+
+	if (dev->csum_limit != 0 && nr >= dev->csum_limit)
+		bio_dev_set_faulty(dev);
+}
+
+void
 bio_dev_set_faulty(struct bio_dev *dev)
 {
 	if (!__atomic_exchange_n(&dev->faulty, true, __ATOMIC_RELAXED))
-		D_CRIT("%s: the device is faulty after %lu failed requests: it is not used any more. Targets that lie on it refuse "
-		       "requests, others go on; replace it and restart the engine\n", dev->name,
-		       __atomic_load_n(&dev->health.err_nr, __ATOMIC_RELAXED));
+		D_CRIT("%s: the device is faulty (%lu failed requests, %lu checksum errors): it is not used any more. Targets that "
+		       "lie on it refuse requests, others go on; replace it and restart the engine\n", dev->name,
+		       __atomic_load_n(&dev->health.err_nr, __ATOMIC_RELAXED),
+		       __atomic_load_n(&dev->health.csum_err_nr, __ATOMIC_RELAXED));
 }
 
 bool
@@ -447,6 +458,12 @@ void
 bio_dev_set_err_limit(struct bio_dev *dev, uint64_t err_nr)
 {
 	dev->err_limit = err_nr;
+}
+
+void
+bio_dev_set_csum_limit(struct bio_dev *dev, uint64_t csum_err_nr)
+{
+	dev->csum_limit = csum_err_nr;
 }
 
 void

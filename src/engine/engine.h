@@ -54,6 +54,7 @@ struct dss_dev_info {
 	unsigned char         uuid[16];
 	struct bio_dev_health health;
 	bool                  faulty;
+	uint64_t              max_io_errs, max_csum_errs; /**< that many make it faulty; 0: never */
 };
 int          dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info) MUST_CHECK;
 /** The device is not to be used any more (bio_dev_set_faulty). NONEXIST */
@@ -166,7 +167,12 @@ void dss_sched_stat(struct dss_xstream *dx, struct dss_sched_stat *stat);
 
 /* ---- making one; used by daos_engine, by tests and by simulation ---- */
 
-struct engine_bdev { struct bio_dev_attr attr; };
+#define ENGINE_MAX_IO_ERRS 100u /**< failed requests that make a device faulty, unless something else is said */
+struct engine_bdev {
+	struct bio_dev_attr attr;
+	bool                has_limits; /**< of its own; else those of the environment, or the default */
+	uint64_t            max_io_errs, max_csum_errs; /**< so many make it faulty; 0: never */
+};
 struct engine_attr {
 	const char *name;          /**< for logs: "engine 0" */
 	const char *sys_name;      /**< "daos_server" */

@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
-#define MAX_IO_ERRS 100u /**< failed requests that make a device faulty */
-
 /** Where one device holds metadata as well as data, this part of it is spoken of as metadata. */
 #define DEVICE_META_SHARE 8
 
@@ -79,6 +77,20 @@ number_of_env(const char *name, uint32_t otherwise)
 	return otherwise;
 }
 
+/** How many errors make the device faulty: its own, else those of the environment, else the default. */
+static void
+limits_set(struct engine_dev *dev, const struct engine_bdev *bdev)
+{
+	dev->max_io_errs = number_of_env("DAOS_BDEV_MAX_IO_ERRS", ENGINE_MAX_IO_ERRS);
+	dev->max_csum_errs = 0;
+	if (bdev->has_limits) {
+		dev->max_io_errs = bdev->max_io_errs;
+		dev->max_csum_errs = bdev->max_csum_errs;
+	}
+	bio_dev_set_err_limit(dev->dev, dev->max_io_errs);
+	bio_dev_set_csum_limit(dev->dev, dev->max_csum_errs);
+}
+
 static int
 roles_check(const struct engine *eng)
 {
@@ -105,7 +117,7 @@ engine_devs_open(struct engine *eng, const struct engine_attr *attr)
 	for (uint32_t i = 0; i < attr->bdev_nr && rc == 0; i++) {
 		rc = open_one(&attr->bdevs[i], &eng->devs[eng->dev_nr]);
 		if (rc == 0)
-			bio_dev_set_err_limit(eng->devs[eng->dev_nr++].dev, number_of_env("DAOS_BDEV_MAX_IO_ERRS", MAX_IO_ERRS));
+			limits_set(&eng->devs[eng->dev_nr++], &attr->bdevs[i]);
 	}
 	if (rc == 0)
 		rc = role_collect(eng, BIO_ROLE_WAL, &eng->wal);
@@ -165,6 +177,8 @@ dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info)
 	bio_dev_uuid(eng->devs[idx].dev, ret_info->uuid);
 	bio_dev_health(eng->devs[idx].dev, &ret_info->health);
 	ret_info->faulty = bio_dev_is_faulty(eng->devs[idx].dev);
+	ret_info->max_io_errs = eng->devs[idx].max_io_errs;
+	ret_info->max_csum_errs = eng->devs[idx].max_csum_errs;
 	return 0;
 }
 

@@ -39,7 +39,7 @@ struct engine_module {
 
 /** Devices by role: target t uses devs[t % nr]. Borrowed from engine.devs. */
 struct engine_role { struct bio_dev **devs; uint32_t nr; };
-struct engine_dev { struct bio_dev *dev; uint32_t roles; enum bio_kind kind; };
+struct engine_dev { struct bio_dev *dev; uint32_t roles; enum bio_kind kind; uint64_t max_io_errs, max_csum_errs; };
 
 struct engine {
 	char                *name, *sys_name, *storage_path, *drpc_dir;

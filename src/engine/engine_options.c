@@ -5,7 +5,10 @@
  * daos_server writes:
  *
  *     {"bdevs": [{"class": "file", "path": "/var/daos/0", "size": 17179869184,
- *                 "roles": ["wal", "meta", "data"]}, ...]}
+ *                 "roles": ["wal", "meta", "data"],
+ *                 "auto_faulty": {"enable": true, "max_io_errs": 100, "max_csum_errs": 200}}, ...]}
+ *
+ * "auto_faulty" and each of its keys may be left out.
  */
 #include <daos_errno.h>
 #include <getopt.h>
@@ -211,6 +214,37 @@ parse_roles(struct engine_options *opts, json_t *roles, uint32_t *ret_roles)
 	return *ret_roles != 0 ? 0 : fail(opts, "a device has no roles (wal, meta, data)");
 }
 
+/** A count of errors, 0: never; *ret_nr stays if there is none. */
+static int
+parse_limit(struct engine_options *opts, json_t *limits, const char *key, uint64_t *ret_nr)
+{
+	json_t *nr = json_object_get(limits, key);
+
+	if (nr == NULL)
+		return 0;
+	if (!json_is_integer(nr) || json_integer_value(nr) < 0)
+		return fail(opts, "auto_faulty: %s is not a number of errors", key);
+	*ret_nr = json_integer_value(nr);
+	return 0;
+}
+
+static int
+parse_limits(struct engine_options *opts, json_t *limits, struct engine_bdev *bdev)
+{
+	int rc;
+
+	if (limits == NULL)
+		return 0;
+	if (!json_is_object(limits))
+		return fail(opts, "\"auto_faulty\" is not an object");
+	bdev->has_limits = true;
+	if (json_is_false(json_object_get(limits, "enable")))
+		return 0;
+	bdev->max_io_errs = ENGINE_MAX_IO_ERRS;
+	rc = parse_limit(opts, limits, "max_io_errs", &bdev->max_io_errs);
+	return rc != 0 ? rc : parse_limit(opts, limits, "max_csum_errs", &bdev->max_csum_errs);
+}
+
 static int
 parse_bdev(struct engine_options *opts, json_t *dev, struct bio_dev_attr *attr)
 {
@@ -250,6 +284,8 @@ parse_list(struct engine_options *opts, const char *path)
 			    ENGINE_BDEV_MAX);
 	json_array_foreach(list, i, dev) {
 		rc = parse_bdev(opts, dev, &opts->bdevs[i].attr);
+		if (rc == 0)
+			rc = parse_limits(opts, json_object_get(dev, "auto_faulty"), &opts->bdevs[i]);
 		if (rc != 0) {
 			memcpy(why, opts->error, sizeof(why));
 			why[sizeof(why) - 64] = '\0';

@@ -229,6 +229,9 @@ dev_fill(struct engine *eng, uint32_t idx, Mgmt__StorageDevice *dev, char *uuid)
 	dev->flushes = info.health.flush_nr;
 	dev->retries = info.health.retry_nr;
 	dev->errors = info.health.err_nr;
+	dev->csum_errors = info.health.csum_err_nr;
+	dev->max_errors = info.max_io_errs;
+	dev->max_csum_errors = info.max_csum_errs;
 	return 0;
 }
 

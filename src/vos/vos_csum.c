@@ -62,6 +62,7 @@ vos_csum_verify(struct vos_pool *pool, uint64_t blk_off, const void *buf, uint64
 		if (csums[i] == d_crc32c(0, at, BIO_BLOCK_BYTES))
 			continue;
 		pool->csum_err_nr++;
+		bio_blob_note_csum_err(pool->data);
 		D_ERROR("%s: block %lu does not match its checksum: the device returned other bytes than were "
 			"written; replace it if this repeats\n",
 			bio_blob_name(pool->data), (unsigned long)(blk_off + i));

@@ -283,6 +283,23 @@ def faulty_device():
         assert [d['state'] for d in devices(c)] == ['ok']
 
 
+class LimitedDevices(Cluster):
+    def server_config(self, i):
+        return super().server_config(i).replace('bdev_size:', 'bdev_auto_faulty: {enable: true, max_csum_errs: 5}, bdev_size:')
+
+
+@cluster.test
+def device_limits():
+    """What daos_server.yml says of when a device is faulty reaches the engine."""
+    with LimitedDevices() as c:
+        c.up()
+        dev = devices(c)[0]
+        assert dev['health']['max_io_errs'] == 100 and dev['health']['max_csum_errs'] == 5, dev
+        shown = c.dmg('storage', 'query', 'device-health', '--uuid', dev['uuid'], check=True).out
+        assert 'Checksum Errors:0' in shown and 'Faulty after: 100 errors, 5 checksum errors' in shown, shown
+        refuses(c.dmg('storage', 'query', 'device-health', '--uuid', '1c9e3f6a-0d0c-4f45-9a53-5a4d2a7f3a11'), 'list-devices')
+
+
 @cluster.test
 def full_pool_says_enospc():
     with Cluster() as c:

@@ -85,6 +85,17 @@ scan_verbose(const json_t *resp)
 	}
 }
 
+static const char *
+print_limit(const json_t *health, const char *key, char *buf, size_t bytes)
+{
+	unsigned long long nr = jint(health, key);
+
+	if (nr == 0)
+		return "any number of";
+	snprintf(buf, bytes, "%llu", nr);
+	return buf;
+}
+
 /** Requests since the engine started; a device of an engine that does not run has none. */
 static void
 print_health(const json_t *dev)
@@ -97,10 +108,14 @@ print_health(const json_t *dev)
 		printf("    no engine uses it\n");
 		return;
 	}
-	printf("    Reads:%llu (%s) Writes:%llu (%s) Flushes:%llu Retries:%llu Errors:%llu\n", (unsigned long long)jint(h, "reads"),
+	printf("    Reads:%llu (%s) Writes:%llu (%s) Flushes:%llu Retries:%llu Errors:%llu Checksum Errors:%llu\n",
+	       (unsigned long long)jint(h, "reads"),
 	       text_bytes(jint(h, "read_bytes"), in, sizeof(in)), (unsigned long long)jint(h, "writes"),
 	       text_bytes(jint(h, "write_bytes"), out, sizeof(out)), (unsigned long long)jint(h, "flushes"),
-	       (unsigned long long)jint(h, "retries"), (unsigned long long)jint(h, "errors"));
+	       (unsigned long long)jint(h, "retries"), (unsigned long long)jint(h, "errors"),
+	       (unsigned long long)jint(h, "checksum_errors"));
+	printf("    Faulty after: %s errors, %s checksum errors\n", print_limit(h, "max_io_errs", in, sizeof(in)),
+	       print_limit(h, "max_csum_errs", out, sizeof(out)));
 }
 
 static void
@@ -206,6 +221,41 @@ run_list_devices(struct cli *cli)
 	devices_print(cli, resp);
 	rc = dmg_print_host_errors(resp);
 	json_decref(resp);
+	return rc;
+}
+
+static size_t
+devices_count(const json_t *resp)
+{
+	const char *host;
+	json_t     *one;
+	size_t      nr = 0;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one)
+		nr += json_array_size(json_object_get(one, "bdevs"));
+	return nr;
+}
+
+static int
+run_device_health(struct cli *cli)
+{
+	json_t *resp;
+	size_t  nr;
+	int     rc = dmg_hosts(cli, "host/storage-scan", json_pack("{s:b, s:b}", "verbose", 1, "nvme_health", 1), &resp);
+
+	if (rc != 0)
+		return rc;
+	devices_choose(cli, resp);
+	nr = devices_count(resp);
+	rc = dmg_json_done(cli, resp);
+	if (rc < 0) {
+		print_all_health(resp);
+		rc = dmg_print_host_errors(resp);
+		json_decref(resp);
+	}
+	if (nr == 0)
+		return cli_fail(cli, CLI_FAILED, -DER_NONEXIST, "no engine that runs has a device %s; `dmg storage query list-devices' "
+				"shows those in use", cli_get(cli, "uuid"));
 	return rc;
 }
 
@@ -361,11 +411,13 @@ static const struct cli_opt list_opts[] = {{"rank", 'r', CLI_VALUE, "RANK", "onl
 					   {"uuid", 'u', CLI_VALUE, "UUID", "only this device"},
 					   {"show-evicted", 'e', CLI_FLAG, NULL, "only faulty ones"},
 					   {0}};
+static const struct cli_opt health_opts[] = {{"uuid", 'u', CLI_VALUE, "UUID", "the device, see list-devices", .required = true}, {0}};
 static const struct cli_opt faulty_opts[] = {{"uuid", 'u', CLI_VALUE, "UUID", "the device, see list-devices", .required = true},
 					     {"force", 'f', CLI_FLAG, NULL, "yes, really"},
 					     {0}};
 static const struct cli_cmd query_cmds[] = {
     {"list-devices", NULL, "Devices of each host: UUID, rank, roles, state", .opts = list_opts, .run = run_list_devices},
+    {"device-health", NULL, "Counters of a device", .opts = health_opts, .run = run_device_health},
     {0}};
 static const struct cli_cmd set_cmds[] = {
     {"nvme-faulty", NULL, "Do not use a device any more", .opts = faulty_opts, .run = run_set_faulty},

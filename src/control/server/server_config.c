@@ -15,6 +15,12 @@
 static const cyaml_schema_value_t string_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 #define STRS(key, type, member) CYAML_FIELD_SEQUENCE(key, OPT | CYAML_FLAG_POINTER, type, member, &string_schema, 0, 1024)
 
+static const cyaml_schema_field_t faulty_fields[] = {
+    CYAML_FIELD_BOOL("enable", OPT, struct server_auto_faulty, enable),
+    CYAML_FIELD_UINT_PTR("max_io_errs", OPT | CYAML_FLAG_POINTER, struct server_auto_faulty, max_io_errs),
+    CYAML_FIELD_UINT_PTR("max_csum_errs", OPT | CYAML_FLAG_POINTER, struct server_auto_faulty, max_csum_errs),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t tier_fields[] = {
     STR("class", struct server_tier, class),
     STR("scm_mount", struct server_tier, scm_mount),
@@ -25,7 +31,7 @@ static const cyaml_schema_field_t tier_fields[] = {
     STR("bdev_size", struct server_tier, bdev_size),
     STRS("bdev_roles", struct server_tier, bdev_roles),
     CYAML_FIELD_IGNORE("bdev_busid_range", OPT),
-    CYAML_FIELD_IGNORE("bdev_auto_faulty", OPT),
+    CYAML_FIELD_MAPPING_PTR("bdev_auto_faulty", OPT | CYAML_FLAG_POINTER, struct server_tier, bdev_auto_faulty, faulty_fields),
     CYAML_FIELD_IGNORE("spdk_iobuf", OPT),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct server_tier, tier_fields)};

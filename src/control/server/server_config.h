@@ -4,6 +4,12 @@
 
 #include "control/common/ctl_config.h"
 
+/** When a device is faulty by itself. */
+struct server_auto_faulty {
+	bool      enable;
+	uint32_t *max_io_errs;   /**< NULL: the engine's default; 0: never */
+	uint32_t *max_csum_errs; /**< likewise */
+};
 struct server_tier {
 	const char  *class;      /**< "ram"; "file", "kdev" */
 	const char  *scm_mount;  /**< ram: directory of the engine's own files */
@@ -13,6 +19,7 @@ struct server_tier {
 	const char  *bdev_size;  /**< file: size of each; a bare number is GiB */
 	const char **bdev_roles; /**< "wal", "meta", "data"; none: all of them */
 	uint32_t     bdev_roles_count;
+	struct server_auto_faulty *bdev_auto_faulty; /**< NULL: the engine's defaults */
 };
 struct server_engine_config {
 	uint32_t            targets;

@@ -98,6 +98,19 @@ server_super_save(const struct server_engine *eng)
 
 /* ---- device lists ---- */
 
+/** For the engine: when the tier's devices are faulty. */
+static json_t *
+auto_faulty(const struct server_auto_faulty *f)
+{
+	json_t *out = json_pack("{s:b}", "enable", f->enable);
+
+	if (f->max_io_errs != NULL)
+		json_object_set_new(out, "max_io_errs", json_integer(*f->max_io_errs));
+	if (f->max_csum_errs != NULL)
+		json_object_set_new(out, "max_csum_errs", json_integer(*f->max_csum_errs));
+	return out;
+}
+
 static json_t *
 tier_devices(const struct server_engine *eng, uint32_t tier_idx)
 {
@@ -111,9 +124,14 @@ tier_devices(const struct server_engine *eng, uint32_t tier_idx)
 			json_array_append_new(names, json_string((const char *[]){"wal", "meta", "data"}[i]));
 	if (t->bdev_size != NULL && server_size(t->bdev_size, &bytes) != 0)
 		bytes = 0;
-	for (i = 0; i < t->bdev_list_count; i++)
-		json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:I, s:O}", "tier", (int)tier_idx, "class", t->class, "path",
-						      t->bdev_list[i], "size", (json_int_t)bytes, "roles", names));
+	for (i = 0; i < t->bdev_list_count; i++) {
+		json_t *dev = json_pack("{s:i, s:s, s:s, s:I, s:O}", "tier", (int)tier_idx, "class", t->class, "path",
+					t->bdev_list[i], "size", (json_int_t)bytes, "roles", names);
+
+		if (t->bdev_auto_faulty != NULL)
+			json_object_set_new(dev, "auto_faulty", auto_faulty(t->bdev_auto_faulty));
+		json_array_append_new(list, dev);
+	}
 	json_decref(names);
 	return list;
 }
@@ -350,10 +368,12 @@ add_live(json_t *dev, const Mgmt__StorageDevice *live)
 	json_object_set_new(dev, "uuid", json_string(live->uuid));
 	if (live->faulty)
 		json_object_set_new(dev, "state", json_string("faulty"));
-	json_object_set_new(dev, "health", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reads", (json_int_t)live->reads, "read_bytes",
+	json_object_set_new(dev, "health", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reads", (json_int_t)live->reads, "read_bytes",
 						     (json_int_t)live->read_bytes, "writes", (json_int_t)live->writes, "write_bytes",
 						     (json_int_t)live->write_bytes, "flushes", (json_int_t)live->flushes, "retries",
-						     (json_int_t)live->retries, "errors", (json_int_t)live->errors));
+						     (json_int_t)live->retries, "errors", (json_int_t)live->errors, "checksum_errors",
+						     (json_int_t)live->csum_errors, "max_io_errs", (json_int_t)live->max_errors,
+						     "max_csum_errs", (json_int_t)live->max_csum_errors));
 }
 
 static void

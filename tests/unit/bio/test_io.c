@@ -438,6 +438,30 @@ faulty_device_refuses(struct fixture *f)
 	bio_buf_put(f->ctx, iov.iov_base, 4096);
 }
 
+/** So are bytes that do not match their checksums counted. */
+static void
+checksum_errors_make_faulty(struct fixture *f)
+{
+	struct bio_dev_health health;
+
+	bio_dev_set_csum_limit(f->dev, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_false(bio_dev_is_faulty(f->dev));
+		bio_blob_note_csum_err(f->blob);
+	}
+	assert_true(bio_dev_is_faulty(f->dev));
+	bio_dev_health(f->dev, &health);
+	assert_int_equal(health.csum_err_nr, 3);
+	assert_int_equal(health.err_nr, 0);
+	assert_int_equal(bio_flush(f->blob), -DER_NVME_IO);
+}
+
+static void
+faulty_by_checksums(void **state)
+{
+	run_all(checksum_errors_make_faulty);
+}
+
 static void
 faulty(void **state)
 {
@@ -506,6 +530,7 @@ main(void)
 	    cmocka_unit_test(limited_buffers),
 	    cmocka_unit_test(counted),
 	    cmocka_unit_test(faulty),
+	    cmocka_unit_test(faulty_by_checksums),
 	    cmocka_unit_test(registered),
 	    cmocka_unit_test(registered_limits),
 	};

@@ -107,7 +107,8 @@ a_whole_configuration(void **state)
 		    "  env_vars: [X=1]\n"
 		    "  storage:\n"
 		    "  - {class: ram, scm_mount: /e0, scm_size: 8}\n"
-		    "  - {class: kdev, bdev_list: [/dev/a, /dev/b], bdev_roles: [wal, meta]}\n"
+		    "  - {class: kdev, bdev_list: [/dev/a, /dev/b], bdev_roles: [wal, meta], "
+		    "bdev_auto_faulty: {enable: true, max_io_errs: 7}}\n"
 		    "  - {class: file, bdev_list: [/f], bdev_size: 512MiB, bdev_roles: [data]}\n"),
 	    0);
 	assert_string_equal(w->cfg->name, "alpha");
@@ -125,6 +126,10 @@ a_whole_configuration(void **state)
 	assert_ptr_equal(server_ram_tier(e), &e->storage[0]);
 	assert_int_equal(server_tier_roles(&e->storage[1]), 3);
 	assert_int_equal(server_tier_roles(&e->storage[2]), 4);
+	assert_true(e->storage[1].bdev_auto_faulty->enable);
+	assert_int_equal(*e->storage[1].bdev_auto_faulty->max_io_errs, 7);
+	assert_null(e->storage[1].bdev_auto_faulty->max_csum_errs);
+	assert_null(e->storage[2].bdev_auto_faulty);
 }
 
 static void
@@ -235,6 +240,8 @@ refused(void **state)
 	     "engines[1]: targets is 0"},
 	    {"prot: 1\n" STORAGE(RAM), "prot"},
 	    {STORAGE("{class: ram, scm_mount: /e, color: red}"), "color"},
+	    {STORAGE(RAM ", {class: kdev, bdev_list: [/d], bdev_auto_faulty: {max_io_errs: many}}"), "max_io_errs"},
+	    {STORAGE(RAM ", {class: kdev, bdev_list: [/d], bdev_auto_faulty: {max_errs: 1}}"), "max_errs"},
 	    {ENGINE("cores: 4, storage: [" RAM "]"), "cores"},
 	    {"engines: {targets: 1}\n", "engines"},
 	    {"engines: [{targets: two}]\n", "targets"},

@@ -572,10 +572,58 @@ test_numa_option(void **state)
 	engine_options_fini(&opts);
 }
 
+/** Device list with @auto_faulty after the device's other members. */
+static int
+list_parse(const char *auto_faulty, struct engine_options *opts)
+{
+	char  path[64];
+	char *argv[] = {"daos_engine", "-t", "1", "-s", "/tmp", "-n", path};
+	FILE *f;
+	int   rc;
+
+	snprintf(path, sizeof(path), "/tmp/test_engine_list.%d", (int)getpid());
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "{\"bdevs\": [{\"class\": \"ram\", \"path\": \"r\", \"size\": 4096, \"roles\": [\"data\"]%s}]}", auto_faulty);
+	fclose(f);
+	rc = engine_options_parse(ARRAY_NR(argv), argv, opts);
+	unlink(path);
+	return rc;
+}
+
+/** When a device is faulty by itself. */
+static void
+test_auto_faulty(void **state)
+{
+	static const struct { const char *text; int rc; bool own; uint64_t io, csum; } cases[] = {
+	    {"", 0, false, 0, 0},
+	    {", \"auto_faulty\": {\"enable\": true}", 0, true, 100, 0},
+	    {", \"auto_faulty\": {\"enable\": false, \"max_io_errs\": 3}", 0, true, 0, 0},
+	    {", \"auto_faulty\": {\"enable\": true, \"max_io_errs\": 3, \"max_csum_errs\": 4}", 0, true, 3, 4},
+	    {", \"auto_faulty\": {\"enable\": true, \"max_io_errs\": \"3\"}", -DER_INVAL, false, 0, 0},
+	    {", \"auto_faulty\": {\"enable\": true, \"max_csum_errs\": -1}", -DER_INVAL, false, 0, 0},
+	    {", \"auto_faulty\": 3", -DER_INVAL, false, 0, 0},
+	};
+	struct engine_options opts;
+
+	for (size_t i = 0; i < ARRAY_NR(cases); i++) {
+		assert_int_equal(list_parse(cases[i].text, &opts), cases[i].rc);
+		if (cases[i].rc == 0) {
+			assert_int_equal(opts.bdevs[0].has_limits, cases[i].own);
+			assert_int_equal(opts.bdevs[0].max_io_errs, cases[i].io);
+			assert_int_equal(opts.bdevs[0].max_csum_errs, cases[i].csum);
+		} else {
+			assert_non_null(strstr(opts.error, "auto_faulty"));
+		}
+		engine_options_fini(&opts);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_auto_faulty),
 	    cmocka_unit_test(test_numa_option),
 		cmocka_unit_test_setup_teardown(test_start_stop_leaves_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures_roll_back, setup, teardown),
