@@ -13,6 +13,21 @@
 #define START_NS_MAX (120 * SIM_SEC)
 
 static void
+start_what_is_down(void)
+{
+	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
+		if (sim.engines[i].state == SIM_ENGINE_DOWN && !sim.ending && !sim.engines[i].ruined)
+			sim_engine_start(&sim.engines[i]);
+}
+
+static bool
+engines_up(void)
+{
+	start_what_is_down();
+	return sim_engines_up_nr() + sim_engines_ruined_nr() == sim.opts.engine_nr;
+}
+
+static void
 wait_for(bool (*cond)(void), uint64_t bound_ns, const char *what)
 {
 	uint64_t until;
@@ -23,16 +38,9 @@ wait_for(bool (*cond)(void), uint64_t bound_ns, const char *what)
 	while (!cond()) {
 		SIM_CHECK(psim_now() < until, "%s: not within %lu s", what, (unsigned long)(bound_ns / SIM_SEC));
 		psim_sleep_ns(50 * SIM_MS);
+		if (sim.healing) /* one that was told to stop before faults were over may have done so only now */
+			start_what_is_down();
 	}
-}
-
-static bool
-engines_up(void)
-{
-	for (uint32_t i = 0; i < sim.opts.engine_nr; i++)
-		if (sim.engines[i].state == SIM_ENGINE_DOWN && !sim.ending && !sim.engines[i].ruined)
-			sim_engine_start(&sim.engines[i]);
-	return sim_engines_up_nr() + sim_engines_ruined_nr() == sim.opts.engine_nr;
 }
 
 /** An engine that was asked for a change when it was to stop does so afterwards. */
