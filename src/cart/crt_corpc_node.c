@@ -128,10 +128,7 @@ merge(struct crt_corpc *co, const d_iov_t *body)
 	d_arena_init(&arena);
 	source = d_arena_calloc(&arena, 1, MAX_OF(format->out_bytes, 1));
 	if (source != NULL) {
-		p = (struct crt_proc){.op    = CRT_PROC_DECODE,
-				      .cur   = body->iov_buf,
-				      .end   = (char *)body->iov_buf + body->iov_len,
-				      .arena = &arena};
+		p = crt_proc_of(body, &arena);
 		rc = format->proc_out(&p, source);
 		if (rc == 0 && p.cur != p.end)
 			rc = -DER_PROTO;
@@ -304,10 +301,7 @@ local_create(struct crt_corpc *co)
 	local->pub.cr_ep = co->rpc->pub.cr_ep;
 	if (co->at_root)
 		local->pub.cr_ep = (crt_endpoint_t){.ep_rank = co->in.root, .ep_tag = ctx->idx};
-	p = (struct crt_proc){.op    = CRT_PROC_DECODE,
-			      .cur   = co->in.body.iov_buf,
-			      .end   = (char *)co->in.body.iov_buf + co->in.body.iov_len,
-			      .arena = &local->arena};
+	p = crt_proc_of(&co->in.body, &local->arena);
 	if (rc == 0)
 		rc = co->def->format->proc_in(&p, local->pub.cr_input);
 	if (rc == 0 && p.cur != p.end)

@@ -412,6 +412,18 @@ struct crt_proc {
 	char            *text;      /* PRINT: where it begins */
 };
 
+/** To decode @bytes, which may be none at NULL. */
+static inline struct crt_proc
+crt_proc_of(const d_iov_t *bytes, struct d_arena *arena)
+{
+	char *buf = bytes->iov_buf;
+
+	return (struct crt_proc){.op    = CRT_PROC_DECODE,
+				 .cur   = buf,
+				 .end   = bytes->iov_len == 0 ? buf : buf + bytes->iov_len,
+				 .arena = arena};
+}
+
 /* ---- bulk ---- */
 
 struct crt_bulk_seg {

@@ -121,8 +121,8 @@ crt_proc_string(struct crt_proc *p, char **v)
 		*v = NULL;
 		return 0;
 	}
-	if (p->cur[bytes - 1] != '\0')
-		return -DER_PROTO;
+	if (memchr(p->cur, '\0', bytes) != p->cur + bytes - 1)
+		return -DER_PROTO; /* it ends where it says, not before and not after */
 	*v = p->cur; /* borrowed from the message, like iov's */
 	p->cur += bytes;
 	return 0;

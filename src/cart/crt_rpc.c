@@ -354,10 +354,7 @@ pack(int (*proc)(struct crt_proc *p, void *v), void *v, crt_rpc_t *owner, d_iov_
 static int
 unpack(int (*proc)(struct crt_proc *p, void *v), void *v, crt_rpc_t *rpc, const d_iov_t *bytes)
 {
-	struct crt_proc p = {.op    = CRT_PROC_DECODE,
-			     .cur   = bytes->iov_buf,
-			     .end   = (char *)bytes->iov_buf + bytes->iov_len,
-			     .arena = &crt_priv(rpc)->arena};
+	struct crt_proc p  = crt_proc_of(bytes, &crt_priv(rpc)->arena);
 	int             rc = proc(&p, v);
 
 	return rc == 0 && p.cur != p.end ? -DER_PROTO : rc;

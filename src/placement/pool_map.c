@@ -359,7 +359,7 @@ int
 pool_map_unpack(const void *buf, size_t bytes, struct pool_map **ret_map)
 {
 	const char      *at = buf, *crc_at;
-	uint32_t         version, rank_nr, tgt_nr;
+	uint32_t         version, rank_nr, tgt_nr, zero;
 	struct pool_map *map;
 	int              rc;
 
@@ -370,8 +370,8 @@ pool_map_unpack(const void *buf, size_t bytes, struct pool_map **ret_map)
 	version = get_u32(&at);
 	rank_nr = get_u32(&at);
 	tgt_nr  = get_u32(&at);
-	(void)get_u32(&at);
-	if (rank_nr == 0 || tgt_nr > PMAP_TGT_MAX || rank_nr > tgt_nr ||
+	zero    = get_u32(&at);
+	if (zero != 0 || rank_nr == 0 || tgt_nr > PMAP_TGT_MAX || rank_nr > tgt_nr ||
 	    bytes != packed_bytes(rank_nr, tgt_nr))
 		return -DER_DF_INVAL;
 	crc_at = (const char *)buf + bytes - sizeof(uint32_t);

@@ -48,7 +48,7 @@ MAY_YIELD int  rdb_tx_commit(struct rdb_tx *tx) MUST_CHECK;
 /** After commit, or instead of it. */
 void rdb_tx_end(struct rdb_tx *tx);
 enum rdb_kvs_kind { RDB_KVS_BYTES /**< memcmp order */, RDB_KVS_U64 };
-/** NONEXIST no such parent | EXIST. Errors of all four: NOTLEADER | REC2BIG key over 64 KiB, value over 4 MiB, transaction over 8 MiB. */
+/** NONEXIST no such parent | EXIST | INVAL: as for rdb_tx_update(). Errors of all four: NOTLEADER | REC2BIG key over 64 KiB, value over 4 MiB, transaction over 8 MiB. */
 int rdb_tx_create_kvs(struct rdb_tx *tx, const struct rdb_path *parent, const d_iov_t *key, enum rdb_kvs_kind kind) MUST_CHECK;
 int rdb_tx_destroy_kvs(struct rdb_tx *tx, const struct rdb_path *parent, const d_iov_t *key) MUST_CHECK;
 /** INVAL: key of a U64 store that isn't 8 bytes | EXIST: the key names a store. */

@@ -246,6 +246,13 @@ open_sealed(const void *data, size_t len, uint32_t magic, struct rdb_cursor *cur
 	return 0;
 }
 
+/** Keys of another length have no order among those of a store of numbers. */
+static bool
+key_is_of(const struct rdb_kvs *kvs, const d_iov_t *key)
+{
+	return kvs->kind != RDB_KVS_U64 || key->iov_len == sizeof(uint64_t);
+}
+
 /* ---- applying ---- */
 
 /** What to put back, in reverse, when a later op of the transaction fails. */
@@ -300,6 +307,8 @@ apply_op(struct rdb_kvs *root, const struct rdb_op *op, struct undo *undo, uint6
 
 	if (kvs == NULL)
 		return -DER_NONEXIST;
+	if ((op->kind == RDB_OP_UPDATE || op->kind == RDB_OP_CREATE) && !key_is_of(kvs, &op->key))
+		return -DER_INVAL;
 	rc = check_op(op, rdb_kvs_find(kvs, &op->key));
 	if (rc == 0)
 		rc = make_node(op, &undo->new);
@@ -459,7 +468,7 @@ snap_get_node(struct rdb_cursor *cur, unsigned depth, struct rdb_kvs *kvs)
 		rc = get_bytes(cur, head[1], RDB_KEY_MAX, &key);
 	if (rc == 0)
 		rc = get_bytes(cur, head[2], RDB_VALUE_MAX, &val);
-	if (rc == 0 && rdb_kvs_find(kvs, &key) != NULL)
+	if (rc == 0 && (!key_is_of(kvs, &key) || rdb_kvs_find(kvs, &key) != NULL))
 		rc = -DER_PROTO;
 	if (rc == 0 && head[0] == 1)
 		rc = snap_get_kvs(cur, depth + 1, &child);

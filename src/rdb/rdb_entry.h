@@ -62,7 +62,7 @@ int  rdb_entry_next(struct rdb_cursor *cur, struct rdb_op *op) MUST_CHECK;
 /**
  * Apply a sealed entry to @root, all of it or nothing.
  * @param state_bytes  kept up to date
- * Returns 0, or why the transaction as a whole has no effect: NONEXIST, EXIST (the same on every replica);
+ * Returns 0, or why the transaction as a whole has no effect: NONEXIST, EXIST, INVAL (the same on every replica);
  * -DER_PROTO and -DER_NOMEM mean that this replica cannot go on.
  */
 int  rdb_entry_apply(struct rdb_kvs *root, const void *data, size_t len, uint64_t *state_bytes) MUST_CHECK;

@@ -317,12 +317,15 @@ add_op(struct rdb_tx *tx, const struct rdb_op *op)
 int
 rdb_tx_create_kvs(struct rdb_tx *tx, const struct rdb_path *parent, const d_iov_t *key, enum rdb_kvs_kind kind)
 {
-	struct rdb_op op = {.kind = RDB_OP_CREATE, .path = *parent, .key = *key, .kvs_kind = kind};
-	struct found  f;
-	int           rc = look(tx, parent, key, &f);
+	struct rdb_op   op = {.kind = RDB_OP_CREATE, .path = *parent, .key = *key, .kvs_kind = kind};
+	struct kvs_view view = view_of(tx, parent);
+	struct found    f;
+	int             rc = look(tx, parent, key, &f);
 
 	if (rc != 0)
 		return rc;
+	if (view.kind == RDB_KVS_U64 && key->iov_len != sizeof(uint64_t))
+		return -DER_INVAL;
 	return f.is_there ? -DER_EXIST : add_op(tx, &op);
 }
 

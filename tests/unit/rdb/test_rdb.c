@@ -482,6 +482,7 @@ many_writers_ult(void *arg)
 	assert_int_equal(rdb_tx_update(tx, &root_path, &key, &val), -DER_EXIST);
 	key.iov_len = 4;
 	assert_int_equal(rdb_tx_update(tx, &path, &key, &val), -DER_INVAL);
+	assert_int_equal(rdb_tx_create_kvs(tx, &path, &key, RDB_KVS_BYTES), -DER_INVAL);
 	rdb_tx_end(tx);
 	rdb_stop(r->db);
 	return 0;
