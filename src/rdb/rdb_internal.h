@@ -108,6 +108,12 @@ MAY_YIELD void rdb_append_ult(void *db);
 void rdb_wake(struct ult_eventual *ev);
 
 /* rdb_message.c */
+struct rdb_msg_in;
+/** Of @m as its type says; in->body is malloc'ed, the caller's. Errors: NOMEM | INVAL no such type. */
+int  rdb_msg_encode(const struct raft_message *m, struct rdb_msg_in *in) MUST_CHECK;
+/** Of the type @m has; from a peer, so all is checked. On 0 for raft, or rdb_msg_fini(). Errors: PROTO | NOMEM. */
+int  rdb_msg_decode(const struct rdb_msg_in *in, struct raft_message *m) MUST_CHECK;
+void rdb_msg_fini(struct raft_message *m);
 int  rdb_msg_send(struct rdb *db, const struct raft_message *msg, struct raft_io_send *req, raft_io_send_cb cb) MUST_CHECK;
 void rdb_msg_abort_all(struct rdb *db);
 

@@ -90,9 +90,12 @@ take(const char **pos, const char *end, void *dst, size_t bytes)
 static int
 count_entries(const d_iov_t *body)
 {
-	const char *pos = body->iov_buf, *end = pos + body->iov_len;
+	const char *pos = body->iov_buf, *end;
 	int         nr = 0;
 
+	if (body->iov_len == 0)
+		return 0;
+	end = pos + body->iov_len;
 	while (pos < end) {
 		uint64_t term;
 		uint16_t type;
@@ -175,9 +178,13 @@ decode_conf(const char **pos, const char *end, struct raft_configuration *conf)
 static int
 decode_snapshot(const d_iov_t *body, struct raft_install_snapshot *is)
 {
-	const char *pos = body->iov_buf, *end = pos + body->iov_len;
-	int         rc = decode_conf(&pos, end, &is->conf);
+	const char *pos = body->iov_buf, *end;
+	int         rc;
 
+	if (body->iov_len == 0)
+		return -DER_PROTO;
+	end = pos + body->iov_len;
+	rc = decode_conf(&pos, end, &is->conf);
 	if (rc != 0)
 		return rc;
 	is->data.len = end - pos;
@@ -192,8 +199,8 @@ decode_snapshot(const d_iov_t *body, struct raft_install_snapshot *is)
 
 /* ---- messages ---- */
 
-static int
-encode(const struct raft_message *m, struct rdb_msg_in *in)
+int
+rdb_msg_encode(const struct raft_message *m, struct rdb_msg_in *in)
 {
 	switch (m->type) {
 	case RAFT_IO_APPEND_ENTRIES:
@@ -238,8 +245,8 @@ encode(const struct raft_message *m, struct rdb_msg_in *in)
 	}
 }
 
-static int
-decode(const struct rdb_msg_in *in, struct raft_message *m)
+int
+rdb_msg_decode(const struct rdb_msg_in *in, struct raft_message *m)
 {
 	switch (m->type) {
 	case RAFT_IO_APPEND_ENTRIES:
@@ -278,8 +285,8 @@ decode(const struct rdb_msg_in *in, struct raft_message *m)
 	}
 }
 
-static void
-message_fini(struct raft_message *m)
+void
+rdb_msg_fini(struct raft_message *m)
 {
 	if (m->type == RAFT_IO_APPEND_ENTRIES && m->append_entries.n_entries > 0) {
 		raft_free(m->append_entries.entries[0].batch);
@@ -363,7 +370,7 @@ rdb_msg_send(struct rdb *db, const struct raft_message *msg, struct raft_io_send
 	in = s->rpc->cr_input;
 	uuid_copy(in->db.b, db->uuid);
 	in->from = db->raft.id;
-	rc = encode(msg, in);
+	rc = rdb_msg_encode(msg, in);
 	if (rc == 0)
 		rc = crt_req_set_timeout(s->rpc, db->mod->request_s);
 	s->body = in->body.iov_buf;
@@ -453,7 +460,7 @@ ev_received(struct rdb *db, struct rdb_event *ev)
 	}
 	if (db->closing || db->err != 0 || db->recv == NULL || must_not_vote(db, &r->msg) ||
 	    is_absurd(db, &r->msg))
-		message_fini(&r->msg);
+		rdb_msg_fini(&r->msg);
 	else
 		db->recv(&db->io, &r->msg);
 	r->term = db->raft.current_term;
@@ -464,7 +471,7 @@ MAY_YIELD static int
 receive(struct rdb *db, const struct rdb_msg_in *in, uint32_t type, uint64_t *ret_term)
 {
 	struct receiving r = {.msg = {.type = type, .server_id = in->from, .server_address = r.address}};
-	int              rc = decode(in, &r.msg);
+	int              rc = rdb_msg_decode(in, &r.msg);
 
 	if (rc != 0)
 		return rc;

@@ -153,8 +153,22 @@ rsvc_ops_reset(struct rdb_tx *tx, uint64_t now)
 
 /* ---- records ---- */
 
-static int
-record_decode(const d_iov_t *value, struct rsvc_op_record *rec)
+_Static_assert(sizeof(struct op_df) + RSVC_OP_REPLY_MAX == RSVC_OP_RECORD_MAX, "room for the longest");
+
+void
+rsvc_op_record_encode(const struct rsvc_op_record *rec, void *buf, size_t *ret_bytes)
+{
+	struct op_df df = {
+	    .opc = rec->opc, .rc = rec->rc, .begun = rec->begun, .reply_bytes = rec->reply_bytes};
+
+	D_ASSERT(rec->reply_bytes <= RSVC_OP_REPLY_MAX);
+	memcpy(buf, &df, sizeof(df));
+	memcpy((char *)buf + sizeof(df), rec->reply, rec->reply_bytes);
+	*ret_bytes = sizeof(df) + rec->reply_bytes;
+}
+
+int
+rsvc_op_record_decode(const d_iov_t *value, struct rsvc_op_record *ret_rec)
 {
 	struct op_df df;
 
@@ -163,9 +177,9 @@ record_decode(const d_iov_t *value, struct rsvc_op_record *rec)
 	memcpy(&df, value->iov_buf, sizeof(df));
 	if (df.reply_bytes > RSVC_OP_REPLY_MAX || df.reply_bytes != value->iov_len - sizeof(df))
 		return -DER_DF_INVAL;
-	*rec = (struct rsvc_op_record){
+	*ret_rec = (struct rsvc_op_record){
 	    .opc = df.opc, .rc = df.rc, .begun = df.begun != 0, .reply_bytes = df.reply_bytes};
-	memcpy(rec->reply, (char *)value->iov_buf + sizeof(df), df.reply_bytes);
+	memcpy(ret_rec->reply, (char *)value->iov_buf + sizeof(df), df.reply_bytes);
 	return 0;
 }
 
@@ -185,7 +199,7 @@ rsvc_ops_find(struct rdb_tx *tx, const struct dtx_id *id, uint32_t opc, const st
 	key_of(id, &key, &iov);
 	rc = rdb_tx_lookup(tx, &path, &iov, &value);
 	if (rc == 0)
-		rc = record_decode(&value, &rec);
+		rc = rsvc_op_record_decode(&value, &rec);
 	if (rc == 0) {
 		if (D_PLANTED(D_PLANTED_SVC_RESEND))
 			return -DER_NONEXIST;
@@ -244,19 +258,16 @@ rsvc_ops_put(struct rdb_tx *tx, const struct dtx_id *id, const struct rsvc_op_re
 	     const struct rsvc_ops_limits *lim)
 {
 	struct rdb_path    path = done_path();
-	struct op_df       df = {
-	          .opc = rec->opc, .rc = rec->rc, .begun = rec->begun, .reply_bytes = rec->reply_bytes};
-	char               buf[sizeof(df) + RSVC_OP_REPLY_MAX];
+	char               buf[RSVC_OP_RECORD_MAX];
+	size_t             bytes;
 	struct ops_head_df head;
 	struct op_key      key;
 	d_iov_t            iov, value, present = {0};
 	int                rc;
 
-	D_ASSERT(rec->reply_bytes <= RSVC_OP_REPLY_MAX);
-	memcpy(buf, &df, sizeof(df));
-	memcpy(buf + sizeof(df), rec->reply, rec->reply_bytes);
+	rsvc_op_record_encode(rec, buf, &bytes);
 	key_of(id, &key, &iov);
-	d_iov_set(&value, buf, sizeof(df) + rec->reply_bytes);
+	d_iov_set(&value, buf, bytes);
 	rc = head_get(tx, &head);
 	if (rc == 0)
 		rc = forget_some(tx, &head, lim);

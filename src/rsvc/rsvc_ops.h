@@ -22,6 +22,11 @@ struct rsvc_op_record {
 	char     reply[RSVC_OP_REPLY_MAX];
 };
 
+/** How a record is stored: at most so many bytes. Errors of decode: DF_INVAL. */
+#define RSVC_OP_RECORD_MAX (16 + RSVC_OP_REPLY_MAX)
+void rsvc_op_record_encode(const struct rsvc_op_record *rec, void *buf, size_t *ret_bytes);
+int  rsvc_op_record_decode(const d_iov_t *value, struct rsvc_op_record *ret_rec) MUST_CHECK;
+
 struct rsvc_ops_limits {
 	uint64_t now;    /**< HLC of this replica, which leads */
 	uint64_t age_ns; /**< records are kept this long */

@@ -4,19 +4,14 @@
  *   even  a body with a field of every type
  *   odd   a whole message, its magic, version and CRC made right so that it gets past the header,
  *         given to a server's context in a world of its own
- *
- * With libFuzzer: clang -fsanitize=fuzzer,address -DCART_FUZZER ... ; otherwise main() runs the
- * files named on the command line (directories are walked), as they are and with seeded mutations.
  */
 #define D_LOGFAC LOG_FAC_TEST
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
+#include "fuzz_replay.h"
 
-#define MUTATIONS 2000
 #define F_MOD     200
 
 #define F_ALL(F)                                                                                   \
@@ -25,8 +20,6 @@
 #define F_OUT(F) F(uint32_t, x)
 CRT_RPC_DECLARE(f_all, F_ALL, F_OUT)
 CRT_RPC_DEFINE(f_all, F_ALL, F_OUT)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static volatile uint64_t sink;
 
@@ -163,63 +156,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	return 0;
 }
 
-#ifndef CART_FUZZER
-static int files_run;
-
-static void
-run_file(const char *path)
-{
-	static uint8_t buf[1 << 16], mut[1 << 16];
-	FILE          *f    = fopen(path, "rb");
-	unsigned       seed = 1;
-	size_t         n;
-
-	if (f == NULL)
-		return;
-	n = fread(buf, 1, sizeof(buf), f);
-	fclose(f);
-	files_run++;
-	(void)LLVMFuzzerTestOneInput(buf, n);
-	for (int i = 0; n > 1 && i < MUTATIONS; i++) {
-		memcpy(mut, buf, n);
-		for (int k = rand_r(&seed) % 4; k >= 0; k--)
-			mut[1 + rand_r(&seed) % (n - 1)] = rand_r(&seed) % 3 ? rand_r(&seed) : 0xff;
-		(void)LLVMFuzzerTestOneInput(mut, rand_r(&seed) % 4 ? n : rand_r(&seed) % n + 1);
-	}
-}
-
-static void
-run_path(const char *path)
-{
-	struct stat    st;
-	DIR           *dir;
-	struct dirent *ent;
-	char           sub[4096];
-
-	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		run_file(path);
-		return;
-	}
-	dir = opendir(path);
-	while (dir != NULL && (ent = readdir(dir)) != NULL) {
-		if (ent->d_name[0] == '.')
-			continue;
-		snprintf(sub, sizeof(sub), "%s/%s", path, ent->d_name);
-		run_file(sub);
-	}
-	if (dir != NULL)
-		closedir(dir);
-}
-
-int
-main(int argc, char **argv)
+void
+fuzz_start(void)
 {
 	if (d_log_init() != 0 || d_log_setmasks("CRIT") != 0)
-		return 1;
-	for (int i = 1; i < argc; i++)
-		run_path(argv[i]);
-	d_log_fini();
-	printf("%d files, %d inputs\n", files_run, files_run * (MUTATIONS + 1));
-	return files_run > 0 ? 0 : 1;
+		abort();
 }
-#endif

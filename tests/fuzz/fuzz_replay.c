@@ -8,6 +8,21 @@
 
 #include "fuzz_replay.h"
 
+void
+fuzz_seed(const char *dir, const char *name, const void *head, size_t head_bytes, const void *body, size_t body_bytes)
+{
+	char  path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "wb");
+	if (f == NULL || fwrite(head, 1, head_bytes, f) != head_bytes ||
+	    fwrite(body, 1, body_bytes, f) != body_bytes || fclose(f) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
 #ifdef FUZZ_LIBFUZZER
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int
@@ -125,6 +140,10 @@ main(int argc, char **argv)
 	if (report == NULL || freopen("/dev/null", "w", stdout) == NULL)
 		return 1;
 	fuzz_start();
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0 && fuzz_seeds != NULL) {
+		fuzz_seeds(argv[2]);
+		return 0;
+	}
 	for (i = 1; i < argc; i++)
 		run_path(argv[i]);
 	fprintf(report, "%d files, %d inputs\n", files_nr, files_nr * (MUTATIONS + 1));

@@ -27,7 +27,10 @@ struct value {
 struct fake		     fake;
 static struct value	    *values;
 static int		     value_nr;
-static daos_obj_id_t	     handles[64]; /* by cookie - 1 */
+static struct {
+	bool	      open;
+	daos_obj_id_t oid;
+} handles[64]; /* by cookie - 1 */
 static struct na_self_world *world;
 static struct client	    *client;
 static struct dc_cont	     fake_cont;
@@ -143,7 +146,7 @@ static daos_obj_id_t
 oid_of(daos_handle_t oh)
 {
 	assert_in_range(oh.cookie, 1, ARRAY_NR(handles));
-	return handles[oh.cookie - 1];
+	return handles[oh.cookie - 1].oid;
 }
 
 /* ---- values ---- */
@@ -211,8 +214,9 @@ dc_obj_open_task(tse_task_t *task)
 	if (op_fails())
 		return op_end(task, fake.fail_rc);
 	for (uint64_t i = 0; i < ARRAY_NR(handles); i++) {
-		if (daos_obj_id_is_nil(handles[i])) {
-			handles[i] = args->oid;
+		if (!handles[i].open) {
+			handles[i].open = true;
+			handles[i].oid = args->oid;
 			fake.open_nr++;
 			args->oh->cookie = i + 1;
 			return op_end(task, 0);
@@ -226,8 +230,9 @@ dc_obj_close_task(tse_task_t *task)
 {
 	daos_obj_close_t *args = dc_task_get_args(task);
 
-	assert_false(daos_obj_id_is_nil(oid_of(args->oh)));
-	handles[args->oh.cookie - 1] = DAOS_OBJ_NIL;
+	assert_in_range(args->oh.cookie, 1, ARRAY_NR(handles));
+	assert_true(handles[args->oh.cookie - 1].open);
+	handles[args->oh.cookie - 1].open = false;
 	fake.open_nr--;
 	return op_end(task, 0);
 }
