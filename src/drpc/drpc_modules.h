@@ -23,6 +23,7 @@ enum drpc_module {
 	X(MGMT_POOL_DESTROY, 208, Mgmt__PoolDestroyReq, Mgmt__DaosResp)                            \
 	X(MGMT_SET_UP, 209, Mgmt__Empty, Mgmt__DaosResp)                                           \
 	X(MGMT_SMD_LIST_DEVS, 211, Mgmt__Empty, Mgmt__StorageQueryResp)                            \
+	X(MGMT_SMD_LIST_POOLS, 212, Mgmt__Empty, Mgmt__StoragePoolsResp)                           \
 	X(MGMT_POOL_GET_ACL, 213, Mgmt__AclReq, Mgmt__AclResp)                                     \
 	X(MGMT_POOL_OVERWRITE_ACL, 215, Mgmt__AclReq, Mgmt__AclResp)                               \
 	X(MGMT_POOL_UPDATE_ACL, 216, Mgmt__AclReq, Mgmt__AclResp)                                  \

@@ -57,6 +57,9 @@ struct dss_dev_info {
 	uint64_t              max_io_errs, max_csum_errs; /**< that many make it faulty; 0: never */
 };
 int          dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info) MUST_CHECK;
+/** What lies on device @idx (bio_blob_list); @cb runs on a helper thread. NONEXIST, or what @cb returned. */
+MAY_YIELD int dss_dev_blobs(struct engine *eng, uint32_t idx, int (*cb)(const struct bio_blob_id *id, uint64_t bytes, void *arg),
+			    void *arg) MUST_CHECK;
 /** The device is not to be used any more (bio_dev_set_faulty). NONEXIST */
 int          dss_dev_set_faulty(struct engine *eng, const unsigned char uuid[16]) MUST_CHECK;
 void         dss_dev_space(struct engine *eng, uint64_t *scm_total, uint64_t *scm_free, uint64_t *nvme_total, uint64_t *nvme_free);

@@ -182,6 +182,31 @@ dss_dev_info(struct engine *eng, uint32_t idx, struct dss_dev_info *ret_info)
 	return 0;
 }
 
+struct blobs_job {
+	struct bio_dev *dev;
+	int (*cb)(const struct bio_blob_id *id, uint64_t bytes, void *arg);
+	void *arg;
+};
+
+static int
+blobs_blocking(void *arg)
+{
+	struct blobs_job *job = arg;
+
+	return bio_blob_list(job->dev, job->cb, job->arg);
+}
+
+MAY_YIELD int
+dss_dev_blobs(struct engine *eng, uint32_t idx, int (*cb)(const struct bio_blob_id *id, uint64_t bytes, void *arg), void *arg)
+{
+	struct blobs_job job = {.cb = cb, .arg = arg};
+
+	if (idx >= eng->dev_nr)
+		return -DER_NONEXIST;
+	job.dev = eng->devs[idx].dev;
+	return ult_offload(blobs_blocking, &job);
+}
+
 int
 dss_dev_set_faulty(struct engine *eng, const unsigned char uuid[16])
 {

@@ -266,6 +266,7 @@ list_devs(struct engine *eng, struct dss_drpc_call *call)
 		resp.status = dev_fill(eng, i, &devs[i], uuids[i]);
 		ptrs[i] = &devs[i];
 	}
+	dss_dev_space(eng, &resp.scm_total, &resp.scm_free, &resp.nvme_total, &resp.nvme_free);
 	resp.devices = ptrs;
 	resp.n_devices = resp.status == 0 ? nr : 0;
 	ds_mgmt_drpc_reply(call, &resp);
@@ -274,7 +275,66 @@ list_devs(struct engine *eng, struct dss_drpc_call *call)
 	free(uuids);
 }
 
+/* ---- pools on the devices ---- */
+
+/** As the reply has them; the strings are the blobs' own. */
+struct blobs {
+	Mgmt__StorageBlob **v;
+	uint32_t            nr, room;
+	char                device[37];
+};
+
+static int
+blobs_add(const struct bio_blob_id *id, uint64_t bytes, void *arg)
+{
+	struct blobs      *b = arg;
+	Mgmt__StorageBlob *blob;
+
+	if (b->nr == b->room) {
+		uint32_t            room = MAX_OF(b->room * 2, 16u);
+		Mgmt__StorageBlob **v = realloc(b->v, room * sizeof(*v));
+
+		if (v == NULL)
+			return -DER_NOMEM;
+		b->v = v;
+		b->room = room;
+	}
+	blob = calloc(1, sizeof(*blob) + 2 * 37);
+	if (blob == NULL)
+		return -DER_NOMEM;
+	mgmt__storage_blob__init(blob);
+	blob->pool = (char *)(blob + 1);
+	blob->device = blob->pool + 37;
+	uuid_unparse(id->pool, blob->pool);
+	memcpy(blob->device, b->device, sizeof(b->device));
+	blob->tgt = id->tgt;
+	blob->role = id->role;
+	blob->bytes = bytes;
+	b->v[b->nr++] = blob;
+	return 0;
+}
+
+MAY_YIELD static void
+list_pools(struct engine *eng, struct dss_drpc_call *call)
+{
+	Mgmt__StoragePoolsResp resp = MGMT__STORAGE_POOLS_RESP__INIT;
+	struct dss_dev_info    info;
+	struct blobs           blobs = {0};
+
+	for (uint32_t i = 0; resp.status == 0 && dss_dev_info(eng, i, &info) == 0; i++) {
+		uuid_unparse(info.uuid, blobs.device);
+		resp.status = dss_dev_blobs(eng, i, blobs_add, &blobs);
+	}
+	resp.blobs = blobs.v;
+	resp.n_blobs = resp.status == 0 ? blobs.nr : 0;
+	ds_mgmt_drpc_reply(call, &resp);
+	for (uint32_t i = 0; i < blobs.nr; i++)
+		free(blobs.v[i]);
+	free(blobs.v);
+}
+
 const struct ds_mgmt_drpc_method mgmt_drpc_system[] = {
+	{DRPC_METHOD_MGMT_SMD_LIST_POOLS, list_pools},
 	{DRPC_METHOD_MGMT_SMD_LIST_DEVS, list_devs},
 	{DRPC_METHOD_MGMT_DEV_SET_FAULTY, set_faulty},
 	{DRPC_METHOD_MGMT_SET_RANK, set_rank},

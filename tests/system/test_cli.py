@@ -60,6 +60,33 @@ def cli_4_scan_by_abbreviation():
 
 
 @cluster.test
+def cli_4_pools_and_space_of_devices():
+    with alone()() as c:
+        c.up()
+        before = c.dmg('-j', 'storage', 'query', 'usage', check=True).json['response']['host_responses']['localhost:10001']['engines']
+        assert c.dmg('storage', 'query', 'list-pools', check=True).out.count('No pools found') == 1
+        c.pool(size='300MB')
+        pool = c.dmg('-j', 'pool', 'query', 'tank', check=True).json['response']
+        found = c.dmg('-j', 'storage', 'query', 'list-pools', check=True).json['response']['host_responses']['localhost:10001']['pools']
+        assert [(p['uuid'], p['rank'], p['tgt_ids']) for p in found] == [(pool['uuid'], 0, list(range(c.targets)))], found
+        assert sum(b['bytes'] for b in found[0]['blobs']) == found[0]['meta_bytes'] + found[0]['data_bytes'] > 200 << 20, found
+        assert {b['role'] for b in found[0]['blobs']} == {'wal', 'meta', 'data'}, found
+        has(c.dmg('storage', 'query', 'list-pools', '-v', check=True).out, pool['uuid'] + r' Rank:0 Targets:\[', r'target 0 data: ', r'service meta: ')
+        assert 'No pools found' in c.dmg('storage', 'query', 'list-pools', '--rank', '3', check=True).out
+        after = c.dmg('-j', 'storage', 'query', 'usage', check=True).json['response']['host_responses']['localhost:10001']['engines']
+        assert before[0]['nvme_total'] == after[0]['nvme_total'] > 0 and before[0]['nvme_free'] - after[0]['nvme_free'] > 200 << 20, (before, after)
+        has(c.dmg('storage', 'query', 'usage', check=True).out, r'SCM-Total', r'NVMe-Free', r'\d+ %')
+        has(c.dmg('storage', 'query', 'usage', '--show-usable', check=True).out, r'NVMe-Usable')
+        dev = [d['uuid'] for d in c.dmg('-j', 'storage', 'scan', check=True).json['response']['host_responses']['localhost:10001']['bdevs']][0]
+        for words in (['replace', 'nvme', '--old-uuid', dev, '--new-uuid', dev], ['led', 'identify', dev], ['led', 'check', dev],
+                      ['nvme-rebind', '-a', '0000:81:00.0'], ['nvme-add-device', '-a', '0000:81:00.0', '-e', '0']):
+            r = c.dmg('storage', *words)
+            assert r.rc == 1 and 'not supported' in r.err, (words, r)
+        assert c.dmg('storage', 'led', 'check', 'none').rc == 1
+        assert c.dmg('-j', 'storage', 'led', 'identify', dev).json['status'] == -2037
+
+
+@cluster.test
 def cli_5_format_insecure():
     with alone()() as c:
         c.start_server()

@@ -301,6 +301,181 @@ run_set_faulty(struct cli *cli)
 	return CLI_OK;
 }
 
+/* ---- storage query list-pools, usage ---- */
+
+static void
+pools_choose(struct cli *cli, const json_t *resp)
+{
+	const char *host;
+	json_t     *one;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		json_t *pools = json_object_get(one, "pools");
+
+		for (size_t i = json_array_size(pools); i-- > 0;)
+			if (!is_wanted(cli, json_array_get(pools, i)))
+				json_array_remove(pools, i);
+	}
+}
+
+static void
+pool_blobs_print(const json_t *pool)
+{
+	json_t *blob;
+	size_t  i;
+
+	json_array_foreach(json_object_get(pool, "blobs"), i, blob) {
+		char tgt[24] = "service", size[32];
+
+		if (json_integer_value(json_object_get(blob, "tgt")) >= 0)
+			snprintf(tgt, sizeof(tgt), "target %llu", (unsigned long long)jint(blob, "tgt"));
+		printf("    %s %s: %s on %s\n", tgt, jstr(blob, "role"), text_bytes(jint(blob, "bytes"), size, sizeof(size)),
+		       jstr(blob, "device"));
+	}
+}
+
+static void
+pools_print(struct cli *cli, const json_t *resp)
+{
+	const char *host;
+	json_t     *one, *pool;
+	size_t      i;
+
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		printf("%s\n", host);
+		if (json_array_size(json_object_get(one, "pools")) == 0)
+			printf("  No pools found\n");
+		json_array_foreach(json_object_get(one, "pools"), i, pool) {
+			char *tgts = jranks(json_object_get(pool, "tgt_ids")), meta[32], data[32];
+
+			printf("  UUID:%s Rank:%llu Targets:[%s] Metadata:%s Data:%s\n", jstr(pool, "uuid"),
+			       (unsigned long long)jint(pool, "rank"), tgts, text_bytes(jint(pool, "meta_bytes"), meta, sizeof(meta)),
+			       text_bytes(jint(pool, "data_bytes"), data, sizeof(data)));
+			free(tgts);
+			if (cli_has(cli, "verbose"))
+				pool_blobs_print(pool);
+		}
+	}
+}
+
+static int
+run_list_pools(struct cli *cli)
+{
+	json_t *resp;
+	int     rc = dmg_hosts(cli, "host/storage-pools", json_object(), &resp);
+
+	if (rc != 0)
+		return rc;
+	pools_choose(cli, resp);
+	rc = dmg_json_done(cli, resp);
+	if (rc >= 0)
+		return rc;
+	pools_print(cli, resp);
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	return rc;
+}
+
+/** Total, free and used part of one kind of space of a host's engines, as three columns. */
+static void
+usage_columns(const json_t *host, const char *total_key, const char *free_key, char text[3][32])
+{
+	uint64_t total = 0, left = 0;
+	json_t  *eng;
+	size_t   i;
+
+	json_array_foreach(json_object_get(host, "engines"), i, eng) {
+		total += jint(eng, total_key);
+		left += jint(eng, free_key);
+	}
+	text_bytes(total, text[0], 32);
+	text_bytes(left, text[1], 32);
+	snprintf(text[2], 32, "%u %%", total > 0 ? (unsigned)((total - left) * 100 / total) : 0);
+}
+
+static int
+run_usage(struct cli *cli)
+{
+	static const char *const free_titles[] = {"Hosts", "SCM-Total", "SCM-Free", "SCM-Used", "NVMe-Total", "NVMe-Free", "NVMe-Used"};
+	static const char *const usable_titles[] = {"Hosts", "SCM-Total", "SCM-Usable", "SCM-Used", "NVMe-Total", "NVMe-Usable",
+						    "NVMe-Used"};
+	struct text_table *t;
+	const char        *host;
+	json_t            *resp, *one;
+	int                rc = dmg_hosts(cli, "host/storage-usage", json_object(), &resp);
+
+	if (rc != 0 || (rc = dmg_json_done(cli, resp)) >= 0)
+		return rc;
+	t = text_table_new(ARRAY_NR(free_titles), cli_has(cli, "show-usable") ? usable_titles : free_titles);
+	json_object_foreach((json_t *)host_responses(resp), host, one) {
+		char scm[3][32], nvme[3][32];
+
+		usage_columns(one, "scm_total", "scm_free", scm);
+		usage_columns(one, "nvme_total", "nvme_free", nvme);
+		text_table_row(t, (const char *[]){host, scm[0], scm[1], scm[2], nvme[0], nvme[1], nvme[2]});
+	}
+	text_table_print(t, stdout);
+	text_table_free(t);
+	rc = dmg_print_host_errors(resp);
+	json_decref(resp);
+	return rc;
+}
+
+/* ---- what only disks behind a controller of their own can do ---- */
+
+/** Is there a device of this UUID, or at this path, in use? An exit code, CLI_OK if so. */
+static int
+device_find(struct cli *cli, const char *id)
+{
+	const char *host;
+	json_t     *resp, *one, *dev;
+	size_t      i, nr = 0;
+	int         rc = dmg_hosts(cli, "host/storage-scan", json_pack("{s:b}", "verbose", 1), &resp);
+
+	if (rc != 0)
+		return rc;
+	json_object_foreach((json_t *)host_responses(resp), host, one)
+		json_array_foreach(json_object_get(one, "bdevs"), i, dev)
+			nr += strcmp(jstr(dev, "uuid"), id) == 0 || strcmp(jstr(dev, "path"), id) == 0;
+	json_decref(resp);
+	if (nr > 0)
+		return CLI_OK;
+	return cli_fail(cli, CLI_FAILED, -DER_NONEXIST, "no engine that runs has a device %s; `dmg storage query list-devices' shows "
+			"those in use", id);
+}
+
+static int
+run_replace(struct cli *cli)
+{
+	int rc = device_find(cli, cli_get(cli, "old-uuid"));
+
+	if (rc != CLI_OK)
+		return rc;
+	return cli_fail(cli, CLI_FAILED, -DER_NOTSUPPORTED, "not supported: files and block devices are not exchanged under a running "
+			"engine. Stop it (dmg system stop), copy the device to its successor (ddb, dev_replace), put that into "
+			"bdev_list of daos_server.yml, start the server again");
+}
+
+static int
+run_led(struct cli *cli)
+{
+	int rc = CLI_OK;
+
+	for (int i = 0; cli_arg(cli, i) != NULL && rc == CLI_OK; i++)
+		rc = device_find(cli, cli_arg(cli, i));
+	if (rc != CLI_OK)
+		return rc;
+	return cli_fail(cli, CLI_FAILED, -DER_NOTSUPPORTED, "not supported: files and block devices have no LED that can be reached from "
+			"here");
+}
+
+static int
+run_pci(struct cli *cli)
+{
+	return cli_fail(cli, CLI_FAILED, -DER_NOTSUPPORTED, "not supported: devices are files or block devices of the kernel, not PCI "
+			"addresses; add %s's block device to bdev_list of daos_server.yml", cli_get(cli, "pci-address"));
+}
+
 /* ---- storage format ---- */
 
 static int
@@ -415,7 +590,33 @@ static const struct cli_opt health_opts[] = {{"uuid", 'u', CLI_VALUE, "UUID", "t
 static const struct cli_opt faulty_opts[] = {{"uuid", 'u', CLI_VALUE, "UUID", "the device, see list-devices", .required = true},
 					     {"force", 'f', CLI_FLAG, NULL, "yes, really"},
 					     {0}};
+static const struct cli_opt pools_opts[] = {{"rank", 'r', CLI_VALUE, "RANK", "only of this rank"},
+					    {"uuid", 'u', CLI_VALUE, "UUID", "only this pool"},
+					    {"verbose", 'v', CLI_FLAG, NULL, "with the parts on each device"},
+					    {0}};
+static const struct cli_opt usage_opts[] = {{"show-usable", 'u', CLI_FLAG, NULL, "what new pools can have: all that is free"},
+					    {"mem-ratio", 0, CLI_VALUE, "RATIO", "accepted, without effect"},
+					    {0}};
+static const struct cli_opt replace_opts[] = {{"old-uuid", 0, CLI_VALUE, "UUID", "the device that goes", .required = true},
+					      {"new-uuid", 0, CLI_VALUE, "UUID", "the one that comes", .required = true},
+					      {0}};
+static const struct cli_opt identify_opts[] = {{"timeout", 0, CLI_VALUE, "MINUTES", "how long it blinks"},
+					       {"reset", 0, CLI_FLAG, NULL, "as it was before"},
+					       {0}};
+static const struct cli_opt rebind_opts[] = {{"pci-address", 'a', CLI_VALUE, "ADDR", "of the disk", .required = true}, {0}};
+static const struct cli_opt add_opts[] = {{"pci-address", 'a', CLI_VALUE, "ADDR", "of the disk", .required = true},
+					  {"engine-index", 'e', CLI_VALUE, "NR", "the engine", .required = true},
+					  {"tier-index", 't', CLI_VALUE, "NR", "the tier"},
+					  {0}};
+static const struct cli_cmd replace_cmds[] = {
+    {"nvme", NULL, "Exchange a device (not supported)", .opts = replace_opts, .run = run_replace}, {0}};
+static const struct cli_cmd led_cmds[] = {
+    {"check", NULL, "State of the LEDs (not supported)", "<ids>", 1, -1, .run = run_led},
+    {"identify", NULL, "Make LEDs blink (not supported)", "<ids>", 1, -1, .opts = identify_opts, .run = run_led},
+    {0}};
 static const struct cli_cmd query_cmds[] = {
+    {"list-pools", NULL, "Pools of each host's engines: targets, bytes", .opts = pools_opts, .run = run_list_pools},
+    {"usage", NULL, "Space of each host", .opts = usage_opts, .run = run_usage},
     {"list-devices", NULL, "Devices of each host: UUID, rank, roles, state", .opts = list_opts, .run = run_list_devices},
     {"device-health", NULL, "Counters of a device", .opts = health_opts, .run = run_device_health},
     {0}};
@@ -424,8 +625,12 @@ static const struct cli_cmd set_cmds[] = {
     {0}};
 
 const struct cli_cmd dmg_storage_cmds[] = {
-    {"query", NULL, "Devices and their health", .subs = query_cmds},
+    {"query", NULL, "Devices, their health, pools and space", .subs = query_cmds},
     {"set", NULL, "Take a device out of use", .subs = set_cmds},
+    {"replace", NULL, "Exchange a device", .subs = replace_cmds},
+    {"led", NULL, "LEDs of devices", .subs = led_cmds},
+    {"nvme-rebind", NULL, "Give a disk back to an engine (not supported)", .opts = rebind_opts, .run = run_pci},
+    {"nvme-add-device", NULL, "Add a disk to an engine (not supported)", .opts = add_opts, .run = run_pci},
     {"scan", NULL, "Storage of each host", .opts = scan_opts, .run = run_scan},
     {"format", NULL, "Prepare configured storage and start the engines", .opts = format_opts, .run = run_format},
     {0}};

@@ -150,6 +150,8 @@ int method_system_set(struct server *srv, json_t *req, struct answer *a);
 int method_pool_find(struct server *srv, json_t *req, struct answer *a);
 int method_pool_create(struct server *srv, json_t *req, struct answer *a);
 int method_pool_destroy(struct server *srv, json_t *req, struct answer *a);
+int method_storage_pools(struct server *srv, json_t *req, struct answer *a);
+int method_storage_usage(struct server *srv, json_t *req, struct answer *a);
 int method_pool_list(struct server *srv, json_t *req, struct answer *a);
 int method_pool_query(struct server *srv, json_t *req, struct answer *a);
 int method_pool_query_targets(struct server *srv, json_t *req, struct answer *a);

@@ -187,6 +187,8 @@ static const struct method {
     {"host/server-version", CALLER_ADMIN | CALLER_SERVER, false, method_version},
     {"host/storage-scan", CALLER_ADMIN | CALLER_SERVER, false, method_storage_scan},
     {"host/storage-set-faulty", CALLER_ADMIN, false, method_storage_set_faulty},
+    {"host/storage-pools", CALLER_ADMIN, false, method_storage_pools},
+    {"host/storage-usage", CALLER_ADMIN, false, method_storage_usage},
     {"host/storage-format", CALLER_ADMIN, false, method_storage_format},
     {"host/network-scan", CALLER_ADMIN, false, method_network_scan},
     {"host/start-ranks", CALLER_ADMIN | CALLER_SERVER, false, start_ranks},

@@ -424,6 +424,103 @@ method_storage_scan(struct server *srv, json_t *req, struct answer *a)
 	return 0;
 }
 
+/* ---- what is on them ---- */
+
+/** The entry of this pool in the list, made if there is none. */
+static json_t *
+pool_entry(json_t *pools, size_t first, const char *uuid, uint32_t rank)
+{
+	json_t *one;
+	size_t  i;
+
+	for (i = first; i < json_array_size(pools); i++)
+		if (strcmp(db_str(json_array_get(pools, i), "uuid"), uuid) == 0)
+			return json_array_get(pools, i);
+	one = json_pack("{s:s, s:I, s:[], s:I, s:I, s:[]}", "uuid", uuid, "rank", (json_int_t)rank, "tgt_ids", "meta_bytes", (json_int_t)0,
+			"data_bytes", (json_int_t)0, "blobs");
+	json_array_append_new(pools, one);
+	return one;
+}
+
+static void
+add_bytes(json_t *pool, const char *key, uint64_t bytes)
+{
+	json_object_set_new(pool, key, json_integer(json_integer_value(json_object_get(pool, key)) + (json_int_t)bytes));
+}
+
+/** Ascending. */
+static void
+add_target(json_t *tgts, uint32_t tgt)
+{
+	size_t i = 0;
+
+	while (i < json_array_size(tgts) && json_integer_value(json_array_get(tgts, i)) < (json_int_t)tgt)
+		i++;
+	json_array_insert_new(tgts, i, json_integer(tgt));
+}
+
+static void
+add_blob(json_t *pool, const Mgmt__StorageBlob *blob)
+{
+	const char *role = blob->role == 1 ? "wal" : blob->role == 2 ? "meta" : "data";
+	bool        system = blob->tgt == UINT32_MAX; /* the pool's service, of no target */
+	json_t     *tgts = json_object_get(pool, "tgt_ids");
+
+	if (!system && blob->role == 2)
+		add_target(tgts, blob->tgt);
+	add_bytes(pool, blob->role == 4 ? "data_bytes" : "meta_bytes", blob->bytes);
+	json_array_append_new(json_object_get(pool, "blobs"),
+			      json_pack("{s:I, s:s, s:I, s:s}", "tgt", system ? (json_int_t)-1 : (json_int_t)blob->tgt, "role", role,
+					"bytes", (json_int_t)blob->bytes, "device", blob->device));
+}
+
+int
+method_storage_pools(struct server *srv, json_t *req, struct answer *a)
+{
+	Mgmt__Empty msg = MGMT__EMPTY__INIT;
+	json_t     *pools = json_array();
+	uint32_t    i;
+	size_t      k;
+
+	for (i = 0; i < srv->cfg->engines_count; i++) {
+		struct server_engine   *eng = &srv->engines[i];
+		size_t                  first = json_array_size(pools);
+		ProtobufCMessage       *resp;
+		Mgmt__StoragePoolsResp *blobs;
+
+		if (eng->pid == 0 || server_engine_call(eng, DRPC_METHOD_MGMT_SMD_LIST_POOLS, &msg.base,
+							&mgmt__storage_pools_resp__descriptor, 20, &resp) != 0)
+			continue;
+		blobs = (Mgmt__StoragePoolsResp *)resp;
+		for (k = 0; k < blobs->n_blobs; k++)
+			add_blob(pool_entry(pools, first, blobs->blobs[k]->pool, eng->rank), blobs->blobs[k]);
+		protobuf_c_message_free_unpacked(resp, NULL);
+	}
+	a->response = json_pack("{s:o}", "pools", pools);
+	return 0;
+}
+
+int
+method_storage_usage(struct server *srv, json_t *req, struct answer *a)
+{
+	json_t  *engines = json_array();
+	uint32_t i;
+
+	for (i = 0; i < srv->cfg->engines_count; i++) {
+		struct server_engine   *eng = &srv->engines[i];
+		Mgmt__StorageQueryResp *live = eng->pid != 0 ? ask_engine(eng) : NULL;
+
+		if (live == NULL)
+			continue;
+		json_array_append_new(engines, json_pack("{s:I, s:I, s:I, s:I, s:I}", "rank", (json_int_t)eng->rank, "scm_total",
+							 (json_int_t)live->scm_total, "scm_free", (json_int_t)live->scm_free, "nvme_total",
+							 (json_int_t)live->nvme_total, "nvme_free", (json_int_t)live->nvme_free));
+		mgmt__storage_query_resp__free_unpacked(live, NULL);
+	}
+	a->response = json_pack("{s:o}", "engines", engines);
+	return 0;
+}
+
 /** The engine that has the device says whether there is one of this UUID. */
 int
 method_storage_set_faulty(struct server *srv, json_t *req, struct answer *a)
