@@ -125,6 +125,19 @@ link_push(struct local_link *l, int64_t *budget)
 
 /* ---- receiving ---- */
 
+#define RECV_FETCH_FROM  1024u
+#define LINE_PAIR_BYTES  128u
+
+/** The sender's core or the cache of all cores has the lines: ask for them all (they come in pairs), the copy asks for few at a time. */
+static void
+record_fetch(const void *bytes, uint32_t len)
+{
+	const char *end = (const char *)bytes + len;
+
+	for (const char *at = bytes; at < end; at += LINE_PAIR_BYTES)
+		__builtin_prefetch(at, 0, 3);
+}
+
 static int
 msg_recv(struct local_link *l, const struct ring_rec *rec)
 {
@@ -133,6 +146,8 @@ msg_recv(struct local_link *l, const struct ring_rec *rec)
 
 	if (rec->len > NA_MSG_BYTES_MAX)
 		return -DER_PROTO;
+	if (UNLIKELY(rec->len > RECV_FETCH_FROM))
+		record_fetch(rec->bytes, rec->len);
 	m = na_msg_get(local->ep);
 	if (m == NULL)
 		return 0; /* stays where it is */
@@ -179,6 +194,8 @@ link_poll(struct local_link *l, int event_nr, int64_t *budget)
 		return nr;
 	if (UNLIKELY(ring_space_wanted(&l->rx)))
 		local_poke(l);
+	if (nr == 0 && UNLIKELY(ring_tx_fetches(&l->tx)))
+		ring_tx_quiet(&l->tx);
 	if (nr > 0)
 		l->quiet_nr = 0;
 	else if (UNLIKELY(l->hung_up))

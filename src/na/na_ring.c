@@ -5,7 +5,9 @@
 #include <daos_errno.h>
 #include "na/na_ring.h"
 
+#define RING_SMALL_BYTES   1024
 #define RING_FETCH_BYTES   (8u << 10)
+#define RING_QUIET_POLLS   4 /* after so many the consumer has begun to read, or has read */
 #define RING_RESTART_BYTES (32u << 10) /* an empty ring starts over after so much */
 static_assert(RING_RESTART_BYTES >= 2 * sizeof(uint64_t) + RING_ALIGN + RING_REC_BYTES_MAX,
 	      "what is skipped to start over and the largest record fit together");
@@ -67,18 +69,28 @@ skip_bytes(struct ring_tx *tx, uint32_t need, uint32_t *ret_skip)
 }
 
 /**
- * The consumer's core has the lines that the next record will be written to. Fetch those of another
- * like this one now, while the consumer is busy, rather than one by one when there is a record.
+ * The consumer's core has the lines that the next record will be written to. Fetch those of another like this one
+ * while the consumer is busy, rather than one by one when there is a record.
  */
 static void
-lines_fetch(struct ring_tx *tx, uint32_t bytes)
+lines_fetch(const struct ring_tx *tx)
 {
 #if defined(__x86_64__)
-	char *at  = tx->mem->data + place(tx->tail);
-	char *end = at + MIN_OF(MIN_OF(bytes, RING_FETCH_BYTES), RING_BYTES - place(tx->tail));
+	const char *at  = tx->mem->data + place(tx->tail);
+	const char *end = at + MIN_OF(tx->fetch_bytes, RING_BYTES - place(tx->tail));
 
 	for (; at < end; at += RING_ALIGN)
 		__asm__ volatile("prefetchw %0" : : "m"(*at));
+#endif
+}
+
+/** What only this core has takes the consumer 9 ns a line, what is in the cache of all cores 2.4 ns: push it there. */
+static void
+lines_push(const char *at, uint32_t bytes)
+{
+#if defined(__x86_64__)
+	for (const char *end = at + bytes; at < end; at += RING_ALIGN)
+		__asm__ volatile("cldemote %0" : : "m"(*at)); /* does nothing on processors without it */
 #endif
 }
 
@@ -104,8 +116,22 @@ ring_put(struct ring_tx *tx, uint32_t kind, const void *head, uint32_t head_byte
 		memcpy(at + head_bytes, body, body_bytes);
 	tx->tail += skip + need;
 	atomic_exchange(&tx->mem->tail, tx->tail); /* a full fence: before parked is looked at */
-	lines_fetch(tx, need);
+	if (UNLIKELY(need > RING_SMALL_BYTES))
+		lines_push(at - sizeof(struct rec_hdr), need);
+	tx->fetch_bytes = MIN_OF(need, RING_FETCH_BYTES);
+	if (tx->quiet_nr == 0)
+		lines_fetch(tx); /* records come one after the other */
+	tx->quiet_nr = 0;
 	return 0;
+}
+
+void
+ring_tx_quiet(struct ring_tx *tx)
+{
+	if (++tx->quiet_nr < RING_QUIET_POLLS)
+		return;
+	lines_fetch(tx);
+	tx->fetch_bytes = 0;
 }
 
 bool

@@ -52,6 +52,8 @@ struct ring_tx {
 	struct ring_mem *mem;
 	uint64_t         tail;
 	uint64_t         head_seen; /* at least so much is consumed */
+	uint32_t         fetch_bytes; /* lines to fetch for the next record */
+	uint32_t         quiet_nr;    /* polls since the last record */
 };
 struct ring_rx {
 	struct ring_mem *mem;
@@ -69,6 +71,16 @@ int  ring_put(struct ring_tx *tx, uint32_t kind, const void *head, uint32_t head
 	      const void *body, uint32_t body_bytes) MUST_CHECK;
 /** After ring_put(): must the consumer be poked? Says so once for each time it parked. */
 bool ring_must_poke(struct ring_tx *tx);
+/**
+ * A poll of the other ring found nothing: time to fetch lines for the next record. Right after a record would be too
+ * early: the consumer's core, which fetches ahead while it reads, would take them away again.
+ */
+void ring_tx_quiet(struct ring_tx *tx);
+static inline bool
+ring_tx_fetches(const struct ring_tx *tx)
+{
+	return tx->fetch_bytes > 0;
+}
 /** No room: be poked when there is. Then try again, before sleeping. */
 void ring_want_space(struct ring_tx *tx);
 
