@@ -434,6 +434,8 @@ files_open(struct sim_worker *w, daos_handle_t *ret_coh, dfs_t **ret_dfs)
 		m->created = call_end(w, err, EEXIST);
 	}
 	SIM_RETRY(w, "opening a container", daos_cont_open(w->poh, label, DAOS_COO_RW, ret_coh, NULL, NULL));
+	if (!daos_handle_is_valid(*ret_coh)) /* given up: faults are over, and it is time to end */
+		return false;
 	do {
 		sim_call_begin(w, "mounting");
 		(void)call_end(w, dfs_mount(w->poh, *ret_coh, O_RDWR, ret_dfs), 0);
