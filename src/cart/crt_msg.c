@@ -109,22 +109,24 @@ crt_msg_seal(struct crt_ctx *ctx, const struct crt_hdr_wire *hdr, struct na_msg 
 	memcpy(msg->data, &sealed, sizeof(sealed));
 }
 
-/** The body of @bytes goes to memory of its own; the message says where it is. */
+/** The body goes to memory of its own; the message says where it is. */
 static int
-encode_large(struct crt_rpc_priv *rpc, int (*proc)(struct crt_proc *, void *), void *data, size_t bytes,
+encode_large(struct crt_rpc_priv *rpc, int (*proc)(struct crt_proc *, void *), void *data,
 	     struct crt_remote_wire *remote)
 {
 	struct crt_body *body = &rpc->out;
-	struct crt_proc  p;
-	int              rc;
+	struct crt_proc  p    = {.op = CRT_PROC_MEASURE};
+	int              rc   = proc(&p, data);
 
-	if (bytes > CRT_BODY_BYTES_MAX)
+	if (rc != 0)
+		return rc;
+	if (p.bytes > CRT_BODY_BYTES_MAX)
 		return -DER_OVERFLOW;
-	body->bytes = bytes;
+	body->bytes = p.bytes;
 	body->buf   = malloc(body->bytes);
 	if (body->buf == NULL)
 		return -DER_NOMEM;
-	p  = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = body->buf, .end = body->buf + bytes};
+	p  = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = body->buf, .end = body->buf + p.bytes};
 	rc = proc(&p, data);
 	if (rc == 0)
 		rc = crt_body_expose(rpc->pub.cr_ctx, body);
@@ -138,45 +140,41 @@ encode_large(struct crt_rpc_priv *rpc, int (*proc)(struct crt_proc *, void *), v
 	return 0;
 }
 
-/**
- * The size is measured first, so that the header is sealed before the body is written: what was stored is read again
- * for the CRC, and that waits for all stores before it, perhaps to lines that another core has.
- */
 int
 crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
 	       int (*proc)(struct crt_proc *, void *), void *data, struct na_msg *msg)
 {
-	struct crt_ctx        *ctx        = rpc->pub.cr_ctx;
-	struct crt_proc        p          = {.op = CRT_PROC_MEASURE};
+	struct crt_ctx        *ctx = rpc->pub.cr_ctx;
+	struct crt_proc        p   = {.op = CRT_PROC_ENCODE, .end = msg->data + NA_MSG_BYTES_MAX};
 	size_t                 name_bytes = 0;
 	char                  *body       = msg->data + sizeof(*hdr);
 	struct crt_remote_wire remote;
-	int                    rc = proc(&p, data);
+	int                    rc;
 
-	if (rc != 0)
-		return rc;
 	if (hdr->kind == CRT_MSG_REQUEST) {
 		const void *name = na_ep_name(ctx->ep, &name_bytes);
 
-		hdr->name_bytes = name_bytes;
 		memcpy(body, name, name_bytes);
+		hdr->name_bytes = name_bytes;
 		body += name_bytes;
 	}
-	hdr->body_bytes = p.bytes;
-	if (p.bytes > (size_t)(msg->data + NA_MSG_BYTES_MAX - body)) {
-		rc = encode_large(rpc, proc, data, p.bytes, &remote);
+	p.cur = body;
+	rc    = proc(&p, data);
+	hdr->body_bytes = p.cur - body;
+	if (rc == -DER_TRUNC) {
+		rc = encode_large(rpc, proc, data, &remote);
 		if (rc != 0)
 			return rc;
-		hdr->flags |= CRT_MSG_RMA;
-		crt_msg_seal(ctx, hdr, msg);
 		memcpy(body, &remote, sizeof(remote));
-		msg->len = body + sizeof(remote) - msg->data;
-		return 0;
+		hdr->flags |= CRT_MSG_RMA;
+		hdr->body_bytes = rpc->out.bytes;
+		p.cur = body + sizeof(remote);
 	}
+	if (rc != 0)
+		return rc;
+	msg->len = p.cur - msg->data;
 	crt_msg_seal(ctx, hdr, msg);
-	msg->len = body + p.bytes - msg->data;
-	p        = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = body, .end = body + p.bytes};
-	return proc(&p, data);
+	return 0;
 }
 
 void
