@@ -349,7 +349,8 @@ strike_split(void)
 
 /**
  * One that leads a service is cut from all engines, and from all clients but one or about a half: it has to notice that others
- * lead, and to look again after a pause. One client is of its own interest: when it just reads, no write is under way to show the leader that it is alone.
+ * lead, and to look again after a pause. One client is of its own interest: when it just reads, no write is under way to show
+ * the leader that it is alone.
  */
 static bool
 strike_leader(void)
