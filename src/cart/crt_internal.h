@@ -128,7 +128,7 @@ struct crt_ctx {
 	int             epfd, wakefd, timerfd;
 	const void     *armer;    /* the thread that sleeps */
 	bool            sleeping, woken;
-	bool            muted;    /* the provider's descriptor, in epfd */
+	bool            muted;    /* the provider's descriptor is not in epfd */
 	uint32_t        awake_nr; /* polls that saw something since it slept */
 	uint64_t        timer_ns; /* what timerfd is set to; UINT64_MAX: nothing */
 	struct d_spin   spin;

@@ -11,8 +11,8 @@
  * timeout and for endpoints that must be looked at now and then (na_ep_repoll_us). So an engine's
  * scheduler that blocks on crt_context_fd() needs nothing else. Each message the network brings climbs
  * through all these nested sets, whether anybody sleeps on them or not: about a microsecond. So a context
- * that has been awake for CRT_MUTE_POLL_NR polls with something in them mutes the endpoint's descriptor
- * in its set until it arms again: a busy one pays for no wake-ups, an idle one for no muting.
+ * that has been awake for CRT_MUTE_POLL_NR polls with something in them takes the endpoint's descriptor
+ * out of its set until it arms again: a busy one pays for no wake-ups, an idle one for no muting.
  *
  * Invariants:
  * 1. sleeping is set by arming and cleared by the next poll of the same thread; crt_wake() writes to
@@ -85,15 +85,25 @@ crt_unlock_sent(struct crt_ctx *ctx)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
+/** Take the endpoint's descriptor out of the set. */
 static void
-net_mute(struct crt_ctx *ctx, bool mute)
+net_mute(struct crt_ctx *ctx)
 {
 	int fd = na_ep_fd(ctx->ep);
 
-	if (ctx->muted == mute || fd < 0)
+	if (ctx->muted || fd < 0)
 		return;
-	plat_pollset_mute(ctx->epfd, fd, NULL, mute);
-	ctx->muted = mute;
+	plat_pollset_del(ctx->epfd, fd);
+	ctx->muted = true;
+}
+
+/** false: it cannot be heard now, so nobody may sleep. */
+static bool
+net_unmute(struct crt_ctx *ctx)
+{
+	if (ctx->muted && plat_pollset_add(ctx->epfd, na_ep_fd(ctx->ep), NULL) == 0)
+		ctx->muted = false;
+	return !ctx->muted;
 }
 
 static void
@@ -138,7 +148,7 @@ ctx_poll(struct crt_ctx *ctx)
 			crt_metrics_flush(ctx);
 		ctx->event_seq++;
 		if (!ctx->sleeping && ++ctx->awake_nr == CRT_MUTE_POLL_NR)
-			net_mute(ctx, true);
+			net_mute(ctx);
 		if (ctx->waiter_nr > 0)
 			pthread_cond_broadcast(&ctx->waiters);
 	}
@@ -174,9 +184,8 @@ ctx_arm(struct crt_ctx *ctx)
 {
 	if (!d_list_empty(&ctx->work) || ctx->grp_gen != ctx->crt->grp_gen)
 		return false;
-	net_mute(ctx, false); /* first: what comes from now on is heard */
 	ctx->awake_nr = 0;
-	if (!na_ep_arm(ctx->ep))
+	if (!net_unmute(ctx) || !na_ep_arm(ctx->ep)) /* in this order: what comes from now on is heard */
 		return false;
 	timer_set(ctx);
 	crt_metrics_flush(ctx);

@@ -96,8 +96,6 @@ bool plat_alarm_clear(int fd); /**< false: not due yet */
 int  plat_pollset_open(void) MUST_CHECK;
 int  plat_pollset_add(int set, int fd, void *ptr) MUST_CHECK;
 void plat_pollset_del(int set, int fd); /**< one that was closed has left already */
-/** Leave @fd, added with @ptr, in the set but unheard, or hear it again: cheaper than deleting and adding it. */
-void plat_pollset_mute(int set, int fd, void *ptr, bool mute);
 /** Block until one is readable or the time is over. Returns how many of @ret_ptrs are filled in, 0 also at a signal. */
 int  plat_pollset_wait(int set, uint64_t timeout_ns, void **ret_ptrs, int nr_max);
 /** The same for a few descriptors that are in no set. */

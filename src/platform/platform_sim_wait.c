@@ -22,7 +22,6 @@ enum fd_kind { FD_FREE, FD_EVENT, FD_ALARM, FD_SET };
 struct sim_fd {
 	enum fd_kind       kind;
 	bool               ready;
-	bool               muted;   /* in its set */
 	uint32_t           node;
 	int                set;     /* the set it is in, or -1 */
 	void              *ptr;     /* what the set calls it */
@@ -107,7 +106,7 @@ fd_tell(struct sim_fd *f)
 			f->waiter = NULL;
 			psim_wake(waiter);
 		}
-		if (f->set < 0 || f->muted)
+		if (f->set < 0)
 			return;
 		f = fd_of(f->set);
 	}
@@ -121,7 +120,7 @@ fd_ready(struct sim_fd *f)
 	if (f->kind != FD_SET)
 		return f->ready;
 	d_list_for_each(m, &f->members, link) {
-		if (!m->muted && fd_ready(m))
+		if (fd_ready(m))
 			return true;
 	}
 	return false;
@@ -133,7 +132,6 @@ fd_leave(struct sim_fd *f)
 	if (f->set >= 0)
 		d_list_del(&f->link);
 	f->set = -1;
-	f->muted = false;
 }
 
 void
@@ -260,17 +258,6 @@ plat_pollset_del(int set, int fd)
 		fd_leave(f);
 }
 
-void
-plat_pollset_mute(int set, int fd, void *ptr, bool mute)
-{
-	struct sim_fd *f = fd_of(fd);
-
-	D_ASSERT(f->set == set && f->ptr == ptr);
-	f->muted = mute;
-	if (fd_ready(f))
-		fd_tell(f);
-}
-
 static void
 fds_wait(struct sim_fd **fs, int nr, uint64_t timeout_ns)
 {
@@ -298,7 +285,7 @@ plat_pollset_wait(int set, uint64_t timeout_ns, void **ret_ptrs, int nr_max)
 
 	fds_wait(&s, 1, timeout_ns);
 	d_list_for_each(m, &s->members, link) {
-		if (nr < nr_max && !m->muted && fd_ready(m))
+		if (nr < nr_max && fd_ready(m))
 			ret_ptrs[nr++] = m->ptr;
 	}
 	return nr;

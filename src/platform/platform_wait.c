@@ -99,14 +99,6 @@ plat_pollset_del(int set, int fd)
 	(void)epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
 }
 
-void
-plat_pollset_mute(int set, int fd, void *ptr, bool mute)
-{
-	struct epoll_event event = {.events = mute ? 0 : EPOLLIN, .data.ptr = ptr};
-
-	(void)epoll_ctl(set, EPOLL_CTL_MOD, fd, &event);
-}
-
 int
 plat_pollset_wait(int set, uint64_t timeout_ns, void **ret_ptrs, int nr_max)
 {
