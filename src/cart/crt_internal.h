@@ -410,6 +410,8 @@ struct crt_proc {
 	size_t           bytes;     /* MEASURE */
 	struct d_arena  *arena;     /* DECODE */
 	char            *text;      /* PRINT: where it begins */
+	bool             may_late;  /* ENCODE: a large value at the end may stay where it is, in late */
+	d_iov_t          late;      /* room for it is kept before end */
 };
 
 /** To decode @bytes, which may be none at NULL. */

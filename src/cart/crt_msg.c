@@ -145,7 +145,7 @@ crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
 	       int (*proc)(struct crt_proc *, void *), void *data, struct na_msg *msg)
 {
 	struct crt_ctx        *ctx = rpc->pub.cr_ctx;
-	struct crt_proc        p   = {.op = CRT_PROC_ENCODE, .end = msg->data + NA_MSG_BYTES_MAX};
+	struct crt_proc        p   = {.op = CRT_PROC_ENCODE, .end = msg->data + NA_MSG_BYTES_MAX, .may_late = true};
 	size_t                 name_bytes = 0;
 	char                  *body       = msg->data + sizeof(*hdr);
 	struct crt_remote_wire remote;
@@ -160,7 +160,7 @@ crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
 	}
 	p.cur = body;
 	rc    = proc(&p, data);
-	hdr->body_bytes = p.cur - body;
+	hdr->body_bytes = p.cur - body + p.late.iov_len;
 	if (rc == -DER_TRUNC) {
 		rc = encode_large(rpc, proc, data, &remote);
 		if (rc != 0)
@@ -169,10 +169,13 @@ crt_msg_encode(struct crt_rpc_priv *rpc, struct crt_hdr_wire *hdr,
 		hdr->flags |= CRT_MSG_RMA;
 		hdr->body_bytes = rpc->out.bytes;
 		p.cur = body + sizeof(remote);
+		p.late.iov_len = 0;
 	}
 	if (rc != 0)
 		return rc;
-	msg->len = p.cur - msg->data;
+	msg->len        = p.cur - msg->data;
+	msg->late       = p.late.iov_buf;
+	msg->late_bytes = p.late.iov_len;
 	crt_msg_seal(ctx, hdr, msg);
 	return 0;
 }

@@ -5,6 +5,7 @@
  * never reads past it (PROTO: malformed), whatever the bytes are.
  */
 #define D_LOGFAC LOG_FAC_CART
+#define LATE_BYTES_MIN 1024 /* a copy less pays */
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
@@ -30,6 +31,16 @@ crt_proc_alloc(struct crt_proc *p, size_t nr, size_t elem_bytes)
 	return d_arena_calloc(p->arena, nr, elem_bytes);
 }
 
+/** What was left out is not the last thing: it comes before what follows. */
+static void
+late_put(struct crt_proc *p)
+{
+	memcpy(p->cur, p->late.iov_buf, p->late.iov_len);
+	p->cur += p->late.iov_len;
+	p->end += p->late.iov_len;
+	p->late.iov_len = 0;
+}
+
 int
 crt_proc_raw(struct crt_proc *p, void *buf, size_t bytes)
 {
@@ -39,6 +50,8 @@ crt_proc_raw(struct crt_proc *p, void *buf, size_t bytes)
 	}
 	if (UNLIKELY(p->op == CRT_PROC_PRINT))
 		return crt_print_raw(p, buf, bytes);
+	if (UNLIKELY(p->late.iov_len > 0))
+		late_put(p);
 	if (bytes > (size_t)(p->end - p->cur))
 		return p->op == CRT_PROC_ENCODE ? -DER_TRUNC : -DER_PROTO;
 	if (bytes == 0)
@@ -139,6 +152,11 @@ crt_proc_iov(struct crt_proc *p, d_iov_t *v)
 	rc = crt_proc_raw(p, &bytes, sizeof(bytes));
 	if (rc != 0)
 		return rc;
+	if (p->may_late && bytes >= LATE_BYTES_MIN && bytes <= (size_t)(p->end - p->cur)) {
+		p->late = *v;
+		p->end -= bytes;
+		return 0;
+	}
 	if (p->op != CRT_PROC_DECODE)
 		return crt_proc_raw(p, v->iov_buf, bytes);
 	if (bytes > crt_proc_left(p))

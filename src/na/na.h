@@ -54,6 +54,8 @@ const char *na_provider(const struct na *na);
 struct na_msg {
 	char     *data; /**< [NA_MSG_BYTES_MAX] */
 	uint32_t  len;  /**< bytes of data that count */
+	uint32_t  late_bytes; /**< sent: so many more are at @late, and stay there until na_msg_send() returns */
+	const void *late;
 	uint64_t  cookie; /**< the sender's, for its send_failed callback */
 	na_addr_t peer;   /**< received: whom to answer, NA_ADDR_NONE: the message has to say */
 	d_list_t  link; /**< of the owner of the message at the moment */

@@ -224,18 +224,22 @@ na_msg_get(struct na_ep *ep)
 void
 na_msg_put(struct na_ep *ep, struct na_msg *msg)
 {
-	if (msg != NULL)
-		ep->cls->msg_put(ep, msg);
+	if (msg == NULL)
+		return;
+	msg->late_bytes = 0;
+	ep->cls->msg_put(ep, msg);
 }
 
 void
 na_msg_send(struct na_ep *ep, na_addr_t to, struct na_msg *msg)
 {
-	D_ASSERT(msg->len <= NA_MSG_BYTES_MAX);
-	if (ep->local != NULL && na_addr_is_link(to))
+	D_ASSERT(msg->len + msg->late_bytes <= NA_MSG_BYTES_MAX);
+	if (ep->local != NULL && na_addr_is_link(to)) {
 		na_local_send(ep->local, to, msg);
-	else
-		ep->cls->msg_send(ep, to, msg);
+		return;
+	}
+	na_msg_fetch_late(msg);
+	ep->cls->msg_send(ep, to, msg);
 }
 
 int

@@ -2,7 +2,19 @@
 /** What a provider implements; na.h says what each does. */
 #pragma once
 
+#include <string.h>
 #include "na/na.h"
+
+/** For who cannot send from two places, or not now. */
+static inline void
+na_msg_fetch_late(struct na_msg *msg)
+{
+	if (msg->late_bytes == 0)
+		return;
+	memcpy(msg->data + msg->len, msg->late, msg->late_bytes);
+	msg->len += msg->late_bytes;
+	msg->late_bytes = 0;
+}
 
 struct na_class {
 	const char *name;

@@ -78,7 +78,7 @@ na_local_send(struct na_local *local, na_addr_t to, struct na_msg *m)
 	if (LIKELY(!local->armed))
 		local_link_activate(l); /* an answer may come soon */
 	if (d_list_empty(&l->msgs)) {
-		int rc = local_put(l, RING_MSG, m->data, m->len, NULL, 0);
+		int rc = local_put(l, RING_MSG, m->data, m->len, m->late, m->late_bytes);
 
 		if (rc == 0) {
 			na_msg_put(local->ep, m);
@@ -86,6 +86,7 @@ na_local_send(struct na_local *local, na_addr_t to, struct na_msg *m)
 		}
 		l->since_ns = plat_now_ns();
 	}
+	na_msg_fetch_late(m);
 	d_list_add_tail(&m->link, &l->msgs);
 	local->stuck = local->stuck || !l->active;
 }

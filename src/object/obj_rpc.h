@@ -91,10 +91,10 @@ CRT_FIELD_TYPE(obj_recx, daos_recx_t)
 CRT_FIELD_TYPE(obj_kds, struct obj_kds)
 CRT_FIELD_TYPE(obj_anchor, daos_anchor_t)
 
-/** @rooms: fetch, bytes the reader has for each value. @data: update, values, if not in @bulk. */
+/** @rooms: fetch, bytes the reader has for each value. @data: update, values, if not in @bulk; last: saves a copy. */
 #define OBJ_RW_IN(F)                                                                               \
-	F(obj_hdr, hdr) F(iov, dkey) F(obj_iods, iods) F(u64s, rooms) F(iov, data)                 \
-	F(crt_bulk_t, bulk)
+	F(obj_hdr, hdr) F(iov, dkey) F(obj_iods, iods) F(u64s, rooms) F(crt_bulk_t, bulk)          \
+	F(iov, data)
 /** @sizes of records, by value; @run_nrs by value, then all @runs, two numbers each; @data of all runs, if
  *  not in the request's bulk. */
 #define OBJ_RW_OUT(F)                                                                              \

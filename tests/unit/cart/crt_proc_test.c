@@ -59,6 +59,41 @@ encode(char *buf, size_t bytes)
 	return m.bytes;
 }
 
+#define P_TAIL(F) F(uint32_t, x) F(iov, first) F(iov, last)
+CRT_RPC_DECLARE(p_tail, P_TAIL, P_NONE)
+CRT_RPC_DEFINE(p_tail, P_TAIL, P_NONE)
+
+/** A large value may be left where it is, but only the last one, and only where there would be room. */
+static void
+late_value(void **state)
+{
+	static char      value[2048];
+	struct p_tail_in in = {.x = 5, .first = {value, sizeof(value), 1500}, .last = {value, sizeof(value), 1400}};
+	char             buf[4 + 8 + 1500 + 8 + 1400], plain[sizeof(buf)];
+	struct crt_proc  e;
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = i * 7;
+	e = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = plain, .end = plain + sizeof(plain)};
+	assert_int_equal(p_tail_format.proc_in(&e, &in), 0);
+	assert_ptr_equal(e.cur, plain + sizeof(plain));
+	e = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = buf, .end = buf + sizeof(buf), .may_late = true};
+	assert_int_equal(p_tail_format.proc_in(&e, &in), 0);
+	assert_int_equal(e.late.iov_len, 1400);
+	assert_ptr_equal(e.late.iov_buf, value);
+	assert_ptr_equal(e.cur + 1400, buf + sizeof(buf));
+	memcpy(e.cur, e.late.iov_buf, e.late.iov_len);
+	assert_memory_equal(buf, plain, sizeof(buf));
+	e = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = buf, .end = buf + sizeof(buf) - 1, .may_late = true};
+	assert_int_equal(p_tail_format.proc_in(&e, &in), -DER_TRUNC);
+	in.last.iov_len = 8; /* small: not worth it, and the one before is written now */
+	e = (struct crt_proc){.op = CRT_PROC_ENCODE, .cur = buf, .end = buf + sizeof(buf), .may_late = true};
+	assert_int_equal(p_tail_format.proc_in(&e, &in), 0);
+	assert_int_equal(e.late.iov_len, 0);
+	assert_ptr_equal(e.cur, buf + 4 + 8 + 1500 + 8 + 8);
+	assert_memory_equal(buf, plain, 4 + 8 + 1500);
+}
+
 /** In memory of exactly that size, so that a sanitizer sees a byte too many. */
 static int
 decode(const char *buf, size_t bytes, void (*look)(struct p_all_in *in))
@@ -460,7 +495,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_print), cmocka_unit_test(test_print_cut), cmocka_unit_test(test_print_strange),
-		cmocka_unit_test(round_trip),
+		cmocka_unit_test(round_trip), cmocka_unit_test(late_value),
 		cmocka_unit_test(encode_needs_room),
 		cmocka_unit_test(every_prefix_is_refused),
 		cmocka_unit_test(every_bit_flipped),

@@ -14,6 +14,8 @@
 static const char *provider = "self";
 static bool        linked; /* messages and memory through a local link beside the provider */
 
+#define LATE_HEAD_BYTES 100
+
 struct side {
 	struct na_ep *ep;
 	na_addr_t     peer;
@@ -21,6 +23,7 @@ struct side {
 	int           failed_rc;
 	uint32_t      linked_nr, unlinked_nr;
 	na_addr_t     from; /* of the last message, if it says so */
+	bool          late; /* messages are those of late_bytes() */
 	char          last[NA_MSG_BYTES_MAX];
 };
 struct pair {
@@ -29,11 +32,23 @@ struct pair {
 	struct side           s[2];
 };
 
+static const uint32_t late_sizes[] = {1, 1000, 4096, 16000};
+
+static void
+late_check(const struct na_msg *msg, uint32_t nr)
+{
+	assert_int_equal(msg->len, LATE_HEAD_BYTES + late_sizes[nr % ARRAY_NR(late_sizes)]);
+	for (uint32_t i = 0; i < msg->len; i++)
+		assert_int_equal(msg->data[i], i < LATE_HEAD_BYTES ? 'h' : 'A' + (int)nr % 26);
+}
+
 static void
 on_recv(void *arg, struct na_msg *msg)
 {
 	struct side *s = arg;
 
+	if (s->late)
+		late_check(msg, s->recv_nr);
 	s->recv_nr++;
 	s->recv_bytes = msg->len;
 	s->from       = msg->peer;
@@ -169,6 +184,35 @@ messages(void **state)
 		}
 	assert_int_equal(p.s[0].failed_nr + p.s[1].failed_nr, 0);
 	pair_close(&p);
+}
+
+/** What the message lacks is fetched before na_msg_send() returns, whether the message goes then or waits. */
+static void
+late_bytes(void **state)
+{
+	enum { SENT_NR = 200 }; /* more than a ring holds */
+	char                 *late = malloc(16000);
+	struct pair           p;
+
+	pair_open(&p);
+	p.s[1].late = true;
+	for (uint32_t i = 0; i < SENT_NR; i++) {
+		uint32_t       bytes = late_sizes[i % ARRAY_NR(late_sizes)];
+		struct na_msg *m     = na_msg_get(p.s[0].ep);
+
+		assert_non_null(m);
+		assert_int_equal(m->late_bytes, 0);
+		memset(m->data, 'h', LATE_HEAD_BYTES);
+		memset(late, 'A' + i % 26, bytes);
+		m->len        = LATE_HEAD_BYTES;
+		m->late       = late;
+		m->late_bytes = bytes;
+		na_msg_send(p.s[0].ep, p.s[0].peer, m);
+		memset(late, 0, bytes);
+	}
+	until(&p, &p.s[1].recv_nr, SENT_NR);
+	pair_close(&p);
+	free(late);
 }
 
 /** More than there are receives and queue entries, without progress in between. */
@@ -347,6 +391,7 @@ main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages),      cmocka_unit_test(flood),
+		cmocka_unit_test(late_bytes),
 		cmocka_unit_test(peer_gone),     cmocka_unit_test(port_in_use),
 		cmocka_unit_test(addresses),     cmocka_unit_test(remote_memory),
 		cmocka_unit_test(remote_memory_refused),
