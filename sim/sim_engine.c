@@ -202,9 +202,9 @@ engine_main(void *arg)
 		return;
 	}
 	SIM_CHECK(rc == 0, "%s does not start: " DF_RC, se->name, DP_RC(rc));
-	crt_rank_self_set(dss_crt(eng), se->rank);
+	dss_rank_set(eng, se->rank);
 	ds_mgmt_set_resolver(eng, &sim_resolver, NULL);
-	SIM_CHECK(engine_uri(eng, se->uri, sizeof(se->uri)) == 0, "%s has no address", se->name);
+	SIM_CHECK(engine_uri(eng, 0, se->uri, sizeof(se->uri)) == 0, "%s has no address", se->name);
 	se->eng = eng;
 	sim_group_changed();
 	rc = engine_setup(eng, se->rank);

@@ -44,6 +44,8 @@ struct crt_attr {
 	struct na_self_world *world; /**< provider "self" only; borrowed */
 	bool        ctl_allowed; /**< peers may inject faults and change the log (cart_ctl): tests only */
 	struct d_tm *tm;         /**< where metrics go ("net/..."); NULL: none; borrowed */
+	uint32_t    net_idx;     /**< of a process with several instances: from 1 on metrics go to "net<idx>/..." */
+	struct hlc *hlc;         /**< the clock, shared with another instance; NULL: one of its own; borrowed */
 };
 int  crt_init(const struct crt_attr *attr, struct crt **ret_crt) MUST_CHECK;
 /** All contexts are destroyed before. */

@@ -297,7 +297,7 @@ local_create(struct crt_corpc *co)
 	pthread_mutex_unlock(&ctx->lock);
 	if (local == NULL)
 		return -DER_NOMEM;
-	local->hlc       = co->at_root ? hlc_get(&ctx->crt->hlc) : co->rpc->hlc;
+	local->hlc       = co->at_root ? hlc_get(ctx->crt->hlc) : co->rpc->hlc;
 	local->pub.cr_ep = co->rpc->pub.cr_ep;
 	if (co->at_root)
 		local->pub.cr_ep = (crt_endpoint_t){.ep_rank = co->in.root, .ep_tag = ctx->idx};

@@ -70,7 +70,8 @@ crt_init(const struct crt_attr *attr, struct crt **ret_crt)
 	crt_attr_set(crt, attr);
 	pthread_mutex_init(&crt->ctx_lock, NULL);
 	pthread_mutex_init(&crt->grp_lock, NULL);
-	hlc_init(&crt->hlc, plat_realtime_ns);
+	hlc_init(&crt->own_hlc, plat_realtime_ns);
+	crt->hlc = attr->hlc != NULL ? attr->hlc : &crt->own_hlc;
 	crt_faults_init(&crt->faults);
 	d_list_init(&crt->subgroups);
 	crt->psr.rank    = CRT_NO_RANK;
@@ -107,7 +108,7 @@ crt_fini(struct crt *crt)
 struct hlc *
 crt_hlc(struct crt *crt)
 {
-	return &crt->hlc;
+	return crt->hlc;
 }
 
 static bool

@@ -60,7 +60,8 @@ struct crt_where {
 struct crt {
 	struct crt_attr  attr; /* pointers in it are not kept */
 	struct na       *na;
-	struct hlc       hlc;
+	struct hlc      *hlc; /* own_hlc, or another instance's */
+	struct hlc       own_hlc;
 	uint32_t         incarnation;
 	uint32_t         host; /* na_host() */
 	_Atomic d_rank_t self;

@@ -64,8 +64,13 @@ static void
 node_add(struct crt_ctx *ctx, struct d_tm_node **node, enum d_tm_type type, const char *units,
 	 const char *desc, const char *name)
 {
-	int rc = d_tm_add_metric(ctx->crt->attr.tm, node, type, desc, units, "net/%s/ctx_%d", name,
-				 ctx->idx);
+	uint32_t net = ctx->crt->attr.net_idx;
+	char     top[16] = "net";
+	int      rc;
+
+	if (net > 0)
+		snprintf(top, sizeof(top), "net%u", net);
+	rc = d_tm_add_metric(ctx->crt->attr.tm, node, type, desc, units, "%s/%s/ctx_%d", top, name, ctx->idx);
 
 	if (rc != 0)
 		D_WARN("context %d has no metric %s: " DF_RC "\n", ctx->idx, name, DP_RC(rc));

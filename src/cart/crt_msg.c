@@ -82,7 +82,7 @@ crt_hdr_init(struct crt_rpc_priv *rpc, enum crt_msg_kind kind, struct crt_hdr_wi
 	    .flags       = rpc->flags & CRT_RPC_NO_REPLY ? CRT_MSG_NO_REPLY : 0,
 	    .rpc_id      = rpc->server ? rpc->peer_id : rpc->id,
 	    .opc         = rpc->pub.cr_opc,
-	    .hlc         = hlc_get(&ctx->crt->hlc),
+	    .hlc         = hlc_get(ctx->crt->hlc),
 	    .src_rank    = ctx->crt->self,
 	    .src_tag     = ctx->idx,
 	    .dst_rank    = rpc->pub.cr_ep.ep_rank,
@@ -239,7 +239,7 @@ hdr_valid(const struct crt_hdr_wire *hdr, const struct na_msg *msg)
 static void
 clock_merge(struct crt_ctx *ctx, uint64_t remote)
 {
-	int rc = hlc_merge(&ctx->crt->hlc, remote);
+	int rc = hlc_merge(ctx->crt->hlc, remote);
 
 	if (rc != 0)
 		D_DEBUG("a peer's clock is too far ahead: " DF_RC "\n", DP_RC(rc));

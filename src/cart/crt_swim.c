@@ -168,7 +168,7 @@ members_sync(struct crt_swim *cs, uint64_t now)
 	if (crt->self == CRT_NO_RANK || d_rank_list_find(group, crt->self) < 0)
 		group->rl_nr = 0;
 	if (cs->swim == NULL && group->rl_nr > 0)
-		rc = swim_create(&cs->config, &swim_ops, cs, crt->self, hlc_get(&crt->hlc), now,
+		rc = swim_create(&cs->config, &swim_ops, cs, crt->self, hlc_get(crt->hlc), now,
 				 &cs->swim);
 	if (rc == 0 && cs->swim != NULL)
 		rc = members_sync_with(cs, group, now);

@@ -39,7 +39,12 @@ struct engine      *dss_engine(void); /**< dss_self()->dx_engine */
 /* ---- what a module may ask of its engine ---- */
 
 uint32_t     dss_tgt_nr(struct engine *eng);
-struct crt  *dss_crt(struct engine *eng);
+struct crt  *dss_crt(struct engine *eng); /**< of the primary network */
+uint32_t     dss_net_nr(struct engine *eng);
+/** The rank is known: in all networks. */
+void         dss_rank_set(struct engine *eng, d_rank_t rank);
+/** crt_group_set() in network @net; in one the engine does not have: nothing. */
+int          dss_group_set(struct engine *eng, uint32_t net, uint32_t version, uint32_t nr, const struct crt_member *members) MUST_CHECK;
 struct hlc  *dss_hlc(struct engine *eng);
 struct d_tm *dss_tm(struct engine *eng);
 const char  *dss_storage_path(struct engine *eng);   /**< directory of the engine's own files */
@@ -170,6 +175,7 @@ void dss_sched_stat(struct dss_xstream *dx, struct dss_sched_stat *stat);
 
 /* ---- making one; used by daos_engine, by tests and by simulation ---- */
 
+#define ENGINE_NET_MAX     4    /**< networks: a primary, and secondary ones */
 #define ENGINE_MAX_IO_ERRS 100u /**< failed requests that make a device faulty, unless something else is said */
 struct engine_bdev {
 	struct bio_dev_attr attr;
@@ -187,7 +193,8 @@ struct engine_attr {
 	const struct engine_bdev *bdevs; uint32_t bdev_nr; /**< 0: volatile, says so */
 	uint64_t    heap_bytes;    /**< DRAM for metadata of all pools; 0: no limit but the devices */
 	uint32_t    relay_nr_min;  /**< requests to more ranks than this take relays; 0: 24 */
-	struct crt_attr fabric;
+	struct crt_attr fabric;    /**< the primary network, over which engines talk to each other */
+	const struct crt_attr *secondary; uint32_t secondary_nr; /**< further ones for clients, at most ENGINE_NET_MAX - 1 */
 	const char *drpc_dir;      /**< socket directory; NULL: no listener, no upcalls (tests) */
 	uint32_t    instance_idx;
 	const char *modules;       /**< "vos,rdb,rsvc,security,mgmt,dtx,pool,cont,obj,rebuild" or a subset; NULL: default */
@@ -199,8 +206,8 @@ MAY_YIELD int  engine_start(const struct engine_attr *attr, struct engine **ret_
 MAY_YIELD int  engine_setup(struct engine *eng, d_rank_t rank) MUST_CHECK;
 MAY_YIELD void engine_stop(struct engine *eng);
 
-/** URI of tag 0. */
-int  engine_uri(struct engine *eng, char *buf, size_t buf_bytes) MUST_CHECK;
+/** URI of tag 0 in network @net, 0: the primary. NONEXIST: there is no such network. */
+int  engine_uri(struct engine *eng, uint32_t net, char *buf, size_t buf_bytes) MUST_CHECK;
 /** Path of the engine's own dRPC socket; "" without one. */
 const char *engine_drpc_path(struct engine *eng);
 /** The same call as dss_drpc_upcall() from a plain thread: blocks. */

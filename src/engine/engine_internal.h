@@ -20,14 +20,21 @@ enum engine_state {
 	ENGINE_STOPPING, /**< requests are refused with -DER_SHUTDOWN */
 };
 
+/** A context of an xstream, and how its scheduler polls it. */
+struct engine_net {
+	crt_context_t     ctx; /**< NULL: closed */
+	struct ult_poller poller;
+	struct ult_timer  timer;
+	uint32_t          quiet_nr, skip_nr; /**< of a secondary: polls without anything; cycles since the last poll */
+};
+
 /** An xstream. Its thread alone touches it once it runs; starter and stopper reach it by ULTs. */
 struct engine_xs {
 	struct dss_xstream   pub; /**< first: what dss_self() returns */
-	struct ult_poller    cart_poller;
-	struct ult_timer     cart_timer;
+	struct engine_net    nets[ENGINE_NET_MAX]; /**< pub.dx_ctx is nets[0].ctx */
 	struct engine_sched  sched;
 	uint32_t             tags; /**< one DSS_HAS_*; 0 for a helper */
-	bool                 net_open, bio_open;
+	bool                 bio_open;
 	char                 name[16];
 };
 
@@ -51,7 +58,8 @@ struct engine {
 	_Atomic int          state; /**< enum engine_state */
 	struct d_tm         *tm;
 	struct d_faults      faults;
-	struct crt          *crt;
+	struct crt          *crts[ENGINE_NET_MAX]; /**< [net_nr], the primary network first */
+	uint32_t             net_nr;
 	struct engine_dev   *devs;
 	uint32_t             dev_nr;
 	struct engine_role   wal, meta, data;
@@ -76,6 +84,15 @@ struct engine {
 int  engine_devs_open(struct engine *eng, const struct engine_attr *attr) MUST_CHECK;
 void engine_devs_close(struct engine *eng);
 void engine_store_of(struct engine *eng, uint32_t tgt, struct vos_store *store);
+
+/* engine_net.c */
+int  engine_nets_open(struct engine *eng, const struct engine_attr *attr) MUST_CHECK;
+void engine_nets_close(struct engine *eng);
+/** In all networks. */
+int  engine_proto_register(struct engine *eng, const struct crt_proto *proto) MUST_CHECK;
+/** The contexts of the calling xstream. */
+int  engine_net_xs_open(struct engine_xs *exs) MUST_CHECK;
+void engine_net_xs_close(struct engine_xs *exs);
 
 /* engine_module.c */
 int  engine_modules_load(struct engine *eng, const struct engine_attr *attr) MUST_CHECK;

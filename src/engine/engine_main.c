@@ -79,12 +79,18 @@ static int
 notify_ready(struct engine *eng)
 {
 	Mgmt__NotifyReadyReq req = MGMT__NOTIFY_READY_REQ__INIT;
-	char                 uri[256];
-	int                  rc = engine_uri(eng, uri, sizeof(uri));
+	char                 uris[ENGINE_NET_MAX][256], *secondary[ENGINE_NET_MAX];
 
-	if (rc != 0)
-		return rc;
-	req.uri = uri;
+	for (uint32_t i = 0; i < dss_net_nr(eng); i++) {
+		int rc = engine_uri(eng, i, uris[i], sizeof(uris[i]));
+
+		if (rc != 0)
+			return rc;
+		secondary[i] = uris[i];
+	}
+	req.uri = uris[0];
+	req.secondary_uris = secondary + 1;
+	req.n_secondary_uris = dss_net_nr(eng) - 1;
 	req.nctxs = dss_xs_nr(eng);
 	req.drpc_listener_sock = (char *)engine_drpc_path(eng);
 	req.instance_idx = dss_instance_idx(eng);

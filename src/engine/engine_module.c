@@ -150,7 +150,7 @@ add_module(struct engine *eng, const struct dss_module *mod, void *dl)
 		return -DER_EXIST;
 	}
 	if (mod->sm_proto != NULL)
-		rc = crt_proto_register(eng->crt, mod->sm_proto);
+		rc = engine_proto_register(eng, mod->sm_proto);
 	if (rc != 0) {
 		D_ERROR("%s: protocol of module %s cannot be registered: " DF_RC, eng->name,
 			mod->sm_name, DP_RC(rc));

@@ -61,8 +61,9 @@ usage(const char *prog)
 	       "      --uuid=UUID            system the devices are formatted for\n"
 	       "      --force                format what is formatted already; its content is lost\n"
 	       "  -h, --help                 this text\n\n"
-	       "Environment: D_PROVIDER (" PROVIDER_DEFAULT "), D_INTERFACE, D_DOMAIN, D_PORT, CRT_TIMEOUT,\n"
-	       "D_LOG_MASK, D_LOG_FILE, DAOS_MODULE_PATH.\n", prog, prog, prog);
+	       "Environment: D_PROVIDER (" PROVIDER_DEFAULT "), D_INTERFACE, D_DOMAIN, D_PORT: for several\n"
+	       "providers lists separated by commas, the first is the primary; CRT_TIMEOUT, D_LOG_MASK,\n"
+	       "D_LOG_FILE, DAOS_MODULE_PATH.\n", prog, prog, prog);
 }
 
 static int PRINTF_LIKE(2, 3)
@@ -307,29 +308,104 @@ env_either(const char *name, const char *old_name)
 	return text != NULL && text[0] != '\0' ? text : getenv(old_name);
 }
 
+/** Split the copy of @text at its commas. Returns how many items, 0: there is no text; @items has ENGINE_NET_MAX + 1 of them at most. */
+static int
+list_split(struct engine_options *opts, int list, const char *text, const char **items)
+{
+	char *at;
+	int   nr = 0;
+
+	if (text == NULL || text[0] == '\0')
+		return 0;
+	at = opts->lists[list] = strdup(text);
+	if (at == NULL)
+		return -DER_NOMEM;
+	while (at != NULL && nr <= ENGINE_NET_MAX)
+		items[nr++] = strsep(&at, ",");
+	return nr;
+}
+
+static int
+port_of(struct engine_options *opts, const char *text, int *ret_port)
+{
+	uint64_t v;
+	int      rc = number(opts, "D_PORT", text, 0, 65535, &v);
+
+	if (rc == 0)
+		*ret_port = (int)v;
+	return rc;
+}
+
+/** "" in a list is none given. */
+static const char *
+item_of(const char *const *items, int nr, int idx)
+{
+	return idx < nr && items[idx][0] != '\0' ? items[idx] : NULL;
+}
+
+/** Item @idx of each list. */
+static int
+network_set(struct engine_options *opts, const char *items[][ENGINE_NET_MAX + 1], const int *nrs, int idx, struct crt_attr *fabric)
+{
+	const char *port = item_of(items[ENGINE_PORTS], nrs[ENGINE_PORTS], idx);
+
+	fabric->provider = item_of(items[ENGINE_PROVIDERS], nrs[ENGINE_PROVIDERS], idx);
+	if (fabric->provider == NULL && idx > 0)
+		return fail(opts, "D_PROVIDER: item %d is empty", idx + 1);
+	if (fabric->provider == NULL)
+		fabric->provider = PROVIDER_DEFAULT;
+	fabric->interface = item_of(items[ENGINE_INTERFACES], nrs[ENGINE_INTERFACES], idx);
+	fabric->domain    = item_of(items[ENGINE_DOMAINS], nrs[ENGINE_DOMAINS], idx);
+	return port == NULL ? 0 : port_of(opts, port, &fabric->port);
+}
+
+/** Providers, interfaces, domains and ports: one of each, or lists of the same length separated by commas. */
+static int
+parse_networks(struct engine_options *opts)
+{
+	static const char *const names[][2] = {[ENGINE_PROVIDERS] = {"D_PROVIDER", "CRT_PHY_ADDR_STR"},
+					       [ENGINE_INTERFACES] = {"D_INTERFACE", "OFI_INTERFACE"},
+					       [ENGINE_DOMAINS] = {"D_DOMAIN", "OFI_DOMAIN"},
+					       [ENGINE_PORTS] = {"D_PORT", "OFI_PORT"}};
+	const char *items[ENGINE_FABRIC_LIST_NR][ENGINE_NET_MAX + 1];
+	int         nrs[ENGINE_FABRIC_LIST_NR], net_nr, rc;
+
+	for (int i = 0; i < ENGINE_FABRIC_LIST_NR; i++) {
+		nrs[i] = list_split(opts, i, env_either(names[i][0], names[i][1]), items[i]);
+		if (nrs[i] < 0)
+			return nrs[i];
+	}
+	net_nr = MAX_OF(nrs[ENGINE_PROVIDERS], 1);
+	if (net_nr > ENGINE_NET_MAX)
+		return fail(opts, "D_PROVIDER: at most %d providers", ENGINE_NET_MAX);
+	for (int i = 0; i < ENGINE_FABRIC_LIST_NR; i++)
+		if (nrs[i] != 0 && nrs[i] != net_nr)
+			return fail(opts, "%s has %d items, D_PROVIDER %d: give one for each provider, separated by commas",
+				    names[i][0], nrs[i], net_nr);
+	rc = network_set(opts, items, nrs, 0, &opts->attr.fabric);
+	for (int i = 1; i < net_nr && rc == 0; i++)
+		rc = network_set(opts, items, nrs, i, &opts->secondary[i - 1]);
+	opts->attr.secondary    = opts->secondary;
+	opts->attr.secondary_nr = net_nr - 1;
+	return rc;
+}
+
 static int
 parse_env(struct engine_options *opts)
 {
-	struct crt_attr *fabric = &opts->attr.fabric;
-	const char      *port = env_either("D_PORT", "OFI_PORT");
-	const char      *timeout = getenv("CRT_TIMEOUT");
-	uint64_t         v;
-	int              rc = 0;
+	const char *timeout = getenv("CRT_TIMEOUT");
+	uint64_t    v;
+	int         rc = parse_networks(opts);
 
-	fabric->provider = env_either("D_PROVIDER", "CRT_PHY_ADDR_STR");
-	if (fabric->provider == NULL)
-		fabric->provider = PROVIDER_DEFAULT;
-	fabric->interface = env_either("D_INTERFACE", "OFI_INTERFACE");
-	fabric->domain = env_either("D_DOMAIN", "OFI_DOMAIN");
-	if (port != NULL && port[0] != '\0') {
-		rc = number(opts, "D_PORT", port, 0, 65535, &v);
-		fabric->port = rc == 0 ? (int)v : 0;
-	}
-	if (rc == 0 && timeout != NULL && timeout[0] != '\0') {
-		rc = number(opts, "CRT_TIMEOUT", timeout, 0, 3600, &v);
-		fabric->timeout_s = rc == 0 ? v : 0;
-	}
-	return rc;
+	if (rc != 0 || timeout == NULL || timeout[0] == '\0')
+		return rc;
+	rc = number(opts, "CRT_TIMEOUT", timeout, 0, 3600, &v);
+	if (rc != 0)
+		return rc;
+	opts->attr.fabric.timeout_s = v;
+	for (uint32_t i = 0; i < opts->attr.secondary_nr; i++)
+		opts->secondary[i].timeout_s = v;
+	return 0;
 }
 
 static int
@@ -379,4 +455,8 @@ engine_options_fini(struct engine_options *opts)
 {
 	json_decref(opts->json);
 	opts->json = NULL;
+	for (int i = 0; i < ENGINE_FABRIC_LIST_NR; i++) {
+		free(opts->lists[i]);
+		opts->lists[i] = NULL;
+	}
 }

@@ -8,6 +8,8 @@ enum engine_command { ENGINE_CMD_RUN, ENGINE_CMD_FORMAT, ENGINE_CMD_ERASE, ENGIN
 
 #define ENGINE_BDEV_MAX 64
 
+enum { ENGINE_PROVIDERS, ENGINE_INTERFACES, ENGINE_DOMAINS, ENGINE_PORTS, ENGINE_FABRIC_LIST_NR };
+
 struct engine_options {
 	enum engine_command command;
 	struct engine_attr  attr;
@@ -16,6 +18,8 @@ struct engine_options {
 	uuid_t              uuid;
 	bool                has_uuid, force;
 	void               *json; /**< holds the strings of bdevs */
+	struct crt_attr     secondary[ENGINE_NET_MAX - 1];
+	char               *lists[ENGINE_FABRIC_LIST_NR]; /**< hold the strings of networks */
 	char                error[512];
 };
 /** 0, or -DER_* with a message for the user in @opts->error. Strings are argv's, the environment's, or freed by fini. */

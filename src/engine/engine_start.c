@@ -2,7 +2,7 @@
 /**
  * Start-up and shutdown, in order:
  *
- *     log, fault points, metrics -> devices -> network (crt_init) -> modules found, protocols registered
+ *     log, fault points, metrics -> devices -> networks -> modules found, protocols registered
  *     -> xstreams: 0 metadata, 1 monitoring, 2.. targets, then helpers
  *     -> sm_init of each module -> module data on each xstream -> dRPC listener -> SWIM -> running
  *
@@ -261,8 +261,7 @@ tear_down(struct engine *eng)
 	sys_do(eng, sys_fini, "end the modules");
 	xs_stop_all(eng);
 	engine_modules_unload(eng);
-	if (eng->crt != NULL)
-		crt_fini(eng->crt);
+	engine_nets_close(eng);
 	engine_devs_close(eng);
 	d_tm_destroy(eng->tm);
 	engine_free(eng);
@@ -271,25 +270,15 @@ tear_down(struct engine *eng)
 MAY_YIELD static int
 bring_up(struct engine *eng, const struct engine_attr *attr)
 {
-	struct crt_attr fabric = attr->fabric;
-	int             rc;
+	int rc;
 
 	metrics_start(eng);
 	rc = engine_devs_open(eng, attr);
 	if (rc != 0)
 		return rc;
-	fabric.server = true;
-	fabric.tm = eng->tm;
-	fabric.ctl_allowed = fabric.ctl_allowed || getenv("CRT_CTL_ENABLE") != NULL;
-	fabric.ctx_nr_max = MAX_OF(fabric.ctx_nr_max, eng->xs_nr);
-	rc = crt_init(&fabric, &eng->crt);
-	if (rc != 0) {
-		D_ERROR("%s: the network (provider %s, interface %s, port %d) cannot be started: " DF_RC,
-			eng->name, fabric.provider != NULL ? fabric.provider : "default",
-			fabric.interface != NULL ? fabric.interface : "any", fabric.port, DP_RC(rc));
-		return rc;
-	}
-	rc = crt_proto_register(eng->crt, &engine_cast_proto);
+	rc = engine_nets_open(eng, attr);
+	if (rc == 0)
+		rc = engine_proto_register(eng, &engine_cast_proto);
 	if (rc == 0)
 		rc = engine_modules_load(eng, attr);
 	if (rc == 0)
@@ -334,11 +323,11 @@ engine_setup(struct engine *eng, d_rank_t rank)
 {
 	int rc;
 
-	if (crt_rank_self(eng->crt) == CRT_NO_RANK)
-		crt_rank_self_set(eng->crt, rank);
-	if (crt_rank_self(eng->crt) != rank) {
+	if (crt_rank_self(dss_crt(eng)) == CRT_NO_RANK)
+		dss_rank_set(eng, rank);
+	if (crt_rank_self(dss_crt(eng)) != rank) {
 		D_ERROR("%s: is rank %u already, cannot become rank %u", eng->name,
-			crt_rank_self(eng->crt), rank);
+			crt_rank_self(dss_crt(eng)), rank);
 		return -DER_ALREADY;
 	}
 	rc = engine_xs_call(eng->xss[DSS_TAG_SYS], sys_setup, eng);
@@ -372,18 +361,6 @@ uint32_t
 dss_instance_idx(struct engine *eng)
 {
 	return eng->instance_idx;
-}
-
-struct crt *
-dss_crt(struct engine *eng)
-{
-	return eng->crt;
-}
-
-struct hlc *
-dss_hlc(struct engine *eng)
-{
-	return crt_hlc(eng->crt);
 }
 
 struct d_tm *
@@ -422,12 +399,6 @@ dss_module_set_data(struct engine *eng, enum crt_mod_id mod, void *data)
 {
 	D_ASSERT((unsigned)mod < ENGINE_MOD_MAX);
 	eng->mod_data[mod] = data;
-}
-
-int
-engine_uri(struct engine *eng, char *buf, size_t buf_bytes)
-{
-	return crt_context_uri(eng->xss[DSS_TAG_SYS]->pub.dx_ctx, buf, buf_bytes);
 }
 
 const char *

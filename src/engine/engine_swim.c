@@ -68,7 +68,7 @@ death_report(struct engine *eng, d_rank_t rank, uint64_t incarnation)
 	req.rank = rank;
 	req.msg = msg;
 	req.timestamp_ns = plat_realtime_ns();
-	req.reporter = crt_rank_self(eng->crt);
+	req.reporter = crt_rank_self(dss_crt(eng));
 	req.incarnation = incarnation;
 	rc = event_call(eng, &req);
 	if (rc == -DER_EXCLUDED) {
@@ -97,11 +97,11 @@ majority_seen(struct engine *eng)
 	d_rank_list_t *ranks;
 	uint32_t       alive = 0, nr;
 
-	if (crt_group_ranks(eng->crt, &ranks) != 0)
+	if (crt_group_ranks(dss_crt(eng), &ranks) != 0)
 		return false;
 	nr = ranks->rl_nr;
 	for (uint32_t i = 0; i < nr; i++)
-		alive += crt_swim_status(eng->crt, ranks->rl_ranks[i]) != SWIM_DEAD; /* self, too */
+		alive += crt_swim_status(dss_crt(eng), ranks->rl_ranks[i]) != SWIM_DEAD; /* self, too */
 	d_rank_list_free(ranks);
 	return alive * 2 >= nr;
 }

@@ -4,12 +4,7 @@
  * the modules' data. It is built from outside in steps, each a ULT that ran on it: start (thread,
  * context, ring), module data, ... and taken down in the reverse order.
  *
- * The network context is a poller. CART's timeouts have no descriptor: before the xstream blocks, a
- * timer is armed for the earliest one; when it fires, the cycle polls CART again.
- *
- * Invariants:
- *  1. Context index == xstream id == tag: xstreams start one after the other, in order.
- *  2. dx_tls[i] is the data of the module with id i, NULL where the module keeps none here.
+ * Invariant: dx_tls[i] is the data of the module with id i, NULL where the module keeps none here.
  */
 #define D_LOGFAC LOG_FAC_SERVER
 #include <daos_errno.h>
@@ -32,91 +27,6 @@ dss_engine(void)
 	return dss_self()->dx_engine;
 }
 
-/* ---- network ---- */
-
-static int
-cart_poll(void *arg)
-{
-	struct engine_xs *exs = arg;
-	int               nr = crt_progress(exs->pub.dx_ctx, 0);
-
-	return nr > 0 ? nr : 0;
-}
-
-/** The timer only ends the wait: the cycle polls CART, which looks at its timeouts. */
-static void
-cart_timeout(void *arg)
-{
-	(void)arg;
-}
-
-static bool
-cart_arm(void *arg)
-{
-	struct engine_xs *exs = arg;
-	uint64_t          at_ns, now_ns;
-
-	if (!crt_context_arm(exs->pub.dx_ctx))
-		return false;
-	at_ns = crt_context_next_timeout(exs->pub.dx_ctx);
-	if (at_ns == UINT64_MAX) {
-		ult_timer_cancel(&exs->cart_timer);
-		return true;
-	}
-	now_ns = plat_now_ns();
-	if (at_ns <= now_ns)
-		return false;
-	ult_timer_arm(&exs->cart_timer, at_ns - now_ns);
-	return true;
-}
-
-static int
-net_open(struct engine_xs *exs)
-{
-	struct engine *eng = exs->pub.dx_engine;
-	bool           queues = exs->tags == DSS_HAS_TGT;
-	int            rc = crt_context_create(eng->crt, &exs->pub.dx_ctx);
-
-	if (rc != 0) {
-		D_ERROR("%s: network context %u cannot be made: " DF_RC, eng->name, exs->pub.dx_id,
-			DP_RC(rc));
-		return rc;
-	}
-	D_ASSERT(crt_context_idx(exs->pub.dx_ctx) == (int)exs->pub.dx_id); /* invariant 1 */
-	crt_context_set_data(exs->pub.dx_ctx, &exs->pub);
-	exs->cart_timer.fn = cart_timeout;
-	exs->cart_timer.arg = exs;
-	exs->cart_poller = (struct ult_poller){
-	    .name = "cart",
-	    .poll = cart_poll,
-	    .arm = cart_arm,
-	    .fd = crt_context_fd(exs->pub.dx_ctx),
-	    .arg = exs,
-	};
-	d_list_init(&exs->cart_poller.link);
-	ult_poller_add(&exs->cart_poller);
-	exs->net_open = true;
-	rc = engine_sched_init(&exs->sched, &exs->pub, queues);
-	if (rc != 0) {
-		engine_sched_fini(&exs->sched);
-		return rc;
-	}
-	crt_context_register_rpc_task(exs->pub.dx_ctx, engine_sched_rpc, &exs->sched);
-	return 0;
-}
-
-static void
-net_close(struct engine_xs *exs)
-{
-	if (!exs->net_open)
-		return;
-	ult_poller_del(&exs->cart_poller);
-	ult_timer_cancel(&exs->cart_timer);
-	crt_context_destroy(exs->pub.dx_ctx);
-	exs->pub.dx_ctx = NULL;
-	exs->net_open = false;
-}
-
 /* ---- steps, each run in a ULT of the xstream ---- */
 
 MAY_YIELD static int
@@ -124,8 +34,10 @@ xs_open(void *arg)
 {
 	struct engine_xs *exs = arg;
 	struct engine    *eng = exs->pub.dx_engine;
-	int               rc = net_open(exs);
+	int               rc = engine_net_xs_open(exs);
 
+	if (rc == 0)
+		rc = engine_sched_init(&exs->sched, &exs->pub, exs->tags == DSS_HAS_TGT);
 	if (rc != 0)
 		return rc;
 	rc = bio_ctx_create(&exs->pub.dx_bio);
@@ -153,7 +65,7 @@ engine_xs_close(void *arg)
 		bio_ctx_destroy(exs->pub.dx_bio);
 	}
 	exs->bio_open = false;
-	net_close(exs);
+	engine_net_xs_close(exs);
 	engine_sched_fini(&exs->sched);
 	return 0;
 }

@@ -2,8 +2,8 @@
 #include <daos_errno.h>
 #include "mgmt/mgmt_rpc.h"
 
-int
-crt_proc_mgmt_members(struct crt_proc *p, struct mgmt_members *m)
+static int
+proc_members(struct crt_proc *p, struct mgmt_members *m)
 {
 	int rc = crt_proc_uint32_t(p, &m->nr);
 
@@ -23,6 +23,16 @@ crt_proc_mgmt_members(struct crt_proc *p, struct mgmt_members *m)
 		if (rc == 0 && m->v[i].uri == NULL)
 			rc = -DER_PROTO;
 	}
+	return rc;
+}
+
+int
+crt_proc_mgmt_nets(struct crt_proc *p, struct mgmt_nets *nets)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < MGMT_NET_NR && rc == 0; i++)
+		rc = proc_members(p, &nets->net[i]);
 	return rc;
 }
 

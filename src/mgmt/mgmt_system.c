@@ -9,6 +9,8 @@
 #include "mgmt/mgmt_internal.h"
 #include "mgmt/mgmt_rpc.h"
 
+static_assert(MGMT_NET_NR == ENGINE_NET_MAX, "all networks of an engine");
+
 MAY_YIELD static void
 set_rank(struct engine *eng, struct dss_drpc_call *call)
 {
@@ -21,7 +23,7 @@ set_rank(struct engine *eng, struct dss_drpc_call *call)
 		return;
 	}
 	if (self == CRT_NO_RANK)
-		crt_rank_self_set(dss_crt(eng), req->rank);
+		dss_rank_set(eng, req->rank);
 	else if (self != req->rank)
 		rc = -DER_ALREADY;
 	D_NOTE("set rank %u: " DF_RC, req->rank, DP_RC(rc));
@@ -95,8 +97,8 @@ set_log_masks(struct engine *eng, struct dss_drpc_call *call)
 /* ---- the group map ---- */
 
 struct map_cast {
-	uint32_t            version;
-	struct mgmt_members members;
+	uint32_t         version;
+	struct mgmt_nets nets;
 };
 
 static void
@@ -106,7 +108,7 @@ map_fill(crt_rpc_t *rpc, void *arg)
 	const struct map_cast         *cast = arg;
 
 	in->version = cast->version;
-	in->members = cast->members;
+	in->nets = cast->nets;
 }
 
 /** A rank that can't be reached may be dead; it gets the map from its own server when it is back. */
@@ -124,14 +126,15 @@ map_done(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg)
 MAY_YIELD static void
 map_distribute(struct map_cast *cast, d_rank_t self)
 {
-	d_rank_list_t *ranks = d_rank_list_alloc(cast->members.nr);
-	int            rc = -DER_NOMEM;
+	const struct mgmt_members *members = &cast->nets.net[0];
+	d_rank_list_t             *ranks = d_rank_list_alloc(members->nr);
+	int                        rc = -DER_NOMEM;
 
 	if (ranks != NULL) {
 		ranks->rl_nr = 0;
-		for (uint32_t i = 0; i < cast->members.nr; i++) {
-			if (cast->members.v[i].rank != self)
-				ranks->rl_ranks[ranks->rl_nr++] = cast->members.v[i].rank;
+		for (uint32_t i = 0; i < members->nr; i++) {
+			if (members->v[i].rank != self)
+				ranks->rl_ranks[ranks->rl_nr++] = members->v[i].rank;
 		}
 		rc = dss_rpc_multicast(dss_self(), ranks, DSS_TAG_SYS, MGMT_OPC(MGMT_TGT_MAP_UPDATE), map_fill,
 				       map_done, cast);
@@ -141,34 +144,61 @@ map_distribute(struct map_cast *cast, d_rank_t self)
 		D_ERROR("group map version %u was not distributed: " DF_RC, cast->version, DP_RC(rc));
 }
 
+/** In each network: who asks there for a rank's place is told of all (crt_group_psr_set). */
+static int
+map_apply(struct engine *eng, uint32_t version, const struct mgmt_nets *nets)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < MGMT_NET_NR && rc == 0; i++)
+		rc = dss_group_set(eng, i, version, nets->net[i].nr, nets->net[i].v);
+	return rc;
+}
+
 void
 mgmt_tgt_map_update_handler(crt_rpc_t *rpc)
 {
 	struct mgmt_tgt_map_update_in  *in = rpc->cr_input;
 	struct mgmt_tgt_map_update_out *out = rpc->cr_output;
 
-	out->rc = rpc->cr_ep.ep_rank == CRT_NO_RANK
-		      ? -DER_NO_PERM
-		      : crt_group_set(dss_crt(dss_engine()), in->version, in->members.nr, in->members.v);
+	out->rc = rpc->cr_ep.ep_rank == CRT_NO_RANK ? -DER_NO_PERM : map_apply(dss_engine(), in->version, &in->nets);
 	crt_reply_send(rpc);
+}
+
+static const char *
+member_uri(const Mgmt__GroupMember *member, uint32_t net)
+{
+	if (net == 0)
+		return member->uri;
+	return net <= member->n_secondary_uris ? member->secondary_uris[net - 1] : "";
+}
+
+/** Those of @req that have a place in network @net; @v has room for all. */
+static void
+members_fill(const Mgmt__GroupUpdateReq *req, uint32_t net, struct crt_member *v, struct mgmt_members *ret_members)
+{
+	*ret_members = (struct mgmt_members){.v = v};
+	for (size_t i = 0; i < req->n_members; i++) {
+		const char *uri = member_uri(req->members[i], net);
+
+		if (net == 0 || uri[0] != '\0')
+			v[ret_members->nr++] = (struct crt_member){.rank = req->members[i]->rank, .uri = uri};
+	}
 }
 
 MAY_YIELD static int
 group_update(struct engine *eng, const Mgmt__GroupUpdateReq *req)
 {
 	struct map_cast    cast = {.version = req->map_version};
-	struct crt_member *v = calloc(req->n_members > 0 ? req->n_members : 1, sizeof(*v));
+	size_t             room = req->n_members + 1;
+	struct crt_member *v = calloc(MGMT_NET_NR * room, sizeof(*v));
 	int                rc;
 
 	if (v == NULL)
 		return -DER_NOMEM;
-	for (size_t i = 0; i < req->n_members; i++) {
-		v[i].rank = req->members[i]->rank;
-		v[i].uri = req->members[i]->uri;
-	}
-	cast.members.nr = req->n_members;
-	cast.members.v = v;
-	rc = crt_group_set(dss_crt(eng), req->map_version, req->n_members, v);
+	for (uint32_t i = 0; i < MGMT_NET_NR; i++)
+		members_fill(req, i, v + i * room, &cast.nets.net[i]);
+	rc = map_apply(eng, req->map_version, &cast.nets);
 	if (rc == 0 && req->distribute)
 		map_distribute(&cast, crt_rank_self(dss_crt(eng)));
 	free(v);

@@ -322,7 +322,7 @@ seeds_services(const char *dir)
 	struct cont_tgt_open_in      tgt_open = {.pool = some_uuid, .snaps = {.version = 5, .epochs = {2, epochs}}};
 	struct cont_hdl_find_out     found = {.snaps = {.epochs = {2, epochs}}, .map = some("PMAP"), .svc_ranks = &ranks};
 	struct mgmt_pool_find_out    at = {.pool = some_uuid, .svc_ranks = &ranks};
-	struct mgmt_tgt_map_update_in update = {.version = 2, .members = {2, members}};
+	struct mgmt_tgt_map_update_in update = {.version = 2, .nets.net = {{2, members}, {1, members}}};
 	struct dss_cast_in           cast = {.opc = 1, .timeout_ns = 1000, .ranks = &ranks, .input = some("input")};
 	struct dss_cast_out          cast_out = {.outcomes = {2, outcomes}};
 

@@ -22,6 +22,7 @@
 #include "rsvc/rsvc.h"
 
 #define TC_POOLS_MAX 16
+#define TC_NETS_MAX  2
 #define TC_USER      "tester@"  /**< whoever connects, and who owns the pools */
 #define TC_GROUP     "testers@"
 
@@ -34,17 +35,22 @@ struct tc_engine {
 	struct bio_ram *rams[TC_DEVS_MAX]; /**< NULL: files */
 	char            paths[TC_DEVS_MAX][128], dir[128], name[16];
 };
+struct tc_net {
+	struct na_self_world *world;
+	struct crt_member     members[TC_ENGINES_MAX];
+	char                  uris[TC_ENGINES_MAX][NA_URI_BYTES_MAX];
+};
 struct testcluster {
 	struct tc_opts        opts;
-	struct na_self_world *world;
+	uint32_t              net_nr;
+	struct tc_net         nets[TC_NETS_MAX];
 	char                  dir[64];
 	uuid_t                system;
 	pthread_mutex_t       lock; /**< guards pools, clients, where engines are */
 	struct tc_engine      engines[TC_ENGINES_MAX];
 	struct tc_pool        pools[TC_POOLS_MAX];
 	struct client        *clients[TC_CLIENTS_MAX];
-	struct crt_member     members[TC_ENGINES_MAX];
-	char                  uris[TC_ENGINES_MAX][NA_URI_BYTES_MAX];
+	uint32_t              client_nets[TC_CLIENTS_MAX];
 	uint32_t              member_nr;
 	d_rank_t              ms_rank;
 	struct client_attr    client_attr;
@@ -139,42 +145,51 @@ __wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred)
 static const struct ds_mgmt_resolver tc_resolver = {
     .svc_by_uuid = svc_by_uuid, .svc_by_label = svc_by_label, .check_cred = check_cred};
 
+static void
+group_set(struct crt *crt, const struct testcluster *tc, uint32_t net)
+{
+	assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, tc->member_nr, tc->nets[net].members), 0);
+}
+
 /** Where everybody is, to everybody who runs. With the lock held. */
 static void
 tell_group(struct testcluster *tc)
 {
 	tc->member_nr = 0;
 	for (uint32_t i = 0; i < tc->opts.engine_nr; i++) {
-		char *uri = tc->uris[tc->member_nr];
-
 		if (tc->engines[i].eng == NULL)
 			continue;
-		assert_int_equal(engine_uri(tc->engines[i].eng, uri, NA_URI_BYTES_MAX), 0);
-		tc->members[tc->member_nr++] = (struct crt_member){.rank = i, .uri = uri};
+		for (uint32_t k = 0; k < tc->net_nr; k++) {
+			char *uri = tc->nets[k].uris[tc->member_nr];
+
+			assert_int_equal(engine_uri(tc->engines[i].eng, k, uri, NA_URI_BYTES_MAX), 0);
+			tc->nets[k].members[tc->member_nr] = (struct crt_member){.rank = i, .uri = uri};
+		}
+		tc->member_nr++;
 	}
 	for (uint32_t i = 0; i < tc->opts.engine_nr; i++) {
-		struct crt *crt = tc->engines[i].eng == NULL ? NULL : dss_crt(tc->engines[i].eng);
+		struct engine *eng = tc->engines[i].eng;
 
-		if (crt != NULL)
-			assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, tc->member_nr,
-						       tc->members), 0);
+		for (uint32_t k = 0; eng != NULL && k < tc->net_nr; k++)
+			assert_int_equal(dss_group_set(eng, k, crt_group_version(dss_crt(eng)) + (k == 0), tc->member_nr,
+						       tc->nets[k].members), 0);
 	}
-	for (int i = 0; i < TC_CLIENTS_MAX; i++) {
-		struct crt *crt = tc->clients[i] == NULL ? NULL : client_crt(tc->clients[i]);
-
-		if (crt != NULL)
-			assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, tc->member_nr,
-						       tc->members), 0);
-	}
+	for (int i = 0; i < TC_CLIENTS_MAX; i++)
+		if (tc->clients[i] != NULL)
+			group_set(client_crt(tc->clients[i]), tc, tc->client_nets[i]);
 }
 
 /* ---- engines ---- */
 
 static struct engine_attr
-engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdevs)
+engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdevs, struct crt_attr *fabrics)
 {
 	struct tc_engine *te = &tc->engines[rank];
 
+	for (uint32_t i = 0; i < tc->net_nr; i++)
+		fabrics[i] = (struct crt_attr){.provider  = tc->opts.provider,
+					       .interface = tc->opts.interface,
+					       .world     = tc->nets[i].world};
 	for (uint32_t i = 0; i < tc->opts.dev_nr; i++)
 		bdevs[i] = (struct engine_bdev){.attr = {.kind       = tc->opts.files ? BIO_FILE : BIO_RAM,
 						      .path       = te->paths[i],
@@ -190,9 +205,9 @@ engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdevs)
 	    .storage_path   = te->dir,
 	    .bdevs          = bdevs,
 	    .bdev_nr        = tc->opts.dev_nr,
-	    .fabric         = {.provider  = tc->opts.provider,
-			       .interface = tc->opts.interface,
-			       .world     = tc->world},
+	    .fabric         = fabrics[0],
+	    .secondary      = fabrics + 1,
+	    .secondary_nr   = tc->net_nr - 1,
 	    .instance_idx   = rank,
 	    .modules        = "rdb,rsvc,mgmt,pool,cont,obj",
 	    .static_modules = tc_server_modules,
@@ -204,6 +219,7 @@ engine_prepare(struct testcluster *tc, d_rank_t rank)
 {
 	struct tc_engine  *te = &tc->engines[rank];
 	struct engine_bdev bdevs[TC_DEVS_MAX];
+	struct crt_attr    fabrics[TC_NETS_MAX];
 	struct engine_attr attr;
 
 	snprintf(te->name, sizeof(te->name), "engine %u", rank);
@@ -214,7 +230,7 @@ engine_prepare(struct testcluster *tc, d_rank_t rank)
 		if (!tc->opts.files)
 			assert_int_equal(bio_ram_create(tc->opts.dev_bytes, &te->rams[i]), 0);
 	}
-	attr = engine_attr_of(tc, rank, bdevs);
+	attr = engine_attr_of(tc, rank, bdevs, fabrics);
 	if (tc->opts.files)
 		assert_int_equal(engine_format(&attr, tc->system, false), 0);
 	for (uint32_t i = 0; i < tc->opts.dev_nr; i++) {
@@ -229,12 +245,13 @@ static void
 engine_up(struct testcluster *tc, d_rank_t rank)
 {
 	struct engine_bdev bdevs[TC_DEVS_MAX];
-	struct engine_attr attr = engine_attr_of(tc, rank, bdevs);
+	struct crt_attr    fabrics[TC_NETS_MAX];
+	struct engine_attr attr = engine_attr_of(tc, rank, bdevs, fabrics);
 	struct engine     *eng  = NULL;
 
 	assert_null(tc->engines[rank].eng);
 	assert_int_equal(engine_start(&attr, &eng), 0);
-	crt_rank_self_set(dss_crt(eng), rank);
+	dss_rank_set(eng, rank);
 	ds_mgmt_set_resolver(eng, &tc_resolver, tc);
 	pthread_mutex_lock(&tc->lock);
 	tc->engines[rank].eng = eng;
@@ -313,8 +330,9 @@ tc_start(const struct tc_opts *opts)
 	plat_uuid_generate(tc->system);
 	snprintf(tc->dir, sizeof(tc->dir), "/tmp/testcluster_XXXXXX");
 	assert_non_null(mkdtemp(tc->dir));
-	if (strcmp(tc->opts.provider, "self") == 0)
-		assert_int_equal(na_self_world_create(&tc->world), 0);
+	tc->net_nr = tc->opts.secondary ? 2 : 1;
+	for (uint32_t i = 0; i < tc->net_nr && strcmp(tc->opts.provider, "self") == 0; i++)
+		assert_int_equal(na_self_world_create(&tc->nets[i].world), 0);
 	for (uint32_t i = 0; i < opts->engine_nr; i++) {
 		engine_prepare(tc, i);
 		engine_up(tc, i);
@@ -341,8 +359,9 @@ tc_stop(struct testcluster *tc)
 	}
 	for (int i = 0; i < TC_CLIENTS_MAX; i++)
 		assert_null(tc->clients[i]);
-	if (tc->world != NULL)
-		na_self_world_destroy(tc->world);
+	for (uint32_t i = 0; i < tc->net_nr; i++)
+		if (tc->nets[i].world != NULL)
+			na_self_world_destroy(tc->nets[i].world);
 	rmdir(tc->dir);
 	pthread_mutex_destroy(&tc->lock);
 	free(tc);
@@ -447,34 +466,48 @@ tc_pool_destroy(struct testcluster *tc, const char *label)
 
 /* ---- clients ---- */
 
-const struct client_attr *
-tc_client_attr(struct testcluster *tc)
+static const struct client_attr *
+client_attr_over(struct testcluster *tc, uint32_t net)
 {
+	assert_in_range(net, 0, tc->net_nr - 1);
 	tc->client_attr = (struct client_attr){.sys_name   = "daos_server",
 					       .modules    = tc_client_modules,
 					       .module_nr  = ARRAY_NR(tc_client_modules),
 					       .provider   = tc->opts.provider,
 					       .interface  = tc->opts.interface,
-					       .world      = tc->world,
-					       .members    = tc->members,
+					       .world      = tc->nets[net].world,
+					       .members    = tc->nets[net].members,
 					       .member_nr  = tc->member_nr,
 					       .ms_ranks   = &tc->ms_rank,
 					       .ms_rank_nr = 1};
 	return &tc->client_attr;
 }
 
+const struct client_attr *
+tc_client_attr(struct testcluster *tc)
+{
+	return client_attr_over(tc, 0);
+}
+
 struct client *
 tc_client_start(struct testcluster *tc)
+{
+	return tc_client_start_over(tc, 0);
+}
+
+struct client *
+tc_client_start_over(struct testcluster *tc, uint32_t net)
 {
 	struct client *cl = NULL;
 	int            at = 0;
 
 	pthread_mutex_lock(&tc->lock);
-	assert_int_equal(client_create(tc_client_attr(tc), &cl), 0);
+	assert_int_equal(client_create(client_attr_over(tc, net), &cl), 0);
 	while (tc->clients[at] != NULL)
 		at++;
 	assert_in_range(at, 0, TC_CLIENTS_MAX - 1);
-	tc->clients[at] = cl;
+	tc->clients[at]     = cl;
+	tc->client_nets[at] = net;
 	pthread_mutex_unlock(&tc->lock);
 	client_set_current(cl);
 	return cl;

@@ -31,6 +31,7 @@ struct tc_opts {
 	bool        power_loss; /**< memory devices: remember what is durable, for tc_engine_crash() */
 	uint32_t    dev_nr;     /**< of an engine; 0: one. Target t lies on number t modulo dev_nr */
 	uint64_t    dev_bytes;  /**< of each; 0: 768 MiB */
+	bool        secondary;  /**< a second network, of the same provider */
 	const char *provider;   /**< NULL: "self" */
 	const char *interface;
 };
@@ -60,6 +61,8 @@ void tc_pool_destroy(struct testcluster *tc, const char *label);
 
 /** A client with the modules of all services; becomes client_current() of the calling thread. */
 struct client *tc_client_start(struct testcluster *tc);
+/** The same over network @net: 0, or 1 with tc_opts.secondary. */
+struct client *tc_client_start_over(struct testcluster *tc, uint32_t net);
 void tc_client_stop(struct testcluster *tc, struct client *cl);
 /** What daos_init() would learn from an agent, for client_default_init(); borrowed from the cluster. */
 const struct client_attr *tc_client_attr(struct testcluster *tc);

@@ -95,7 +95,7 @@ et_start(struct et_world *w, uint32_t idx, const struct et_opts *opts)
 
 	assert_null(w->engs[idx]);
 	assert_int_equal(et_try_start(w, idx, opts, &eng), 0);
-	crt_rank_self_set(dss_crt(eng), idx);
+	dss_rank_set(eng, idx);
 	w->engs[idx] = eng;
 	return eng;
 }
@@ -115,7 +115,7 @@ members_of(struct et_world *w, struct crt_member *members, char (*uris)[NA_URI_B
 	for (uint32_t i = 0; i < ARRAY_NR(w->engs); i++) {
 		if (w->engs[i] == NULL)
 			continue;
-		assert_int_equal(engine_uri(w->engs[i], uris[nr], NA_URI_BYTES_MAX), 0);
+		assert_int_equal(engine_uri(w->engs[i], 0, uris[nr], NA_URI_BYTES_MAX), 0);
 		members[nr] = (struct crt_member){.rank = i, .uri = uris[nr]};
 		nr++;
 	}

@@ -573,6 +573,55 @@ test_numa_option(void **state)
 }
 
 /** Device list with @auto_faulty after the device's other members. */
+/** Of one network, of several, and of lists that do not belong together. */
+static void
+test_network_options(void **state)
+{
+	static const struct {
+		const char *providers, *interfaces, *ports;
+		int         rc;
+		uint32_t    secondary_nr;
+	} cases[] = {
+	    {NULL, NULL, NULL, 0, 0},
+	    {"ofi+tcp", "lo", "31416", 0, 0},
+	    {"ofi+tcp,ofi+net", "lo,eth7", "31416,31516", 0, 1},
+	    {"ofi+tcp,ofi+net,ofi+verbs,ofi+shm", NULL, NULL, 0, 3},
+	    {"ofi+tcp,ofi+net,ofi+verbs,ofi+shm,self", NULL, NULL, -DER_INVAL, 0},
+	    {"ofi+tcp,ofi+net", "lo", "31416,31516", -DER_INVAL, 0},
+	    {"ofi+tcp,ofi+net", "lo,lo", "31416", -DER_INVAL, 0},
+	    {"ofi+tcp", "lo,eth0", NULL, -DER_INVAL, 0},
+	    {"ofi+tcp,", "lo,lo", NULL, -DER_INVAL, 0},
+	    {"ofi+tcp,ofi+net", "lo,lo", "31416,x", -DER_INVAL, 0},
+	    {"ofi+tcp,ofi+net", "lo,lo", "31416,65536", -DER_INVAL, 0},
+	    {",,,,,,,,", NULL, NULL, -DER_INVAL, 0},
+	};
+	char *argv[] = {"daos_engine", "-t", "1"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_NR(cases); i++) {
+		struct engine_options opts;
+
+		setenv("D_PROVIDER", cases[i].providers == NULL ? "" : cases[i].providers, 1);
+		setenv("D_INTERFACE", cases[i].interfaces == NULL ? "" : cases[i].interfaces, 1);
+		setenv("D_PORT", cases[i].ports == NULL ? "" : cases[i].ports, 1);
+		assert_int_equal(engine_options_parse(ARRAY_NR(argv), argv, &opts), cases[i].rc);
+		assert_int_equal(opts.error[0] != '\0', cases[i].rc != 0);
+		if (cases[i].rc == 0)
+			assert_int_equal(opts.attr.secondary_nr, cases[i].secondary_nr);
+		if (i == 2) {
+			assert_string_equal(opts.attr.fabric.provider, "ofi+tcp");
+			assert_int_equal(opts.attr.fabric.port, 31416);
+			assert_string_equal(opts.attr.secondary[0].provider, "ofi+net");
+			assert_string_equal(opts.attr.secondary[0].interface, "eth7");
+			assert_int_equal(opts.attr.secondary[0].port, 31516);
+		}
+		engine_options_fini(&opts);
+	}
+	unsetenv("D_PROVIDER");
+	unsetenv("D_INTERFACE");
+	unsetenv("D_PORT");
+}
+
 static int
 list_parse(const char *auto_faulty, struct engine_options *opts)
 {
@@ -630,6 +679,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(test_bad_attributes_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_every_tag_answers, setup, teardown),
+	    cmocka_unit_test(test_network_options),
 	    cmocka_unit_test_setup_teardown(test_engines_talk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_collective, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_queue_order_per_pool, setup, teardown),

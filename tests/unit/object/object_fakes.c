@@ -248,7 +248,7 @@ fake_client_group(struct fake_world *fw, struct client *cl)
 	struct crt       *crt = client_crt(cl);
 
 	for (uint32_t i = 0; i < fw->eng_nr; i++) {
-		assert_int_equal(engine_uri(fw->w.engs[i], uris[i], NA_URI_BYTES_MAX), 0);
+		assert_int_equal(engine_uri(fw->w.engs[i], 0, uris[i], NA_URI_BYTES_MAX), 0);
 		members[i] = (struct crt_member){.rank = i, .uri = uris[i]};
 	}
 	assert_int_equal(crt_group_set(crt, crt_group_version(crt) + 1, fw->eng_nr, members), 0);
@@ -309,7 +309,7 @@ fake_client_start(struct fake_world *fw)
 	struct client                       *cl   = NULL;
 
 	for (uint32_t i = 0; i < fw->eng_nr; i++) {
-		assert_int_equal(engine_uri(fw->w.engs[i], uris[i], NA_URI_BYTES_MAX), 0);
+		assert_int_equal(engine_uri(fw->w.engs[i], 0, uris[i], NA_URI_BYTES_MAX), 0);
 		members[i] = (struct crt_member){.rank = i, .uri = uris[i]};
 	}
 	client_ranks = fw->eng_nr;
