@@ -3,8 +3,8 @@
  * The module table. A module comes from the caller's table (tests, simulation), from the program
  * itself (rdb and rsvc are linked into daos_engine), or from a shared object
  * libdaos_srv_<name>.so in a directory of DAOS_MODULE_PATH, by default ../<libdir>/daos_srv beside the
- * executable. vos and security are libraries without a service: their names are accepted and mean
- * nothing.
+ * executable. Of the names of public DAOS' list vos, security and dtx are libraries here, or parts of other modules:
+ * they are accepted and mean nothing. So is rebuild, which this version does not have, with a note.
  *
  * Invariants:
  *  1. mods[] is in load order; init and setup go up, cleanup and fini down.
@@ -16,9 +16,9 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
-#define MODULES_DEFAULT "vos,rdb,rsvc,security,mgmt,pool,cont,obj"
+#define MODULES_DEFAULT "vos,rdb,rsvc,security,mgmt,dtx,pool,cont,obj"
 
-static const char *const core_names[] = {"vos", "security"};
+static const char *const core_names[] = {"vos", "security", "dtx", "rebuild"};
 
 static bool
 is_core_name(const char *name)
@@ -172,8 +172,11 @@ load_named(struct engine *eng, const struct engine_attr *attr, const char *name)
 
 	if (attr->static_modules != NULL)
 		mod = find_static(attr->static_modules, name);
-	if (mod == NULL && is_core_name(name))
+	if (mod == NULL && is_core_name(name)) {
+		if (strcmp(name, "rebuild") == 0)
+			D_NOTE("%s: module rebuild is not in this version: what a target loses is not made anew", eng->name);
 		return 0;
+	}
 	if (mod == NULL && attr->static_modules != NULL) {
 		D_ERROR("%s: server module '%s' is not linked into this program", eng->name, name);
 		return -DER_NONEXIST;

@@ -44,7 +44,7 @@ usage(const char *prog)
 	       "  %s --format -n FILE --uuid UUID      prepare its devices\n"
 	       "  %s --erase -n FILE                   give its devices up\n\n"
 	       "  -m, --modules=LIST         server modules to load (default: vos,rdb,rsvc,security,mgmt,\n"
-	       "                             pool,cont,obj), from DAOS_MODULE_PATH or ../lib/daos_srv\n"
+	       "                             dtx,pool,cont,obj), from DAOS_MODULE_PATH or ../lib/daos_srv\n"
 	       "  -t, --targets=NR           targets (default: the cores less 2, at least 1); -c is the same\n"
 	       "  -x, --xshelpernr=NR        helper execution streams in all (default 0)\n"
 	       "  -f, --firstcore=CORE       bind execution streams to cores from this one on\n"

@@ -209,7 +209,7 @@ engine_attr_of(struct testcluster *tc, d_rank_t rank, struct engine_bdev *bdevs,
 	    .secondary      = fabrics + 1,
 	    .secondary_nr   = tc->net_nr - 1,
 	    .instance_idx   = rank,
-	    .modules        = "rdb,rsvc,mgmt,pool,cont,obj",
+	    .modules        = "vos,rdb,rsvc,security,mgmt,dtx,pool,cont,obj,rebuild",
 	    .static_modules = tc_server_modules,
 	};
 }
