@@ -31,7 +31,8 @@ as_server(const char *path)
 		const struct server_tier *ram = server_ram_tier(&cfg->engines[i]);
 
 		if (ram == NULL || ram->scm_mount == NULL || cfg->engines[i].fabric_iface == NULL ||
-		    cfg->engines[i].targets == 0 ||
+		    cfg->engines[i].fabric_iface_port == NULL || cfg->engines[i].fabric.nr == 0 ||
+		    cfg->engines[i].fabric.nr > SERVER_PROVIDERS_MAX || cfg->engines[i].targets == 0 ||
 		    (ram->scm_size != NULL && server_size(ram->scm_size, &bytes) != 0))
 			abort();
 	}

@@ -76,11 +76,12 @@ class Result:
 
 
 class Cluster:
-    """A system of `engines` servers with one engine each."""
+    """A system of `engines` servers with one engine each, which serves clients over each of `providers`, all on lo."""
 
-    def __init__(self, engines=1, targets=2, disk='1GiB', secure=False, ram=None):
+    def __init__(self, engines=1, targets=2, disk='1GiB', secure=False, ram=None, providers=('ofi+tcp',)):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='daos-test-'))
         self.engines, self.targets, self.disk, self.secure, self.ram = engines, targets, disk, secure, ram
+        self.providers = providers
         self.procs, self.mounts = {}, []
         self.env = {**os.environ, 'PATH': f'{bindir}:{os.environ["PATH"]}', 'DAOS_AGENT_DRPC_DIR': str(self.dir / 'agent'),
                     'D_LOG_FILE': str(self.dir / 'client.log')}
@@ -98,12 +99,20 @@ class Cluster:
 
     def configure(self):
         hosts = ', '.join(f'"localhost:{10001 + i}"' for i in range(self.engines))
-        (self.dir / 'agent').mkdir(exist_ok=True)
         (self.dir / 'dmg.yml').write_text(f'hostlist: [{hosts}]\n{self.transport("admin")}\n')
-        (self.dir / 'agent.yml').write_text(
-            f'access_points: ["localhost:10001"]\nruntime_dir: {self.dir}/agent\n{self.transport("agent")}\n')
+        self.configure_agent('agent')
         for i in range(self.engines):
             self.server_yml(i).write_text(self.server_config(i))
+
+    def configure_agent(self, name, provider_idx=0):
+        """An agent with a socket of its own; agent_env() brings programs to it."""
+        (self.dir / name).mkdir(exist_ok=True)
+        (self.dir / f'{name}.yml').write_text(
+            f'access_points: ["localhost:10001"]\nruntime_dir: {self.dir}/{name}\nprovider_idx: {provider_idx}\n'
+            f'{self.transport("agent")}\n')
+
+    def agent_env(self, name):
+        return {'DAOS_AGENT_DRPC_DIR': str(self.dir / name)}
 
     def server_yml(self, i):
         return self.dir / f'server{i}.yml'
@@ -111,18 +120,19 @@ class Cluster:
     def server_config(self, i):
         d = self.dir
         ram = f', scm_size: {self.ram}' if self.ram else ''
+        ports = ','.join(str(31416 + 100 * (i + self.engines * k)) for k in range(len(self.providers)))
         return f'''name: daos_server
 mgmt_svc_replicas: ["localhost:10001"]
 port: {10001 + i}
-provider: ofi+tcp
+provider: {','.join(self.providers)}
 socket_dir: {d}/socket{i}
 {self.transport("server")}
 engine_auto_restart_min_delay: 2
 engines:
 - targets: {self.targets}
   nr_xs_helpers: 0
-  fabric_iface: lo
-  fabric_iface_port: {31416 + 100 * i}
+  fabric_iface: {','.join('lo' for _ in self.providers)}
+  fabric_iface_port: {ports}
   log_mask: {os.environ.get("CLUSTER_LOG", "ERR")}
   log_file: {d}/engine{i}.log
   storage:
@@ -168,11 +178,11 @@ engines:
             assert p.poll() is None, self.console(f'server{i}')
         return p
 
-    def start_agent(self):
-        before = self.console('agent').count('listening on')
-        p = self.start('agent', 'daos_agent', '-o', self.dir / 'agent.yml', env={'D_LOG_FILE': ''})
-        wait_until('agent listens', lambda: p.poll() is not None or self.console('agent').count('listening on') > before)
-        assert p.poll() is None, self.console('agent')
+    def start_agent(self, name='agent'):
+        before = self.console(name).count('listening on')
+        p = self.start(name, 'daos_agent', '-o', self.dir / f'{name}.yml', env={'D_LOG_FILE': ''})
+        wait_until(f'{name} listens', lambda: p.poll() is not None or self.console(name).count('listening on') > before)
+        assert p.poll() is None, self.console(name)
 
     def stop(self, name, sig=signal.SIGTERM, limit=60):
         p = self.procs.pop(name, None)
@@ -251,10 +261,10 @@ engines:
     def cont(self, pool='tank', label='home', *more):
         return self.daos('-j', 'cont', 'create', pool, label, '--type', 'POSIX', *more, check=True).json['response']
 
-    def mount(self, pool='tank', cont='home', *more, name='mnt'):
+    def mount(self, pool='tank', cont='home', *more, name='mnt', env=None):
         mnt = self.dir / name
         mnt.mkdir(exist_ok=True)
-        self.run('dfuse', '-m', mnt, '--pool', pool, '--container', cont, *more, check=True)
+        self.run('dfuse', '-m', mnt, '--pool', pool, '--container', cont, *more, check=True, env=env)
         self.mounts.append(mnt)
         return mnt
 

@@ -148,4 +148,53 @@ def idle_with_clients():
             assert us[50] < 20000, f'half of the first requests take {us[50]} us and more'
 
 
+def refused_by_agent(c, agent):
+    """Clients of an agent whose provider the system does not have: a failure, and the reason in the agent's log."""
+    r = c.daos('pool', 'query', 'tank', env=c.agent_env(agent))
+    assert r.rc == 1, r
+    assert 'the system has no provider 2; it has 0 (ofi+tcp), 1 (ofi+net)' in c.console(agent), c.console(agent)
+
+
+@cluster.test
+def secondary_provider():
+    """An engine serves clients over two providers at once: what goes in by one comes out by the other, bulk transfers included."""
+    providers = ('ofi+tcp', 'ofi+net')
+    with Cluster(engines=1, targets=2, providers=providers) as c:
+        c.env['DAOS_LOCAL_SHM'] = '0'
+        c.up()
+        agents = ['agent', 'agent1', 'agent2']
+        for i in 1, 2:
+            c.configure_agent(agents[i], provider_idx=i)
+            c.start_agent(agents[i])
+        env = [c.agent_env(a) for a in agents]
+        c.pool()
+        c.cont()
+
+        member = c.dmg('-j', 'system', 'query', check=True).json['response']['members'][0]
+        uris = [member['fabric_uri'], *member['secondary_uris']]
+        assert [re.match(r'([^;]*).*://.*:(\d+)$', u).groups() for u in uris] == [('ofi+tcp', '31416'), ('ofi+net', '31516')], member
+
+        dump = lambda *more: c.run('daos_agent', '-o', c.dir / 'agent.yml', '-j', 'dump-attachinfo', *more)
+        for i, provider in enumerate(providers):
+            told = dump('-n', i).json['response']
+            assert told['client_net_hint']['provider'] == provider and told['client_net_hint']['interface'] == 'lo', told
+            assert [(u['rank'], u['uri'], u['provider_idx']) for u in told['rank_uris']] == [(0, uris[i], i)], told
+            assert c.daos('-j', 'system', 'query', check=True, env=env[i]).json['response']['fabric_provider'] == provider
+            assert c.daos('-j', 'pool', 'query', 'tank', check=True, env=env[i]).json['response']['state'] == 'Ready'
+        assert dump().json == dump('--provider_idx', '0').json
+        r = dump('-n', '2')
+        assert r.rc == 1 and 'no provider 2' in r.json['error'], r
+        assert dump('-n', 'x').rc == 2
+        refused_by_agent(c, 'agent2')
+
+        data = [os.urandom(1 << 20) for _ in providers]
+        for i in 0, 1:
+            mnt = c.mount(name=f'in{i}', env=env[i])
+            (mnt / f'file{i}').write_bytes(data[i])
+            c.umount(mnt)
+            mnt = c.mount(name=f'out{i}', env=env[1 - i])
+            assert (mnt / f'file{i}').read_bytes() == data[i], f'what provider {i} wrote reads differently by the other'
+            c.umount(mnt)
+
+
 cluster.main()

@@ -21,6 +21,7 @@
 
 #define D_LOGFAC LOG_FAC_CONTROL
 #include "base/log.h"
+#include "control/agent/agent_attach.h"
 #include "control/common/cli.h"
 #include "control/common/ctl_http.h"
 #include "drpc/auth.pb-c.h"
@@ -40,6 +41,7 @@ struct agent_config {
 	const char          *log_file;
 	const char          *control_log_mask;
 	bool                 disable_caching;
+	uint32_t             provider_idx; /**< which provider of the system clients here use */
 	struct ctl_transport transport_config;
 };
 
@@ -56,6 +58,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_IGNORE("credential_config", OPT),
     CYAML_FIELD_MAPPING("transport_config", OPT, struct agent_config, transport_config, ctl_transport_fields),
     CYAML_FIELD_BOOL("disable_caching", OPT, struct agent_config, disable_caching),
+    CYAML_FIELD_UINT("provider_idx", OPT, struct agent_config, provider_idx),
     CYAML_FIELD_IGNORE("cache_expiration", OPT),
     CYAML_FIELD_IGNORE("disable_auto_evict", OPT),
     CYAML_FIELD_IGNORE("enable_evict_on_start", OPT),
@@ -75,7 +78,7 @@ struct agent {
 	struct ctl_http     *http;
 	char                *key, *cert; /**< PEM; NULL: insecure */
 	char                 host[256];
-	json_t              *attach;     /**< the last answer */
+	json_t              *attach;     /**< the last answer, as to the provider of this agent */
 	uint64_t             attach_ns;  /**< when it came */
 };
 
@@ -111,7 +114,7 @@ attach_info(struct agent *ag, char *errors, size_t errors_bytes)
 {
 	static const char *const dflt[] = {"localhost"};
 	uint64_t                 now = plat_now_ns();
-	json_t                  *resp;
+	json_t                  *resp, *selected;
 	int                      rc;
 
 	if (!ag->cfg->disable_caching && json_array_size(json_object_get(ag->attach, "rank_uris")) > 0 &&
@@ -122,8 +125,12 @@ attach_info(struct agent *ag, char *errors, size_t errors_bytes)
 			 errors_bytes);
 	if (rc != 0)
 		return ag->attach != NULL ? 0 : rc;
+	rc = agent_attach_select(resp, ag->cfg->provider_idx, &selected, errors, errors_bytes);
+	json_decref(resp);
+	if (rc != 0)
+		return rc;
 	json_decref(ag->attach);
-	ag->attach = resp;
+	ag->attach = selected;
 	ag->attach_ns = now;
 	return 0;
 }
@@ -463,6 +470,20 @@ run_start(struct cli *cli)
 	return rc;
 }
 
+/** -n instead of the configuration's. */
+static int
+take_provider_idx(struct cli *cli, struct agent *ag)
+{
+	const char *text = cli_get(cli, "provider_idx");
+
+	if (text == NULL)
+		return CLI_OK;
+	if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text) || strlen(text) > 3)
+		return cli_fail(cli, CLI_USAGE, -DER_INVAL, "--provider_idx '%s' is no index: 0, 1, ...", text);
+	ag->cfg->provider_idx = (uint32_t)atoi(text);
+	return CLI_OK;
+}
+
 static int
 run_dump(struct cli *cli)
 {
@@ -470,6 +491,8 @@ run_dump(struct cli *cli)
 	char         errors[2048];
 	int          rc = open_agent(cli, &ag);
 
+	if (rc == CLI_OK)
+		rc = take_provider_idx(cli, &ag);
 	if (rc == CLI_OK) {
 		int err = attach_info(&ag, errors, sizeof(errors));
 
@@ -505,9 +528,11 @@ static const struct cli_opt global_opts[] = {
     {"json-logging", 'J', CLI_FLAG, NULL, "", .hidden = true},
     {"allow-proxy", 0, CLI_FLAG, NULL, "", .hidden = true},
     {0}};
+static const struct cli_opt dump_opts[] = {
+    {"provider_idx", 'n', CLI_VALUE, "N", "of the system's provider N: 0 the primary (default: as configured)"}, {0}};
 static const struct cli_cmd cmds[] = {
     {"start", NULL, "Serve clients of this host (the default)", .run = run_start},
-    {"dump-attachinfo", NULL, "Print what clients would be told", .run = run_dump},
+    {"dump-attachinfo", NULL, "Print what clients would be told", .opts = dump_opts, .run = run_dump},
     {"version", NULL, "Print the version", .run = run_version},
     {0}};
 

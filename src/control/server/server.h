@@ -49,6 +49,8 @@ struct server_engine {
 	uint32_t                           restart_nr; /**< in a row */
 	uint32_t                           nctxs, ntgts;
 	char                               uri[256];
+	char                               secondary_uris[SERVER_SECONDARIES_MAX][256];
+	uint32_t                           secondary_nr;
 	char                               sock[108]; /**< its dRPC socket */
 	char                               error[512];
 	bool                               exited;    /**< the child is gone, not reaped into state yet */

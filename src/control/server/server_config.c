@@ -9,11 +9,17 @@
 #include "control/common/cli_text.h"
 #include "control/server/server_config.h"
 
+/** Streams of an engine besides targets and helpers: the one that serves the system, and SWIM's. */
+#define SYSTEM_STREAM_NR 2
+
 #define OPT CYAML_FLAG_OPTIONAL
 #define STR(key, type, member) CYAML_FIELD_STRING_PTR(key, OPT | CYAML_FLAG_POINTER, type, member, 0, 4096)
 
 static const cyaml_schema_value_t string_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 #define STRS(key, type, member) CYAML_FIELD_SEQUENCE(key, OPT | CYAML_FLAG_POINTER, type, member, &string_schema, 0, 1024)
+
+static const cyaml_schema_value_t number_schema = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)};
+#define NUMBERS(key, type, member) CYAML_FIELD_SEQUENCE(key, OPT | CYAML_FLAG_POINTER, type, member, &number_schema, 0, 64)
 
 static const cyaml_schema_field_t faulty_fields[] = {
     CYAML_FIELD_BOOL("enable", OPT, struct server_auto_faulty, enable),
@@ -43,7 +49,8 @@ static const cyaml_schema_field_t engine_fields[] = {
     CYAML_FIELD_UINT_PTR("first_core", OPT | CYAML_FLAG_POINTER, struct server_engine_config, first_core),
     CYAML_FIELD_IGNORE("bypass_health_chk", OPT),
     STR("fabric_iface", struct server_engine_config, fabric_iface),
-    CYAML_FIELD_UINT("fabric_iface_port", OPT, struct server_engine_config, fabric_iface_port),
+    STR("fabric_iface_port", struct server_engine_config, fabric_iface_port),
+    NUMBERS("secondary_provider_endpoints", struct server_engine_config, secondary_endpoints),
     STR("log_mask", struct server_engine_config, log_mask),
     STR("log_file", struct server_engine_config, log_file),
     STRS("env_vars", struct server_engine_config, env_vars),
@@ -69,6 +76,7 @@ static const cyaml_schema_field_t config_fields[] = {
     STR("fault_path", struct server_config, fault_path),
     CYAML_FIELD_IGNORE("fault_cb", OPT),
     STR("provider", struct server_config, provider),
+    NUMBERS("secondary_provider_endpoints", struct server_config, secondary_endpoints),
     CYAML_FIELD_UINT("crt_timeout", OPT, struct server_config, crt_timeout),
     CYAML_FIELD_IGNORE("disable_srx", OPT),
     CYAML_FIELD_IGNORE("fabric_auth_key", OPT),
@@ -187,18 +195,45 @@ check_tier(struct checker *c, const struct server_tier *t, uint32_t e, uint32_t 
 	return 0;
 }
 
+/** Of secondary_provider_endpoints; @where "" or "engines[0]: ". */
 static int
-check_engine(struct checker *c, const struct server_engine_config *eng, uint32_t e)
+check_endpoints(struct checker *c, const uint32_t *endpoints, uint32_t nr, uint32_t secondary_nr, const char *where)
 {
+	uint32_t i;
+
+	if (nr > 0 && nr != secondary_nr)
+		return refuse(c, "%ssecondary_provider_endpoints has %u value%s, wanted one for each secondary provider: %u", where, nr,
+			      nr == 1 ? "" : "s", secondary_nr);
+	for (i = 0; i < nr; i++)
+		if (endpoints[i] == 0)
+			return refuse(c, "%ssecondary_provider_endpoints: value %u is 0, wanted 1 or more", where, i + 1);
+	return 0;
+}
+
+static int
+check_fabric(struct checker *c, const struct server_config *cfg, struct server_engine_config *eng, uint32_t e)
+{
+	char     why[1024], where[32];
+	uint64_t stream_nr = (uint64_t)eng->targets + eng->nr_xs_helpers + SYSTEM_STREAM_NR;
+
+	snprintf(where, sizeof(where), "engines[%u]: ", e);
+	if (server_fabric_parse(cfg->provider, eng->fabric_iface, eng->fabric_iface_port, stream_nr, &eng->fabric, why, sizeof(why)) != 0)
+		return refuse(c, "%s%s", where, why);
+	return check_endpoints(c, eng->secondary_endpoints, eng->secondary_endpoints_count, eng->fabric.nr - 1, where);
+}
+
+static int
+check_engine(struct checker *c, const struct server_config *cfg, uint32_t e)
+{
+	struct server_engine_config *eng = &cfg->engines[e];
 	uint32_t i, roles = 0;
 	int      rc;
 
 	if (eng->targets == 0 || eng->targets > 128)
 		return refuse(c, "engines[%u]: targets is %u: wanted 1 to 128", e, eng->targets);
-	if (eng->fabric_iface == NULL)
-		return refuse(c, "engines[%u]: fabric_iface is missing (lo, eth0, ...)", e);
-	if (eng->fabric_iface_port == 0 || eng->fabric_iface_port > 65535 - 256)
-		return refuse(c, "engines[%u]: fabric_iface_port is missing or out of range", e);
+	rc = check_fabric(c, cfg, eng, e);
+	if (rc != 0)
+		return rc;
 	if (server_ram_tier(eng) == NULL)
 		return refuse(c, "engines[%u]: storage has no tier of class ram", e);
 	for (i = 0; i < eng->storage_count; i++) {
@@ -225,14 +260,14 @@ check_config(struct checker *c, const struct server_config *cfg)
 		return refuse(c, "mgmt_svc_replicas: %u are given; this version keeps the system database on one: name one host",
 			      cfg->ms_replicas_count);
 	for (i = 0; i < cfg->engines_count; i++) {
-		rc = check_engine(c, &cfg->engines[i], i);
+		rc = check_engine(c, cfg, i);
 		if (rc != 0)
 			return rc;
 		for (k = 0; k < i; k++)
 			if (strcmp(server_ram_tier(&cfg->engines[i])->scm_mount, server_ram_tier(&cfg->engines[k])->scm_mount) == 0)
 				return refuse(c, "engines[%u] and engines[%u] have the same scm_mount", k, i);
 	}
-	return 0;
+	return check_endpoints(c, cfg->secondary_endpoints, cfg->secondary_endpoints_count, cfg->engines[0].fabric.nr - 1, "");
 }
 
 static int
@@ -261,9 +296,16 @@ fill_defaults(struct server_config *cfg)
 }
 
 int
+server_config_check(struct server_config *config, char *errors, size_t errors_bytes)
+{
+	struct checker c = {errors, errors_bytes};
+
+	return check_config(&c, config);
+}
+
+int
 server_config_load(const char *path, struct server_config **ret_config, char *errors, size_t errors_bytes)
 {
-	struct checker        c = {errors, errors_bytes};
 	struct server_config *cfg;
 	int                   rc = ctl_config_load(path, &config_schema, (void **)&cfg, errors, errors_bytes);
 
@@ -271,7 +313,7 @@ server_config_load(const char *path, struct server_config **ret_config, char *er
 		return rc;
 	rc = fill_defaults(cfg);
 	if (rc == 0)
-		rc = check_config(&c, cfg);
+		rc = server_config_check(cfg, errors, errors_bytes);
 	if (rc != 0) {
 		server_config_free(cfg);
 		return rc;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "control/common/ctl_config.h"
+#include "control/server/server_fabric.h"
 
 /** When a device is faulty by itself. */
 struct server_auto_faulty {
@@ -26,8 +27,11 @@ struct server_engine_config {
 	uint32_t            nr_xs_helpers;
 	uint32_t           *pinned_numa_node; /**< NULL: cores of any node */
 	uint32_t           *first_core; /**< NULL: engines are not bound to cores */
-	const char         *fabric_iface;
-	uint32_t            fabric_iface_port;
+	const char         *fabric_iface;      /**< items separated by commas, as many as providers */
+	const char         *fabric_iface_port; /**< likewise */
+	struct server_fabric fabric;           /**< both and the providers, taken apart */
+	uint32_t           *secondary_endpoints; /**< checked; of no effect */
+	uint32_t            secondary_endpoints_count;
 	const char         *log_mask;
 	const char         *log_file;
 	const char        **env_vars;
@@ -46,7 +50,9 @@ struct server_config {
 	const char                  *control_iface;
 	struct ctl_transport         transport_config;
 	const char                  *fault_path;
-	const char                  *provider;
+	const char                  *provider; /**< items separated by commas, the primary first */
+	uint32_t                    *secondary_endpoints; /**< checked; of no effect */
+	uint32_t                     secondary_endpoints_count;
 	uint32_t                     crt_timeout;
 	const char                  *socket_dir;
 	const char                  *control_log_mask;
@@ -62,6 +68,8 @@ struct server_config {
 /** Reads, fills in defaults and checks. @errors names the key and what is wrong with it. */
 int  server_config_load(const char *path, struct server_config **ret_config, char *errors, size_t errors_bytes)
 	__attribute__((warn_unused_result));
+/** The same checks again, for who has changed it since; also takes the fabric lists apart again. Errors: INVAL */
+int  server_config_check(struct server_config *config, char *errors, size_t errors_bytes) __attribute__((warn_unused_result));
 void server_config_free(struct server_config *config);
 /** "4", "4GiB", "512MiB" in bytes; bare numbers are GiB. */
 int  server_size(const char *text, uint64_t *ret_bytes) __attribute__((warn_unused_result));

@@ -3,8 +3,11 @@
  * The system database: members, pools, properties. One JSON document, replaced as a whole:
  *
  *     {"crc32c": 123, "db": {"version": 1, "system": "daos_server", "uuid": "..", "map_version": 7,
- *      "members": [{"rank", "uuid", "addr", "idx", "uri", "nctxs", "incarnation", "state", "info", "fault_domain"}],
+ *      "members": [{"rank", "uuid", "addr", "idx", "uri", "secondary_uris", "nctxs", "incarnation", "state", "info",
+ *      "fault_domain"}],
  *      "pools": [{"uuid", "label", "svc_reps", "ranks", "tier_bytes", "state"}], "props": {}, "attrs": {}}}
+ *
+ * "secondary_uris", by secondary provider: absent from members that joined before the field was there.
  *
  * The checksum is that of the "db" member printed compactly with sorted keys. A change is durable when
  * server_db_save() returns: written beside, synced, renamed, the directory synced. All under the server's lock.

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "control/server/server.h"
+#include "control/server/server_group.h"
 
 const char *
 engine_state_name(enum engine_state state)
@@ -51,8 +52,7 @@ set_child_env(const struct server_engine *eng)
 
 	setenv("D_PROVIDER", cfg->provider, 1);
 	setenv("D_INTERFACE", eng->cfg->fabric_iface, 1);
-	snprintf(text, sizeof(text), "%u", eng->cfg->fabric_iface_port);
-	setenv("D_PORT", text, 1);
+	setenv("D_PORT", eng->cfg->fabric_iface_port, 1);
 	if (cfg->crt_timeout > 0) {
 		snprintf(text, sizeof(text), "%u", cfg->crt_timeout);
 		setenv("CRT_TIMEOUT", text, 1);
@@ -198,28 +198,24 @@ call_status(struct server_engine *eng, int method, const ProtobufCMessage *req)
 static int
 send_map(struct server_engine *eng, const json_t *members, uint32_t version)
 {
-	Mgmt__GroupUpdateReq req = MGMT__GROUP_UPDATE_REQ__INIT;
-	size_t               nr = json_array_size(members), i;
-	Mgmt__GroupMember   *all = calloc(nr + 1, sizeof(*all)), **ptrs = calloc(nr + 1, sizeof(*ptrs));
-	int                  rc = -DER_NOMEM;
+	struct server_group group;
+	int                 rc = server_group_init(&group, members, version);
 
-	if (all != NULL && ptrs != NULL) {
-		for (i = 0; i < nr; i++) {
-			const json_t *m = json_array_get(members, i);
-
-			mgmt__group_member__init(&all[i]);
-			all[i].rank = (uint32_t)json_integer_value(json_object_get(m, "rank"));
-			all[i].uri = (char *)json_string_value(json_object_get(m, "uri"));
-			ptrs[i] = &all[i];
-		}
-		req.map_version = version;
-		req.n_members = nr;
-		req.members = ptrs;
-		rc = call_status(eng, DRPC_METHOD_MGMT_GROUP_UPDATE, &req.base);
-	}
-	free(all);
-	free(ptrs);
+	if (rc == 0)
+		rc = call_status(eng, DRPC_METHOD_MGMT_GROUP_UPDATE, &group.req.base);
+	server_group_release(&group);
 	return rc;
+}
+
+static json_t *
+secondary_uris_json(const struct server_engine *eng)
+{
+	json_t  *list = json_array();
+	uint32_t i;
+
+	for (i = 0; i < eng->secondary_nr; i++)
+		json_array_append_new(list, json_string(eng->secondary_uris[i]));
+	return list;
 }
 
 /** It is ready: ask the MS for its rank, tell it, set it up. Without the lock. */
@@ -239,6 +235,7 @@ join_engine(struct server_engine *eng)
 			(int)eng->nctxs, "idx", (int)eng->idx, "incarnation", (json_int_t)eng->incarnation, "addr", srv->addr,
 			"fault_domain", srv->cfg->fault_path ? srv->cfg->fault_path : "");
 	json_object_set_new(req, "ntgts", json_integer(eng->ntgts));
+	json_object_set_new(req, "secondary_uris", secondary_uris_json(eng));
 	rc = server_ms_call(srv, "system/join", req, &a);
 	json_decref(req);
 	if (rc != 0) {
@@ -435,13 +432,20 @@ int
 server_engine_ready(struct server *srv, const Mgmt__NotifyReadyReq *req)
 {
 	struct server_engine *eng;
+	size_t                i;
 
-	if (req->instance_idx >= srv->cfg->engines_count)
+	if (req->instance_idx >= srv->cfg->engines_count || req->n_secondary_uris > SERVER_SECONDARIES_MAX)
 		return -DER_INVAL;
 	eng = &srv->engines[req->instance_idx];
 	if (eng->pid == 0 || (req->pid != 0 && (pid_t)req->pid != eng->pid) || strlen(req->drpc_listener_sock) >= sizeof(eng->sock) ||
 	    strlen(req->uri) >= sizeof(eng->uri))
 		return -DER_INVAL;
+	for (i = 0; i < req->n_secondary_uris; i++)
+		if (strlen(req->secondary_uris[i]) >= sizeof(eng->secondary_uris[i]))
+			return -DER_INVAL;
+	for (i = 0; i < req->n_secondary_uris; i++)
+		strcpy(eng->secondary_uris[i], req->secondary_uris[i]);
+	eng->secondary_nr = (uint32_t)req->n_secondary_uris;
 	strcpy(eng->sock, req->drpc_listener_sock);
 	strcpy(eng->uri, req->uri);
 	eng->nctxs = req->nctxs;

@@ -78,9 +78,9 @@ find_self(struct server *srv)
 	srv->is_ms = port == cfg->port && is_local(addr);
 	if (cfg->control_iface != NULL ? iface_addr(cfg->control_iface, ip) != 0
 	    : (ntohl(addr) >> 24) == 127 ? inet_ntop(AF_INET, &addr, ip, sizeof(ip)) == NULL
-					 : iface_addr(cfg->engines[0].fabric_iface, ip) != 0) {
+					 : iface_addr(cfg->engines[0].fabric.of[0].iface, ip) != 0) {
 		server_say("interface %s has no IPv4 address; check control_iface and fabric_iface",
-			   cfg->control_iface ? cfg->control_iface : cfg->engines[0].fabric_iface);
+			   cfg->control_iface ? cfg->control_iface : cfg->engines[0].fabric.of[0].iface);
 		return -DER_NONEXIST;
 	}
 	snprintf(srv->addr, sizeof(srv->addr), "%s:%u", ip, cfg->port);
@@ -207,6 +207,11 @@ run_start(struct cli *cli)
 			cfg->engines[i].targets = (uint32_t)atoi(cli_get(cli, "targets"));
 		if (cli_has(cli, "xshelpernr"))
 			cfg->engines[i].nr_xs_helpers = (uint32_t)atoi(cli_get(cli, "xshelpernr"));
+	}
+	rc = server_config_check(cfg, errors, sizeof(errors)); /* what the command line changed */
+	if (rc != 0) {
+		server_config_free(cfg);
+		return cli_fail(cli, CLI_FAILED, rc, "configuration %s with these options: %s", path, errors);
 	}
 	setenv("D_LOG_MASK", cfg->control_log_mask, 0);
 	if (cfg->control_log_file != NULL)

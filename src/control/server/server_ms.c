@@ -14,7 +14,9 @@
 #include "control/common/cli.h"
 #include "control/common/cli_text.h"
 #include "control/server/server.h"
+#include "control/server/server_attach.h"
 #include "control/server/server_db.h"
+#include "control/server/server_group.h"
 
 static int
 save_db(struct server *srv, struct answer *a)
@@ -49,59 +51,70 @@ bump_version(struct server *srv)
 	return version;
 }
 
-/** [{"rank","uri"}] of joined members. With the lock. */
+/** Records of the members that are mapped, still the database's: used with the lock. */
 static json_t *
-joined_members(struct server *srv)
+mapped_members(struct server *srv)
 {
 	json_t *out = json_array(), *m;
 	size_t  i;
 
 	json_array_foreach(server_db_members(srv->db), i, m)
 		if (is_mapped(m))
-			json_array_append_new(out, json_pack("{s:O, s:O}", "rank", json_object_get(m, "rank"), "uri", json_object_get(m, "uri")));
+			json_array_append(out, m);
 	return out;
+}
+
+/** [{"rank","uri","secondary_uris"}] of mapped members. With the lock. */
+static json_t *
+joined_members(struct server *srv)
+{
+	json_t *mapped = mapped_members(srv), *out = json_array(), *m;
+	size_t  i;
+
+	json_array_foreach(mapped, i, m)
+		json_array_append_new(out, json_pack("{s:O, s:O, s:o}", "rank", json_object_get(m, "rank"), "uri", json_object_get(m, "uri"),
+						     "secondary_uris", server_secondary_uris(m)));
+	json_decref(mapped);
+	return out;
+}
+
+/** To the engine, and by it to all in the map. Without the lock. */
+static int
+distribute_by(struct server_engine *eng, const json_t *members, uint32_t version)
+{
+	struct server_group group;
+	ProtobufCMessage   *resp;
+	int                 rc = server_group_init(&group, members, version);
+
+	if (rc == 0) {
+		group.req.distribute = true;
+		rc = server_engine_call(eng, DRPC_METHOD_MGMT_GROUP_UPDATE, &group.req.base, &mgmt__daos_resp__descriptor, 60, &resp);
+	}
+	if (rc == 0) {
+		rc = ((Mgmt__DaosResp *)resp)->status;
+		protobuf_c_message_free_unpacked(resp, NULL);
+	}
+	server_group_release(&group);
+	return rc;
 }
 
 int
 server_ms_distribute(struct server *srv)
 {
-	Mgmt__GroupUpdateReq  req = MGMT__GROUP_UPDATE_REQ__INIT;
-	Mgmt__GroupMember    *all, **ptrs;
 	struct server_engine *eng;
-	ProtobufCMessage     *resp;
 	json_t               *members;
-	size_t                i;
-	int                   rc = -DER_NOMEM;
+	uint32_t              version;
+	int                   rc = 0;
 
 	pthread_mutex_lock(&srv->lock);
 	eng = server_any_engine(srv);
 	members = joined_members(srv);
-	req.map_version = (uint32_t)db_int(server_db_doc(srv->db), "map_version");
+	version = (uint32_t)db_int(server_db_doc(srv->db), "map_version");
 	pthread_mutex_unlock(&srv->lock);
-	req.n_members = json_array_size(members);
-	req.distribute = true;
-	all = calloc(req.n_members + 1, sizeof(*all));
-	ptrs = calloc(req.n_members + 1, sizeof(*ptrs));
-	for (i = 0; all != NULL && ptrs != NULL && i < req.n_members; i++) {
-		mgmt__group_member__init(&all[i]);
-		all[i].rank = (uint32_t)db_int(json_array_get(members, i), "rank");
-		all[i].uri = (char *)db_str(json_array_get(members, i), "uri");
-		ptrs[i] = &all[i];
-	}
-	req.members = ptrs;
-	if (eng == NULL)
-		rc = 0; /* the joining engine got the map with the answer to its join */
-	else if (all != NULL && ptrs != NULL) {
-		rc = server_engine_call(eng, DRPC_METHOD_MGMT_GROUP_UPDATE, &req.base, &mgmt__daos_resp__descriptor, 60, &resp);
-		if (rc == 0) {
-			rc = ((Mgmt__DaosResp *)resp)->status;
-			protobuf_c_message_free_unpacked(resp, NULL);
-		}
-	}
+	if (eng != NULL) /* else: the joining engine got the map with the answer to its join */
+		rc = distribute_by(eng, members, version);
 	if (rc != 0)
 		server_say("the group map could not be given to all ranks: %s", d_errdesc(rc));
-	free(all);
-	free(ptrs);
 	json_decref(members);
 	return rc;
 }
@@ -128,6 +141,10 @@ join_member(struct server *srv, const json_t *req, struct answer *a)
 
 	if (!text_is_uuid(uuid) || db_str(req, "uri")[0] == '\0' || db_str(req, "addr")[0] == '\0') {
 		answer_fail(a, -DER_INVAL, "join: uuid, uri or addr is missing");
+		return NULL;
+	}
+	if (!server_secondary_uris_ok(json_object_get(req, "secondary_uris"))) {
+		answer_fail(a, -DER_INVAL, "join: secondary_uris is no list of at most %d addresses", SERVER_SECONDARIES_MAX);
 		return NULL;
 	}
 	if (m != NULL)
@@ -161,6 +178,7 @@ method_join(struct server *srv, json_t *req, struct answer *a)
 	for (i = 0; i < ARRAY_NR(copied); i++)
 		if (json_object_get(req, copied[i]) != NULL)
 			json_object_set(m, copied[i], json_object_get(req, copied[i]));
+	json_object_set_new(m, "secondary_uris", server_secondary_uris(req));
 	json_object_set_new(m, "state", json_string("joining"));
 	json_object_set_new(m, "info", json_string(""));
 	bump_version(srv);
@@ -353,15 +371,16 @@ method_system_query(struct server *srv, json_t *req, struct answer *a)
 	json_array_foreach(server_db_members(srv->db), i, m) {
 		if (!selected(&sel, m))
 			continue;
-		json_array_append_new(members, json_pack("{s:s, s:o, s:s, s:O, s:I, s:s, s:s, s:I, s:s}", "addr", db_str(m, "addr"), "state",
+		json_array_append_new(members, json_pack("{s:s, s:o, s:s, s:O, s:I, s:s, s:s, s:I, s:s, s:o}", "addr", db_str(m, "addr"), "state",
 			shown_state(m), "fault_domain", db_str(m, "fault_domain"), "rank", json_object_get(m, "rank"), "incarnation",
 			(json_int_t)db_int(m, "incarnation"), "uuid", db_str(m, "uuid"), "fabric_uri", db_str(m, "uri"),
-			"fabric_contexts", (json_int_t)db_int(m, "nctxs"), "info", db_str(m, "info")));
+			"fabric_contexts", (json_int_t)db_int(m, "nctxs"), "info", db_str(m, "info"), "secondary_uris",
+			server_secondary_uris(m)));
 	}
 	absent = absent_ranks(srv, &sel);
 	pthread_mutex_unlock(&srv->lock);
-	a->response = json_pack("{s:o, s:s, s:s, s:[s], s:s}", "members", members, "absentranks", absent ? absent : "", "absenthosts", "",
-				"providers", srv->cfg->provider, "sys_self_heal_policy", "exclude;pool_exclude;pool_rebuild");
+	a->response = json_pack("{s:o, s:s, s:s, s:o, s:s}", "members", members, "absentranks", absent ? absent : "", "absenthosts", "",
+				"providers", server_attach_providers(srv->cfg), "sys_self_heal_policy", "exclude;pool_exclude;pool_rebuild");
 	free(absent);
 	free(sel.ranks);
 	return 0;
@@ -551,43 +570,18 @@ method_leader_query(struct server *srv, json_t *req, struct answer *a)
 	return 0;
 }
 
-static json_t *
-client_env(const struct server_config *cfg)
-{
-	json_t  *list = json_array();
-	uint32_t i;
-
-	for (i = 0; i < cfg->client_env_vars_count; i++)
-		json_array_append_new(list, json_string(cfg->client_env_vars[i]));
-	return list;
-}
-
 int
 method_attach_info(struct server *srv, json_t *req, struct answer *a)
 {
 	const char *sys = db_str(req, "sys");
-	json_t     *uris = json_array(), *ms = json_array(), *m;
-	size_t      i;
+	json_t     *members;
 
-	if (sys[0] != '\0' && strcmp(sys, srv->cfg->name) != 0) {
-		json_decref(uris);
-		json_decref(ms);
+	if (sys[0] != '\0' && strcmp(sys, srv->cfg->name) != 0)
 		return answer_fail(a, -DER_NONEXIST, "this is system '%s', not '%s'", srv->cfg->name, sys);
-	}
 	pthread_mutex_lock(&srv->lock);
-	json_array_foreach(server_db_members(srv->db), i, m) {
-		if (!is_mapped(m))
-			continue;
-		json_array_append_new(uris, json_pack("{s:O, s:s, s:i, s:I}", "rank", json_object_get(m, "rank"), "uri", db_str(m, "uri"),
-						      "provider_idx", 0, "num_ctxs", (json_int_t)db_int(m, "nctxs")));
-		json_array_append(ms, json_object_get(m, "rank"));
-	}
-	a->response = json_pack("{s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i, s:o, s:i}, s:O, s:{s:i, s:i, s:i}}", "sys", srv->cfg->name, "rank_uris",
-				uris, "ms_ranks", ms, "client_net_hint", "provider", srv->cfg->provider, "interface",
-				srv->cfg->engines[0].fabric_iface, "domain", "", "crt_timeout", (int)srv->cfg->crt_timeout, "env_vars",
-				client_env(srv->cfg), "provider_idx", 0, "map_version",
-				json_object_get(server_db_doc(srv->db), "map_version"), "build_info", "major", DAOS_VERSION_MAJOR, "minor",
-				DAOS_VERSION_MINOR, "patch", DAOS_VERSION_FIX);
+	members = mapped_members(srv);
+	a->response = server_attach_info(srv->cfg, members, (uint32_t)db_int(server_db_doc(srv->db), "map_version"));
+	json_decref(members);
 	pthread_mutex_unlock(&srv->lock);
 	return 0;
 }

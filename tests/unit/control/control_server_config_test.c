@@ -185,6 +185,68 @@ several_engines(void **state)
 	assert_int_equal(w->cfg->engines_count, 2);
 }
 
+#define FABRIC(providers, ifaces, ports, more)                                                     \
+	"provider: " providers "\nengines:\n- targets: 2\n  fabric_iface: " ifaces                   \
+	"\n  fabric_iface_port: " ports "\n  storage: [" RAM "]\n" more
+
+static void
+one_provider(void **state)
+{
+	const struct server_engine_config *e;
+	struct world			  *w = *state;
+
+	assert_int_equal(load(w, FABRIC("ofi+tcp;ofi_rxm", "lo", "31416", "")), 0);
+	e = &w->cfg->engines[0];
+	assert_string_equal(e->fabric_iface, "lo");
+	assert_string_equal(e->fabric_iface_port, "31416");
+	assert_int_equal(e->fabric.nr, 1);
+	assert_string_equal(e->fabric.of[0].name, "ofi+tcp;ofi_rxm");
+	assert_string_equal(e->fabric.of[0].iface, "lo");
+	assert_int_equal(e->fabric.of[0].port, 31416);
+	assert_int_equal(load(w, FABRIC("ofi+tcp", "lo", "'65279'", "")), 0);
+	assert_int_equal(w->cfg->engines[0].fabric.of[0].port, 65279);
+}
+
+static void
+several_providers(void **state)
+{
+	const struct server_engine_config *e;
+	struct world			  *w = *state;
+
+	if (load(w, FABRIC("ofi+verbs,ofi+tcp", "ib0,eth0", "31416,31416",
+			   "  secondary_provider_endpoints: [2]\n"
+			   "secondary_provider_endpoints: [1]\n")) != 0)
+		fail_msg("%s", w->errors);
+	e = &w->cfg->engines[0];
+	assert_string_equal(w->cfg->provider, "ofi+verbs,ofi+tcp"); /* as the engine gets it */
+	assert_string_equal(e->fabric_iface, "ib0,eth0");
+	assert_string_equal(e->fabric_iface_port, "31416,31416");
+	assert_int_equal(e->fabric.nr, 2);
+	assert_string_equal(e->fabric.of[0].name, "ofi+verbs");
+	assert_string_equal(e->fabric.of[1].name, "ofi+tcp");
+	assert_string_equal(e->fabric.of[0].iface, "ib0");
+	assert_string_equal(e->fabric.of[1].iface, "eth0");
+	assert_int_equal(e->fabric.of[1].port, 31416);
+	/* two targets, two streams for the system: four ports */
+	assert_int_equal(load(w, FABRIC("a,b,c,d", "lo,lo,eth0,lo", "1000,1004,1000,996", "")), 0);
+	assert_int_equal(w->cfg->engines[0].fabric.nr, 4);
+	assert_string_equal(w->cfg->engines[0].fabric.of[3].name, "d");
+	assert_int_equal(w->cfg->engines[0].fabric.of[3].port, 996);
+}
+
+/** What the command line changes after loading is checked like the file. */
+static void
+checked_again(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(load(w, FABRIC("a,b", "lo,lo", "1000,1004", "")), 0);
+	assert_int_equal(server_config_check(w->cfg, w->errors, sizeof(w->errors)), 0);
+	w->cfg->engines[0].nr_xs_helpers = 1;
+	assert_int_equal(server_config_check(w->cfg, w->errors, sizeof(w->errors)), -DER_INVAL);
+	assert_non_null(strstr(w->errors, "overlap on lo: the engine uses 5 ports"));
+}
+
 static void
 refused(void **state)
 {
@@ -208,6 +270,43 @@ refused(void **state)
 	    {"engines: [{targets: 1, fabric_iface: lo, fabric_iface_port: 65500, storage: [" RAM
 	     "]}]\n",
 	     "out of range"},
+	    {FABRIC("a", "lo", "65280", ""), "engines[0]: fabric_iface_port: '65280' is out of range"},
+	    {FABRIC("a", "lo", "0", ""), "'0' is out of range"},
+	    {FABRIC("a", "lo", "-1", ""), "'-1' is out of range"},
+	    {FABRIC("a", "lo", "0x7000", ""), "'0x7000' is out of range"},
+	    {FABRIC("a", "lo", "4294998712", ""), "'4294998712' is out of range"},
+	    {FABRIC("a", "lo", "first", ""), "'first' is out of range"},
+	    {FABRIC("a", "lo", "[1000, 1100]", ""), "fabric_iface_port"},
+	    {FABRIC("a", "lo", "''", ""), "fabric_iface_port is missing"},
+	    {FABRIC("a,b", "lo,lo", "1000,70000", ""), "'70000' is out of range"},
+	    {FABRIC("a,b", "lo", "1000,1100", ""), "engines[0]: fabric_iface has 1 item, provider has 2"},
+	    {FABRIC("a,b", "lo,lo", "1000", ""), "fabric_iface_port has 1 item, provider has 2"},
+	    {FABRIC("a", "lo,eth0", "1000,1100", ""), "fabric_iface has 2 items, provider has 1"},
+	    {FABRIC("a", "lo", "1000,1100", ""), "fabric_iface_port has 2 items, provider has 1"},
+	    {FABRIC("a,b,c,d,e", "lo,lo,lo,lo,lo", "1000,1100,1200,1300,1400", ""),
+	     "provider: 'a,b,c,d,e' has more than 4 items"},
+	    {FABRIC("'a,'", "lo,lo", "1000,1100", ""), "provider: item 2 of 'a,' is empty"},
+	    {FABRIC("a,b", "',lo'", "1000,1100", ""), "fabric_iface: item 1 of ',lo' is empty"},
+	    {FABRIC("a,b", "lo,lo", "'1000,,1100'", ""), "fabric_iface_port: item 2 of '1000,,1100' is empty"},
+	    {FABRIC("'a, b'", "lo,lo", "1000,1100", ""), "provider: 'a, b' has white space"},
+	    {FABRIC("a", "a234567890123456789012345678901234567890123456789012345678901234", "1000", ""),
+	     "is longer than 63 characters"},
+	    {FABRIC("a,b", "lo,lo", "1000,1003", ""),
+	     "fabric_iface_port: 1000 of a and 1003 of b overlap on lo: the engine uses 4 ports"},
+	    {FABRIC("a,b", "lo,lo", "1003,1000", ""), "overlap on lo"},
+	    {FABRIC("a,b,c", "lo,eth0,lo", "1000,1000,1000", ""), "1000 of a and 1000 of c overlap on lo"},
+	    {FABRIC("a", "lo", "1000", "  secondary_provider_endpoints: [1]\n"),
+	     "engines[0]: secondary_provider_endpoints has 1 value, wanted one for each secondary provider: 0"},
+	    {FABRIC("a,b", "lo,lo", "1000,1100", "  secondary_provider_endpoints: [1, 1]\n"),
+	     "has 2 values, wanted one for each secondary provider: 1"},
+	    {FABRIC("a,b", "lo,lo", "1000,1100", "secondary_provider_endpoints: [1, 1]\n"),
+	     "secondary_provider_endpoints has 2 values"},
+	    {FABRIC("a,b,c", "lo,lo,lo", "1000,1100,1200", "  secondary_provider_endpoints: [1, 0]\n"),
+	     "secondary_provider_endpoints: value 2 is 0"},
+	    {FABRIC("a,b", "lo,lo", "1000,1100", "  secondary_provider_endpoints: [-1]\n"),
+	     "secondary_provider_endpoints"},
+	    {FABRIC("a,b", "lo,lo", "1000,1100", "  secondary_provider_endpoints: 1\n"),
+	     "secondary_provider_endpoints"},
 	    {"engines: [{targets: 1, fabric_iface: lo, fabric_iface_port: 31416}]\n",
 	     "no tier of class ram"},
 	    {STORAGE(FILE1), "no tier of class ram"},
@@ -337,6 +436,9 @@ main(void)
 	    CASE(the_older_name_of_the_replicas),
 	    CASE(keys_of_hardware_we_do_without_are_accepted),
 	    CASE(several_engines),
+	    CASE(one_provider),
+	    CASE(several_providers),
+	    CASE(checked_again),
 	    CASE(refused),
 	    CASE(no_content_is_refused),
 	    CASE(a_missing_file),

@@ -116,6 +116,25 @@ what_is_saved_comes_back(void **state)
 	json_decref(before);
 }
 
+/** Addresses by secondary providers are kept; members that have none, or are of older servers, load as they are. */
+static void
+secondary_uris_come_back(void **state)
+{
+	struct world *w = *state;
+	json_t	     *uris;
+
+	add_member(w, 0);
+	add_member(w, 1);
+	json_object_set_new(server_db_member(w->db, 1), "secondary_uris",
+			    json_pack("[s, s]", "ofi+net://10.0.0.1:31516", "ofi+net://10.0.0.2:31616"));
+	assert_int_equal(server_db_save(w->db), 0);
+	assert_int_equal(reopen(w), 0);
+	assert_null(json_object_get(server_db_member(w->db, 0), "secondary_uris"));
+	uris = json_object_get(server_db_member(w->db, 1), "secondary_uris");
+	assert_int_equal(json_array_size(uris), 2);
+	assert_string_equal(json_string_value(json_array_get(uris, 1)), "ofi+net://10.0.0.2:31616");
+}
+
 static void
 what_is_not_saved_does_not(void **state)
 {
@@ -388,6 +407,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(a_new_database_is_empty_and_on_disk),
 	    CASE(what_is_saved_comes_back),
+	    CASE(secondary_uris_come_back),
 	    CASE(what_is_not_saved_does_not),
 	    CASE(members_and_pools_are_found),
 	    CASE(members_of_objects_have_defaults),
