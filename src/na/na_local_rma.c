@@ -4,9 +4,9 @@
  *
  * Directly, acceptor to initiator only: the acceptor announces the key in rma_key, reads the guard
  * (what is registered under that key, and where) out of the initiator's memory, checks it, and
- * copies with one system call. So the initiator need not run, and yet takes its memory back at any
- * moment (invariant 2 in na_local.c). That the guard has the key also shows that the process is
- * still the one that shook hands.
+ * copies with one system call; transfers that wait for the same memory share both. So the initiator
+ * need not run, and yet takes its memory back at any moment (invariant 2 in na_local.c). That the guard
+ * has the key also shows that the process is still the one that shook hands.
  *
  * Through the rings, else: READ asks for bytes, which come as DATA; WRITE carries bytes, the last
  * one is answered by DONE. Whoever owns the memory looks it up by key for every record, so memory
@@ -26,6 +26,7 @@
 #define MR_SLAB_NR  64
 #define PIECE_BYTES NA_MSG_BYTES_MAX
 #define SPIN_NR     1000
+#define DIRECT_RUN_NR 16
 
 /* ---- registered memory ---- */
 
@@ -201,25 +202,77 @@ local_direct_probe(struct local_link *l, uint64_t token_va, uint64_t token)
 		l->direct ? "directly" : "by messages");
 }
 
-static int
-direct_copy(struct local_link *l, struct na_rma *rma)
-{
-	struct local_guard g;
-	uint64_t           va;
-	int                rc;
+/** Transfers of the same kind, from or to the same registered memory: what they need of it is read and announced once. */
+struct direct_run {
+	uint32_t       nr;
+	struct na_rma *rmas[DIRECT_RUN_NR];
+	uint64_t       vas[DIRECT_RUN_NR];
+	int            rcs[DIRECT_RUN_NR];
+};
 
-	if (rma->guard == 0)
-		return -DER_NOSYS;
-	atomic_exchange(&l->mem->rma_key, rma->key); /* a full fence: closed and key after */
+/** From @rma on, as many as there are and fit the budget; they stay on their list. */
+static void
+run_collect(struct local_link *l, struct na_rma *rma, int64_t *budget, struct direct_run *run)
+{
+	const struct na_rma *first = rma;
+
+	run->nr = 0;
+	do {
+		run->rmas[run->nr++] = rma;
+		*budget -= rma->bytes;
+		rma = d_list_entry(rma->link.next, struct na_rma, link);
+	} while (&rma->link != &l->rmas && run->nr < DIRECT_RUN_NR && *budget > 0 && rma->kind == first->kind &&
+		 rma->key == first->key && rma->guard == first->guard);
+}
+
+/** All that may go, by one call; where that does not do all of it, one by one to see what each comes to. */
+static void
+run_copy(pid_t pid, struct direct_run *run)
+{
+	bool         reads = run->rmas[0]->kind == NA_RMA_READ;
+	struct iovec near[DIRECT_RUN_NR], far[DIRECT_RUN_NR];
+	ssize_t      done, sum = 0;
+	int          nr = 0;
+
+	for (uint32_t i = 0; i < run->nr; i++) {
+		const struct na_rma *rma = run->rmas[i];
+
+		if (run->rcs[i] != 0)
+			continue;
+		near[nr]  = (struct iovec){rma->local, rma->bytes};
+		far[nr++] = (struct iovec){(void *)(uintptr_t)run->vas[i], rma->bytes};
+		sum += rma->bytes;
+	}
+	if (nr == 0)
+		return;
+	done = reads ? process_vm_readv(pid, near, nr, far, nr, 0) : process_vm_writev(pid, near, nr, far, nr, 0);
+	for (uint32_t i = 0; i < run->nr && done != sum; i++) {
+		const struct na_rma *rma = run->rmas[i];
+
+		if (run->rcs[i] == 0)
+			run->rcs[i] = vm_copy(pid, rma->kind, rma->local, run->vas[i], rma->bytes);
+	}
+}
+
+static void
+direct_copy(struct local_link *l, struct direct_run *run)
+{
+	const struct na_rma *first = run->rmas[0];
+	struct local_guard   g;
+	int                  rc;
+
+	atomic_exchange(&l->mem->rma_key, first->key); /* a full fence: closed and key after */
 	rc = atomic_load(&l->mem->closed) != 0 ? -DER_UNREACH : 0;
 	if (rc == 0)
-		rc = vm_copy(l->pid, NA_RMA_READ, (char *)&g, rma->guard, sizeof(g));
+		rc = vm_copy(l->pid, NA_RMA_READ, (char *)&g, first->guard, sizeof(g));
+	for (uint32_t i = 0; i < run->nr; i++) {
+		const struct na_rma *rma = run->rmas[i];
+
+		run->rcs[i] = rc != 0 ? rc : guard_check(&g, rma->key, rma->kind, rma->remote, rma->bytes, &run->vas[i]);
+	}
 	if (rc == 0)
-		rc = guard_check(&g, rma->key, rma->kind, rma->remote, rma->bytes, &va);
-	if (rc == 0)
-		rc = vm_copy(l->pid, rma->kind, rma->local, va, rma->bytes);
+		run_copy(l->pid, run);
 	atomic_store(&l->mem->rma_key, 0);
-	return rc;
 }
 
 /* ---- asking ---- */
@@ -305,22 +358,37 @@ rma_end(struct na_rma *rma, int rc)
 	rma->done(rma, rc);
 }
 
-/** Returns 1 when it ended, 0 when it is under way, or -DER_AGAIN. */
+/** @rma and those after it that can go along. Returns how many ended; 0: the kernel does not let us. */
+static int
+direct_start(struct local_link *l, struct na_rma *rma, int64_t *budget)
+{
+	struct direct_run run;
+
+	run_collect(l, rma, budget, &run);
+	direct_copy(l, &run);
+	for (uint32_t i = 0; i < run.nr; i++)
+		if (run.rcs[i] == -DER_NOSYS)
+			return 0;
+	for (uint32_t i = 0; i < run.nr; i++)
+		d_list_del(&run.rmas[i]->link); /* all of them first: a callback may start others */
+	for (uint32_t i = 0; i < run.nr; i++)
+		run.rmas[i]->done(run.rmas[i], run.rcs[i]);
+	return run.nr;
+}
+
+/** Returns how many ended, 0 when it is under way, or -DER_AGAIN. */
 static int
 rma_start(struct local_link *l, struct na_rma *rma, int64_t *budget)
 {
 	int rc;
 
-	if (l->direct) {
-		if (*budget <= 0)
-			return -DER_AGAIN;
-		*budget -= rma->bytes;
-		rc = direct_copy(l, rma);
-		if (rc != -DER_NOSYS) {
-			rma_end(rma, rc);
-			return 1;
-		}
-		l->direct = rma->guard == 0; /* it gave up what it could be reached by */
+	if (l->direct && *budget <= 0)
+		return -DER_AGAIN;
+	if (l->direct && rma->guard != 0) { /* else it gave up what it could be reached by */
+		rc = direct_start(l, rma, budget);
+		if (rc > 0)
+			return rc;
+		l->direct = false;
 	}
 	rc = rma->kind == NA_RMA_READ ? read_ask(l, rma) : write_pieces(l, rma);
 	if (rc != 0)
@@ -437,7 +505,7 @@ local_rma_push(struct local_link *l, int64_t *budget)
 		rc = rma_start(l, rma, budget);
 		if (rc < 0)
 			return nr + (rma_progress(rma) != sent);
-		nr++;
+		nr += MAX_OF(rc, 1);
 	}
 	return nr;
 }

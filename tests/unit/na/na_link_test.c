@@ -331,6 +331,56 @@ rma_all(struct side *s, struct side *t)
 	free(near);
 }
 
+/** Many at once, of two memories and both kinds, some of which must fail: each comes to what it would alone. */
+static void
+rma_many(struct side *s, struct side *t)
+{
+	enum { NR = 100, PIECE = 1000, MR_BYTES = NR * PIECE };
+	static struct rma_test tests[NR];
+	char               *far[2], *near = malloc(MR_BYTES), *want = malloc(MR_BYTES);
+	struct na_mr       *mrs[2];
+	struct na_mr_remote r[2];
+	int                 rcs[NR];
+
+	for (int m = 0; m < 2; m++) {
+		far[m] = malloc(MR_BYTES);
+		fill(far[m], MR_BYTES, m);
+		assert_int_equal(na_mr_create(t->ep, far[m], MR_BYTES, NA_MR_PEER_READS | NA_MR_PEER_WRITES, &mrs[m], &r[m]), 0);
+	}
+	fill(near, MR_BYTES, 9);
+	memcpy(want, near, MR_BYTES);
+	memset(tests, 0, sizeof(tests));
+	for (int i = 0; i < NR; i++) {
+		int              m    = rnd(8) == 0;
+		enum na_rma_kind kind = rnd(8) == 0 ? NA_RMA_WRITE : NA_RMA_READ;
+		uint64_t         off  = rnd(10) == 0 ? MR_BYTES - PIECE + 1 : (uint64_t)i * PIECE;
+
+		rcs[i] = off % PIECE != 0 ? -DER_OVERFLOW : 0;
+		if (rcs[i] == 0 && kind == NA_RMA_READ)
+			memcpy(want + off, far[m] + off, PIECE);
+		tests[i].rma = (struct na_rma){kind, s->peer, near + (uint64_t)i * PIECE, PIECE, r[m].base + off, r[m].key,
+					       r[m].guard, on_rma};
+		na_rma_start(s->ep, &tests[i].rma);
+	}
+	for (int i = 0; i < NR; i++) {
+		uint64_t off = (uint64_t)i * PIECE;
+
+		until(s, t, &tests[i].done_nr, 1);
+		assert_int_equal(tests[i].rc, rcs[i]);
+		assert_memory_equal(near + off, want + off, PIECE);
+		if (rcs[i] == 0 && tests[i].rma.kind == NA_RMA_WRITE)
+			assert_memory_equal(far[tests[i].rma.key == r[1].key] + off, near + off, PIECE);
+	}
+	for (int i = 0; i < NR; i++)
+		assert_int_equal(tests[i].done_nr, 1);
+	for (int m = 0; m < 2; m++) {
+		na_mr_destroy(t->ep, mrs[m]);
+		free(far[m]);
+	}
+	free(near);
+	free(want);
+}
+
 static void
 rma_both_ways(void **state)
 {
@@ -341,8 +391,14 @@ rma_both_ways(void **state)
 	assert_false(link_of(&p.s[0])->direct);
 	rma_all(&p.s[1], &p.s[0]);
 	rma_all(&p.s[0], &p.s[1]);
+	for (int i = 0; i < 20; i++) {
+		rma_many(&p.s[1], &p.s[0]);
+		rma_many(&p.s[0], &p.s[1]);
+	}
+	assert_true(link_of(&p.s[1])->direct);
 	link_of(&p.s[1])->direct = false; /* as where the kernel refuses */
 	rma_all(&p.s[1], &p.s[0]);
+	rma_many(&p.s[1], &p.s[0]);
 	pair_close(&p);
 }
 
