@@ -157,9 +157,9 @@ def refused_by_agent(c, agent):
 
 @cluster.test
 def secondary_provider():
-    """An engine serves clients over two providers at once: what goes in by one comes out by the other, bulk transfers included."""
+    """Engines serve clients over two providers at once: what goes in by one comes out by the other, bulk transfers included."""
     providers = ('ofi+tcp', 'ofi+net')
-    with Cluster(engines=1, targets=2, providers=providers) as c:
+    with Cluster(engines=2, targets=1, providers=providers) as c:
         c.env['DAOS_LOCAL_SHM'] = '0'
         c.up()
         agents = ['agent', 'agent1', 'agent2']
@@ -168,17 +168,18 @@ def secondary_provider():
             c.start_agent(agents[i])
         env = [c.agent_env(a) for a in agents]
         c.pool()
-        c.cont()
+        c.cont('tank', 'home', '--file-oclass', 'SX')
 
-        member = c.dmg('-j', 'system', 'query', check=True).json['response']['members'][0]
-        uris = [member['fabric_uri'], *member['secondary_uris']]
-        assert [re.match(r'([^;]*).*://.*:(\d+)$', u).groups() for u in uris] == [('ofi+tcp', '31416'), ('ofi+net', '31516')], member
+        members = c.dmg('-j', 'system', 'query', check=True).json['response']['members']
+        uris = {m['rank']: [m['fabric_uri'], *m['secondary_uris']] for m in members}
+        parts = [re.match(r'([^;]*).*://.*:(\d+)$', u).groups() for rank in uris for u in uris[rank]]
+        assert sorted(parts) == [('ofi+net', '31616'), ('ofi+net', '31716'), ('ofi+tcp', '31416'), ('ofi+tcp', '31516')], members
 
         dump = lambda *more: c.run('daos_agent', '-o', c.dir / 'agent.yml', '-j', 'dump-attachinfo', *more)
         for i, provider in enumerate(providers):
             told = dump('-n', i).json['response']
             assert told['client_net_hint']['provider'] == provider and told['client_net_hint']['interface'] == 'lo', told
-            assert [(u['rank'], u['uri'], u['provider_idx']) for u in told['rank_uris']] == [(0, uris[i], i)], told
+            assert [(u['rank'], u['uri'], u['provider_idx']) for u in told['rank_uris']] == [(r, uris[r][i], i) for r in sorted(uris)], told
             assert c.daos('-j', 'system', 'query', check=True, env=env[i]).json['response']['fabric_provider'] == provider
             assert c.daos('-j', 'pool', 'query', 'tank', check=True, env=env[i]).json['response']['state'] == 'Ready'
         assert dump().json == dump('--provider_idx', '0').json
@@ -187,7 +188,7 @@ def secondary_provider():
         assert dump('-n', 'x').rc == 2
         refused_by_agent(c, 'agent2')
 
-        data = [os.urandom(1 << 20) for _ in providers]
+        data = [os.urandom(4 << 20) for _ in providers]
         for i in 0, 1:
             mnt = c.mount(name=f'in{i}', env=env[i])
             (mnt / f'file{i}').write_bytes(data[i])
