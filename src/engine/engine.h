@@ -12,6 +12,7 @@
 #include "base/hlc.h"
 #include "bio/bio.h"
 #include "cart/crt.h"
+#include "tse/tse.h"
 #include "ult/ult.h"
 #include "vos/vos.h"
 
@@ -45,6 +46,8 @@ uint32_t     dss_net_nr(struct engine *eng);
 void         dss_rank_set(struct engine *eng, d_rank_t rank);
 /** crt_group_set() in network @net; in one the engine does not have: nothing. */
 int          dss_group_set(struct engine *eng, uint32_t net, uint32_t version, uint32_t nr, const struct crt_member *members) MUST_CHECK;
+/** The primary network as the engine was started with, for who opens a client beside it; strings are the engine's. */
+const struct crt_attr *dss_fabric(struct engine *eng);
 struct hlc  *dss_hlc(struct engine *eng);
 struct d_tm *dss_tm(struct engine *eng);
 const char  *dss_storage_path(struct engine *eng);   /**< directory of the engine's own files */
@@ -99,6 +102,23 @@ MAY_YIELD int dss_rpc_multicast_once(struct dss_xstream *dx, const d_rank_list_t
 				     void (*fill)(crt_rpc_t *rpc, void *arg), int (*done)(crt_rpc_t *rpc, d_rank_t rank, int rc, void *arg),
 				     void *arg) MUST_CHECK;
 MAY_YIELD int dss_bulk_transfer(const struct crt_bulk_desc *desc) MUST_CHECK;
+
+/* ---- tasks with dependencies (daos/tse.h) ---- */
+
+/**
+ * The task scheduler of the calling xstream, progressed with its other work. Task functions, their callbacks and those of the
+ * RPCs they send run on the xstream's scheduler, or in whoever completes a task: they never yield; who has to wait is a ULT. Its tasks are made,
+ * scheduled and completed on this xstream only (from elsewhere: dss_ult_create()). When the engine stops, after the last
+ * request has ended and the network is closed, tasks that are left end with -DER_CANCELED; their callbacks send nothing then.
+ * NULL: the xstream is being closed; tse_task_create() then says INVAL.
+ */
+tse_sched_t *dss_sched(void);
+/**
+ * Schedule @task, of dss_sched(), and suspend the calling ULT until it has completed for good: its callbacks have run and none
+ * started it anew. Takes the creator's reference, also on errors. Returns the task's result.
+ * Errors: NOMEM the task ended with it, without having run | those of the task, CANCELED among them
+ */
+MAY_YIELD int dss_task_wait(tse_task_t *task) MUST_CHECK;
 
 /** Call daos_server (drpc socket of the engine's parent) from a ULT: runs on a helper thread. @ret_body is taken by the caller, free(). */
 MAY_YIELD int dss_drpc_upcall(struct engine *eng, int32_t module, int32_t method, const void *body, size_t body_bytes,

@@ -33,6 +33,10 @@ struct engine_xs {
 	struct dss_xstream   pub; /**< first: what dss_self() returns */
 	struct engine_net    nets[ENGINE_NET_MAX]; /**< pub.dx_ctx is nets[0].ctx */
 	struct engine_sched  sched;
+	tse_sched_t          tasks;      /**< engine_task.c, as the next two */
+	struct ult_poller    task_poller;
+	struct ult_timer     task_timer; /**< for the earliest delayed task, while the xstream may sleep */
+	bool                 tasks_open;
 	uint32_t             tags; /**< one DSS_HAS_*; 0 for a helper */
 	bool                 bio_open;
 	char                 name[16];
@@ -56,6 +60,8 @@ struct engine {
 	uint64_t             heap_bytes;
 	uint32_t             relay_nr_min;
 	_Atomic int          state; /**< enum engine_state */
+	struct crt_attr      fabric; /**< as given; its strings are in provider, interface, domain */
+	char                *provider, *interface, *domain; /**< NULL as given */
 	struct d_tm         *tm;
 	struct d_faults      faults;
 	struct crt          *crts[ENGINE_NET_MAX]; /**< [net_nr], the primary network first */
@@ -110,6 +116,11 @@ MAY_YIELD int  engine_xs_call(struct engine_xs *exs, int (*fn)(void *arg), void 
 int  engine_xs_tls_init(void *exs) MUST_CHECK;
 MAY_YIELD int  engine_xs_tls_fini(void *exs);
 MAY_YIELD int  engine_xs_close(void *exs);
+
+/* engine_task.c; on the xstream */
+int  engine_tasks_open(struct engine_xs *exs) MUST_CHECK;
+/** Ends what is left with -DER_CANCELED; after the network is closed. Harmless when not open. */
+void engine_tasks_close(struct engine_xs *exs);
 
 /* engine_ult.c: completion of a request; cci_arg: struct ult_eventual */
 void engine_rpc_sent(const struct crt_cb_info *info);

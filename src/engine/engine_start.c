@@ -51,6 +51,26 @@ dup_or_empty(const char *text)
 	return strdup(text != NULL ? text : "");
 }
 
+static int
+dup_or_null(const char *text, char **ret_copy)
+{
+	*ret_copy = text == NULL ? NULL : strdup(text);
+	return text != NULL && *ret_copy == NULL ? -DER_NOMEM : 0;
+}
+
+static int
+fabric_keep(struct engine *eng, const struct crt_attr *fabric)
+{
+	eng->fabric = *fabric;
+	if (dup_or_null(fabric->provider, &eng->provider) != 0 || dup_or_null(fabric->interface, &eng->interface) != 0 ||
+	    dup_or_null(fabric->domain, &eng->domain) != 0)
+		return -DER_NOMEM;
+	eng->fabric.provider = eng->provider;
+	eng->fabric.interface = eng->interface;
+	eng->fabric.domain = eng->domain;
+	return 0;
+}
+
 static void
 engine_free(struct engine *eng)
 {
@@ -60,6 +80,9 @@ engine_free(struct engine *eng)
 	free(eng->sys_name);
 	free(eng->storage_path);
 	free(eng->drpc_dir);
+	free(eng->provider);
+	free(eng->interface);
+	free(eng->domain);
 	free(eng);
 	d_log_fini();
 }
@@ -104,6 +127,8 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	eng->xss = calloc(eng->xs_nr, sizeof(eng->xss[0]));
 	atomic_store(&eng->state, ENGINE_STARTING);
 	rc = arm_faults(eng);
+	if (rc == 0)
+		rc = fabric_keep(eng, &attr->fabric);
 	if (eng->xss == NULL || eng->name == NULL || eng->sys_name == NULL ||
 	    eng->storage_path == NULL || eng->drpc_dir == NULL)
 		rc = -DER_NOMEM;
@@ -361,6 +386,12 @@ uint32_t
 dss_instance_idx(struct engine *eng)
 {
 	return eng->instance_idx;
+}
+
+const struct crt_attr *
+dss_fabric(struct engine *eng)
+{
+	return &eng->fabric;
 }
 
 struct d_tm *

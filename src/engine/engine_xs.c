@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /**
- * One xstream: a ULT scheduler's thread with a network context, an I/O ring, a request scheduler and
- * the modules' data. It is built from outside in steps, each a ULT that ran on it: start (thread,
+ * One xstream: a ULT scheduler's thread with a network context, an I/O ring, a request scheduler, a
+ * task scheduler and the modules' data. It is built from outside in steps, each a ULT that ran on it: start (thread,
  * context, ring), module data, ... and taken down in the reverse order.
  *
  * Invariant: dx_tls[i] is the data of the module with id i, NULL where the module keeps none here.
@@ -38,6 +38,8 @@ xs_open(void *arg)
 
 	if (rc == 0)
 		rc = engine_sched_init(&exs->sched, &exs->pub, exs->tags == DSS_HAS_TGT);
+	if (rc == 0)
+		rc = engine_tasks_open(exs);
 	if (rc != 0)
 		return rc;
 	rc = bio_ctx_create(&exs->pub.dx_bio);
@@ -65,7 +67,8 @@ engine_xs_close(void *arg)
 		bio_ctx_destroy(exs->pub.dx_bio);
 	}
 	exs->bio_open = false;
-	engine_net_xs_close(exs);
+	engine_net_xs_close(exs); /* what tasks wait for ends, so most of them do */
+	engine_tasks_close(exs);
 	engine_sched_fini(&exs->sched);
 	return 0;
 }

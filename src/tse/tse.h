@@ -31,3 +31,8 @@ void *tse_task_set_priv_internal(tse_task_t *task, void *priv);
  * its earliest delayed task; 0: right now; UINT64_MAX: not before somebody does.
  */
 uint64_t tse_sched_next_wakeup(tse_sched_t *sched);
+/**
+ * Whether progress could find something, now or when time has passed: a task that is ready, delayed or completed.
+ * A few loads, no lock: asked by the thread that alone uses the scheduler.
+ */
+bool tse_sched_has_work(const tse_sched_t *sched);

@@ -299,6 +299,14 @@ tse_sched_next_wakeup(tse_sched_t *sched)
 	return at_ns;
 }
 
+bool
+tse_sched_has_work(const tse_sched_t *sched)
+{
+	const struct tse_sched_priv *sp = (const struct tse_sched_priv *)&sched->ds_private;
+
+	return !d_list_empty(&sp->ready) || !d_list_empty(&sp->sleeping) || !d_list_empty(&sp->complete);
+}
+
 static void
 sched_run(struct tse_sched_priv *sp)
 {
