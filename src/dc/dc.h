@@ -49,8 +49,12 @@ struct client_attr {
 	struct na_self_world    *world;   /**< provider "self" */
 	const struct crt_member *members; /**< [member_nr] */
 	uint32_t                 member_nr;
+	uint32_t                 group_version; /**< of @members; 0: 1 */
 	const d_rank_t          *ms_ranks; /**< [ms_rank_nr] */
 	uint32_t                 ms_rank_nr;
+	uint32_t                 timeout_s;  /**< of a request; 0: CART's default */
+	uint32_t                 ctx_nr_max; /**< network contexts; 0: CART's default */
+	const d_iov_t           *cred;       /**< packed Auth.Credential, copied: who the client says it is; NULL: nobody */
 };
 
 /** Attach to a system. Errors: AGENT_COMM | NOMEM | those of crt_init() and of the modules. */
@@ -63,12 +67,17 @@ struct hlc *client_hlc(struct client *cl);
 const char *client_sys_name(struct client *cl);
 /** Ranks of the management service: a copy, d_rank_list_free(). */
 int client_ms_ranks(struct client *cl, d_rank_list_t **ret_ranks) MUST_CHECK;
+/**
+ * The system's members, to a client that has no agent to ask. Thread safe.
+ * Errors: GRPVER it knows newer ones | INVAL | NOMEM; nothing is changed
+ */
+int client_members_set(struct client *cl, uint32_t version, uint32_t nr, const struct crt_member *members) MUST_CHECK;
 /** A rank cannot be reached: ask the agent again where the ranks are. Never waits. */
 void client_refresh(struct client *cl);
 /** What the agent says, for daos_mgmt_get_sys_info(); freed with dc_sys_info_free(). */
 int client_sys_info(struct client *cl, struct daos_sys_info **ret_info) MUST_CHECK;
 void dc_sys_info_free(struct daos_sys_info *info);
-/** The caller's credential, signed by the agent and packed: what connect requests carry; free(). */
+/** The caller's credential, signed by the agent and packed, or that of client_attr: what connect requests carry; free(). */
 int client_request_cred(struct client *cl, d_iov_t *ret_cred) MUST_CHECK;
 /** Data of a module. */
 void *client_module_data(struct client *cl, enum crt_mod_id mod);
@@ -144,20 +153,27 @@ void dc_ctx_unlock(struct dc_ctx *dctx);
 /**
  * Progress until @cond, called under the lock, holds.
  * @param timeout_us  0: look once; -1: for ever
- * Errors: TIMEDOUT | BUSY called from inside a callback of this context
+ * Errors: TIMEDOUT | BUSY called from inside a callback of this context, or on the scheduler of its xstream
+ *         CANCELED the context ends
  */
 int dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), void *arg);
 /**
  * Give the calling xstream a context of its own: its scheduler progresses it, and waiting calls made in
- * ULTs of the xstream yield the ULT instead of blocking the thread. Called in a ULT; ended in one.
+ * ULTs of the xstream yield the ULT instead of blocking the thread. Events and event queues made in its
+ * ULTs belong to it and are used in them only. Called in a ULT; ended in one.
  * Errors: EXIST it has one | NOMEM | those of crt_context_create()
  */
 int client_xs_attach(struct client *cl) MUST_CHECK;
-/** No call may be under way in the xstream. */
+/**
+ * Calls under way in the calling xstream end with -DER_CANCELED, those made from now on, too, so handles stay
+ * until the client ends; events can still be finished. What is left is client_xs_detach(). Harmless when not attached.
+ */
+void client_xs_cancel(struct client *cl);
+/** No ULT of the xstream may be in a call. Its event queues are void then. */
 void client_xs_detach(struct client *cl);
 /** The calling thread's context for waiting calls; in a ULT its xstream's, if it has one. */
 int dc_ctx_of_thread(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
-/** The context that belongs to @sched; one of the calling client's for a scheduler of the user. */
+/** The context that belongs to @sched; for a scheduler of the user that of its xstream, or one of the calling client's. */
 struct dc_ctx *dc_sched2dctx(tse_sched_t *sched);
 
 /** Calls fn(arg) once, under the lock, when @delay_ns have passed. Zeroed before its first use. */

@@ -28,6 +28,14 @@ agent_error(const char *sock_path, const char *what, int rc)
 	return -DER_AGENT_COMM;
 }
 
+static void
+members_free(struct crt_member *members, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		free((char *)members[i].uri);
+	free(members);
+}
+
 static int
 members_alloc(struct dc_attach *att, uint32_t nr)
 {
@@ -47,6 +55,24 @@ member_add(struct dc_attach *att, d_rank_t rank, const char *uri)
 	return 0;
 }
 
+int
+dc_attach_set_members(struct dc_attach *att, uint32_t nr, const struct crt_member *members)
+{
+	struct dc_attach fresh = {0};
+	int              rc = members_alloc(&fresh, nr);
+
+	for (uint32_t i = 0; rc == 0 && i < nr; i++)
+		rc = member_add(&fresh, members[i].rank, members[i].uri);
+	if (rc != 0) {
+		members_free(fresh.members, fresh.member_nr);
+		return rc;
+	}
+	members_free(att->members, att->member_nr);
+	att->members = fresh.members;
+	att->member_nr = fresh.member_nr;
+	return 0;
+}
+
 static int
 ms_ranks_set(struct dc_attach *att, const uint32_t *ranks, uint32_t nr)
 {
@@ -63,9 +89,7 @@ dc_attach_free(struct dc_attach *att)
 {
 	if (att == NULL)
 		return;
-	for (uint32_t i = 0; i < att->member_nr; i++)
-		free((char *)att->members[i].uri);
-	free(att->members);
+	members_free(att->members, att->member_nr);
 	d_rank_list_free(att->ms_ranks);
 	free(att);
 }
@@ -192,10 +216,10 @@ dc_attach_from_attr(const struct client_attr *attr, struct dc_attach **ret_att)
 	if (rc == 0)
 		rc = ms_ranks_set(att, attr->ms_ranks, attr->ms_rank_nr);
 	if (rc == 0)
-		rc = members_alloc(att, attr->member_nr);
-	for (uint32_t i = 0; rc == 0 && i < attr->member_nr; i++)
-		rc = member_add(att, attr->members[i].rank, attr->members[i].uri);
-	att->map_version = 1;
+		rc = dc_attach_set_members(att, attr->member_nr, attr->members);
+	att->map_version = attr->group_version;
+	att->timeout_s = attr->timeout_s;
+	att->ctx_nr_max = attr->ctx_nr_max;
 	if (rc != 0)
 		dc_attach_free(att);
 	else
@@ -204,6 +228,18 @@ dc_attach_from_attr(const struct client_attr *attr, struct dc_attach **ret_att)
 }
 
 /* ---- credentials ---- */
+
+int
+dc_cred_copy(const d_iov_t *cred, d_iov_t *ret_cred)
+{
+	void *buf = malloc(cred->iov_len);
+
+	if (buf == NULL)
+		return -DER_NOMEM;
+	memcpy(buf, cred->iov_buf, cred->iov_len);
+	d_iov_set(ret_cred, buf, cred->iov_len);
+	return 0;
+}
 
 static int
 cred_pack(const Auth__Credential *cred, d_iov_t *ret_cred)
@@ -242,6 +278,8 @@ client_request_cred(struct client *cl, d_iov_t *ret_cred)
 	Auth__GetCredResp *resp;
 	int		   rc;
 
+	if (cl->cred.iov_buf != NULL)
+		return dc_cred_copy(&cl->cred, ret_cred);
 	if (cl->sock_path[0] == '\0')
 		return cred_unsigned(ret_cred);
 	rc =

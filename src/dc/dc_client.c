@@ -45,6 +45,11 @@ client_attach(struct client *cl, const struct client_attr *attr)
 	if (strlen(sys) > DAOS_SYS_NAME_MAX)
 		return -DER_INVAL;
 	memcpy(cl->want_sys, sys, strlen(sys) + 1);
+	if (attr->cred != NULL && attr->cred->iov_len > 0) {
+		rc = dc_cred_copy(attr->cred, &cl->cred);
+		if (rc != 0)
+			return rc;
+	}
 	if (attr->provider != NULL)
 		return dc_attach_from_attr(attr, &cl->att);
 	rc = sock_path_set(cl, attr->agent_dir);
@@ -62,6 +67,7 @@ client_net_init(struct client *cl, struct na_self_world *world)
 				 .domain = cl->att->domain[0] == '\0' ? NULL : cl->att->domain,
 				 .server = false,
 				 .timeout_s = cl->att->timeout_s,
+				 .ctx_nr_max = cl->att->ctx_nr_max,
 				 .world = world};
 	int		rc;
 
@@ -141,6 +147,7 @@ client_free(struct client *cl)
 	if (left > 0)
 		D_NOTE("%u handles were still open\n", left);
 	dc_attach_free(cl->att);
+	free(cl->cred.iov_buf);
 	pthread_mutex_destroy(&cl->lock);
 	free(cl);
 }
@@ -185,7 +192,7 @@ client_destroy(struct client *cl)
 	pthread_mutex_unlock(&cl->lock);
 	if (refresher != NULL)
 		plat_thread_join(refresher);
-	dc_eqs_close(cl);
+	dc_eqs_close(cl, NULL);
 	D_ASSERT(d_list_empty(&cl->xs_ctxs)); /* xstreams detach before the client ends */
 	for (uint32_t i = 0; i < cl->sync_ctx_nr_max; i++)
 		dc_ctx_destroy(cl->sync_ctxs[i]);
@@ -238,6 +245,20 @@ client_refresh(struct client *cl)
 	pthread_mutex_unlock(&cl->lock);
 	if (done != NULL)
 		plat_thread_join(done);
+}
+
+int
+client_members_set(struct client *cl, uint32_t version, uint32_t nr, const struct crt_member *members)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&cl->lock);
+	if (version < crt_group_version(cl->crt))
+		rc = -DER_GRPVER;
+	if (rc == 0)
+		rc = dc_attach_set_members(cl->att, nr, members);
+	pthread_mutex_unlock(&cl->lock);
+	return rc != 0 ? rc : crt_group_set(cl->crt, version, nr, members);
 }
 
 /* ---- what others ask ---- */

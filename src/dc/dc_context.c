@@ -17,6 +17,8 @@
  *    until it is back.
  * 5. The context of an xstream (dc_xs.c) is used by that xstream alone: its scheduler progresses it,
  *    and who waits is a ULT that yields.
+ * 6. Of a context that is `closing` nothing but lock, waiters and that flag is used: its network
+ *    context and scheduler end. Its tasks, wherever they are scheduled, end with -DER_CANCELED.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include "base/log.h"
@@ -135,16 +137,26 @@ out_free:
 }
 
 void
+dc_ctx_cancel(struct dc_ctx *dctx)
+{
+	dc_ctx_lock(dctx);
+	if (!dctx->closing) {
+		dctx->closing = true;
+		crt_context_destroy(dctx->crt); /* completes what is in flight */
+		timers_fire(dctx, UINT64_MAX);
+		tse_sched_complete(&dctx->sched, -DER_CANCELED, true); /* ends the scheduler, too */
+		dctx->ended = true;
+		dc_ctx_notify(dctx);
+	}
+	dc_ctx_unlock(dctx);
+}
+
+void
 dc_ctx_destroy(struct dc_ctx *dctx)
 {
 	if (dctx == NULL)
 		return;
-	dc_ctx_lock(dctx);
-	dctx->closing = true;
-	crt_context_destroy(dctx->crt); /* completes what is in flight */
-	timers_fire(dctx, UINT64_MAX);
-	tse_sched_complete(&dctx->sched, -DER_CANCELED, true); /* ends the scheduler, too */
-	dc_ctx_unlock(dctx);
+	dc_ctx_cancel(dctx);
 	dc_ctx_sync_fini(dctx);
 	free(dctx);
 }
@@ -196,6 +208,20 @@ dc_ctx_notify(struct dc_ctx *dctx)
 }
 
 /* ---- progress and waiting ---- */
+
+bool
+dc_ctx_may_wait(struct dc_ctx *dctx)
+{
+	if (dctx->depth > 1) {
+		D_ERROR("a call that waits was made inside a callback; give it an event\n");
+		return false;
+	}
+	if (dctx->xs != NULL && ult_self() == NULL) {
+		D_ERROR("a call that waits was made on an xstream's scheduler; make it in a ULT\n");
+		return false;
+	}
+	return true;
+}
 
 int
 dc_ctx_poll(struct dc_ctx *dctx)
@@ -304,9 +330,8 @@ dc_ctx_wait(struct dc_ctx *dctx, int64_t timeout_us, bool (*cond)(void *arg), vo
 	else if (timeout_us > 0)
 		deadline = plat_now_ns() + (uint64_t)timeout_us * NSEC_PER_USEC;
 	dc_ctx_lock(dctx);
-	if (dctx->depth > 1) {
+	if (!dc_ctx_may_wait(dctx)) {
 		dc_ctx_unlock(dctx);
-		D_ERROR("a call that waits was made inside a callback; give it an event\n");
 		return -DER_BUSY;
 	}
 	if (dctx->xs != NULL) {
@@ -372,6 +397,8 @@ dc_sched2dctx(tse_sched_t *sched)
 	if (dctx != NULL && sched == (tse_sched_t *)((char *)dctx + offsetof(struct dc_ctx, sched)))
 		return dctx;
 	cl = client_current();
+	if (cl != NULL && dc_xs_ctx(cl, &dctx))
+		return dctx;
 	if (cl == NULL ||
 	    sync_ctx_get(cl, ((uintptr_t)sched >> 6) % cl->sync_ctx_nr_max, &dctx) != 0)
 		return NULL;

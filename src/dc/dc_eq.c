@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/** Event queues: each has a context of its own, so that queues do not disturb one another. */
+/**
+ * Event queues. Each has a context of its own, so that queues of threads do not disturb one another; but
+ * one made in a ULT of an attached xstream shares the xstream's, so that who polls it is a ULT that yields.
+ */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include <stdlib.h>
 #include "base/log.h"
@@ -10,7 +13,8 @@ eq_free(struct d_hlink *hlink)
 {
 	struct dc_eq *eq = CONTAINER_OF(hlink, struct dc_eq, hlink);
 
-	dc_ctx_destroy(eq->dctx);
+	if (!eq->shares)
+		dc_ctx_destroy(eq->dctx);
 	free(eq);
 }
 
@@ -29,6 +33,15 @@ dc_eq_put(struct dc_eq *eq)
 {
 	if (eq != NULL)
 		d_hlink_putref(&eq->hlink);
+}
+
+static int
+eq_ctx_get(struct client *cl, struct dc_eq *eq)
+{
+	eq->shares = dc_xs_ctx(cl, &eq->dctx);
+	if (!eq->shares)
+		return dc_ctx_create(cl, &eq->dctx);
+	return eq->dctx->closing ? -DER_CANCELED : 0;
 }
 
 int
@@ -50,7 +63,7 @@ daos_eq_create(daos_handle_t *eqh)
 	d_list_init(&eq->link);
 	d_list_init(&eq->running);
 	d_list_init(&eq->done);
-	rc = dc_ctx_create(cl, &eq->dctx);
+	rc = eq_ctx_get(cl, eq);
 	if (rc == 0)
 		rc = d_hdl_insert(&cl->hdls, &eq->hlink, &eqh->cookie);
 	if (rc == 0) {
@@ -152,15 +165,34 @@ out:
 	return rc;
 }
 
+/** Take one off the client's list that shares @dctx, NULL: any. */
+static struct dc_eq *
+eq_take(struct client *cl, const struct dc_ctx *dctx)
+{
+	struct dc_eq *eq, *found = NULL;
+
+	pthread_mutex_lock(&cl->lock);
+	d_list_for_each (eq, &cl->eqs, link) {
+		if (dctx == NULL || eq->dctx == dctx) {
+			found = eq;
+			break;
+		}
+	}
+	if (found != NULL)
+		d_list_del(&found->link);
+	pthread_mutex_unlock(&cl->lock);
+	return found;
+}
+
 void
-dc_eqs_close(struct client *cl)
+dc_eqs_close(struct client *cl, const struct dc_ctx *dctx)
 {
 	struct dc_eq *eq;
 
-	while ((eq = d_list_first(&cl->eqs, struct dc_eq, link)) != NULL) {
-		d_list_del(&eq->link);
+	while ((eq = eq_take(cl, dctx)) != NULL) {
 		eq->closing = true;
-		dc_ctx_destroy(eq->dctx); /* completes what is in flight, into eq->done */
+		if (!eq->shares)
+			dc_ctx_destroy(eq->dctx); /* completes what is in flight, into eq->done */
 		eq->dctx = NULL;
 		eq_unlink_events(&eq->done);
 		if (d_hdl_delete(&cl->hdls, eq->hlink.cookie, DAOS_HTYPE_EQ) != 0)

@@ -28,7 +28,8 @@ struct dc_ctx {
 	uint32_t        waiter_nr;
 	bool            sleeping; /* a thread blocks on the descriptors, without the lock */
 	bool            notified; /* and was told to come back */
-	bool            closing;  /* being destroyed: nothing is sent any more */
+	bool            closing;  /* it ends: nothing is sent any more, crt and sched may be gone */
+	bool            ended;    /* and all that was in flight has ended */
 	int             wakefd;
 	struct d_spin   spin;
 	struct ult_xs    *xs; /* the xstream it belongs to, or NULL; what follows is of such a context */
@@ -38,7 +39,12 @@ struct dc_ctx {
 	struct ult_timer  wake_timer;
 };
 int  dc_ctx_create(struct client *cl, struct dc_ctx **ret_dctx) MUST_CHECK;
+/** Complete what is in flight with -DER_CANCELED; what is started later ends so, too. Harmless when repeated. */
+void dc_ctx_cancel(struct dc_ctx *dctx);
+/** dc_ctx_cancel() and free. NULL is fine. */
 void dc_ctx_destroy(struct dc_ctx *dctx);
+/** Whether the caller may be suspended or blocked for a call; says why not. Under the lock, held by the caller once. */
+bool dc_ctx_may_wait(struct dc_ctx *dctx);
 /** Something that a waiter may wait for has happened. Under the lock. */
 void dc_ctx_notify(struct dc_ctx *dctx);
 /** One round of progress. Under the lock, outside of callbacks. Returns the number of network events. */
@@ -50,9 +56,9 @@ uint64_t dc_ctx_next_wakeup(struct dc_ctx *dctx, uint64_t deadline_ns);
 
 /** Whether the caller's xstream has a context of @cl. */
 bool dc_xs_ctx(struct client *cl, struct dc_ctx **ret_dctx);
-/** Yield until @cond holds. Under the lock, held once; given up meanwhile. TIMEDOUT. */
+/** Yield until @cond holds. Under the lock, held once; given up meanwhile. TIMEDOUT | CANCELED */
 MAY_YIELD int dc_xs_wait(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), void *arg);
-/** Wake the ULTs whose condition holds now. Under the lock. */
+/** Wake the ULTs whose condition holds now, or all when the context has ended. Under the lock. */
 void dc_xs_notify(struct dc_ctx *dctx);
 
 /* ---- what the agent tells: dc_agent.c ---- */
@@ -64,6 +70,7 @@ struct dc_attach {
 	char          domain[64];
 	uint32_t      timeout_s;
 	uint32_t      map_version;
+	uint32_t      ctx_nr_max;
 	uint32_t      member_nr;
 	struct crt_member *members; /* uri: on the heap */
 	d_rank_list_t *ms_ranks;
@@ -73,12 +80,17 @@ int  dc_attach_get(const char *sock_path, const char *sys_name,
 		   struct dc_attach **ret_att) MUST_CHECK;
 int  dc_attach_from_attr(const struct client_attr *attr, struct dc_attach **ret_att) MUST_CHECK;
 void dc_attach_free(struct dc_attach *att);
+/** @ret_cred: free(). NOMEM */
+int  dc_cred_copy(const d_iov_t *cred, d_iov_t *ret_cred) MUST_CHECK;
+/** Copies of @members instead of those in @att, whose are freed. NOMEM: nothing is changed. */
+int  dc_attach_set_members(struct dc_attach *att, uint32_t nr, const struct crt_member *members) MUST_CHECK;
 
 /* ---- clients: dc_client.c ---- */
 
 struct client {
 	uint64_t            id; /* never used twice in a process */
 	char                sock_path[108]; /* "": no agent */
+	d_iov_t             cred; /* instead of an agent's; iov_buf NULL: none */
 	char                want_sys[DAOS_SYS_NAME_MAX + 1];
 	struct crt         *crt;
 	struct d_hdl_table  hdls;
@@ -155,6 +167,7 @@ struct dc_eq {
 	struct d_hlink  hlink; /* type DAOS_HTYPE_EQ */
 	struct client  *cl;
 	struct dc_ctx  *dctx;
+	bool            shares; /* the context is its xstream's */
 	d_list_t        link;  /* client.eqs */
 	d_list_t        running;
 	d_list_t        done;
@@ -175,5 +188,5 @@ dc_evx2ev(struct dc_evx *evx)
 /** With a reference; NULL: it is gone. */
 struct dc_eq *dc_eq_lookup(struct client *cl, uint64_t cookie);
 void dc_eq_put(struct dc_eq *eq);
-/** Forget all queues of a client that ends. */
-void dc_eqs_close(struct client *cl);
+/** Forget the queues of a client that share @dctx, which ends; NULL: all queues, the client ends. */
+void dc_eqs_close(struct client *cl, const struct dc_ctx *dctx);

@@ -36,7 +36,12 @@ dc_task_body(tse_task_t *task)
 	int		    rc;
 
 	dc_ctx_lock(dctx);
-	rc = rec->func(task);
+	if (dctx->closing) {
+		rc = -DER_CANCELED;
+		tse_task_complete(task, rc);
+	} else {
+		rc = rec->func(task);
+	}
 	dc_ctx_unlock(dctx);
 	return rc;
 }
@@ -133,6 +138,8 @@ dc_task_create(tse_task_func_t func, tse_sched_t *sched, daos_event_t *ev, tse_t
 	if (sched != NULL && ev != NULL)
 		return -DER_INVAL;
 	rc = dc_task_dctx_find(sched, ev, &like.dctx);
+	if (rc == 0 && like.dctx->closing)
+		rc = -DER_CANCELED;
 	if (rc != 0)
 		return rc;
 	return dc_task_create_in(func, sched == NULL ? &like.dctx->sched : sched, &like, ret_task);
@@ -197,11 +204,10 @@ dc_task_run_wait(tse_task_t *task, struct dc_task_rec *rec, bool instant)
 
 	rec->waiter = &waiter;
 	dc_ctx_lock(dctx);
-	if (dctx->depth > 1) {
+	if (!dc_ctx_may_wait(dctx)) {
 		rec->waiter = NULL;
 		dc_task_free(task);
 		dc_ctx_unlock(dctx);
-		D_ERROR("a call that waits was made inside a callback; give it an event\n");
 		return -DER_BUSY;
 	}
 	dc_task_start(task, instant);

@@ -9,6 +9,8 @@
  * 1. All of the context's life is on its xstream. The lock is held, since callbacks expect it, but
  *    nobody ever waits for it.
  * 2. A waiter lies on the stack of its ULT and leaves the list before the ULT goes on.
+ * 3. A context that was cancelled stays on the client's list until it is detached: who calls finds it,
+ *    and is told so. It is polled no more.
  */
 #define D_LOGFAC LOG_FAC_CLIENT
 #include "base/log.h"
@@ -18,7 +20,7 @@ struct ult_waiter {
 	d_list_t            link;
 	bool              (*cond)(void *arg);
 	void               *arg;
-	struct ult_eventual woken; /* 0: the condition held */
+	struct ult_eventual woken; /* 0: the condition held; -DER_CANCELED: it never will */
 };
 
 static struct dc_ctx *
@@ -56,10 +58,12 @@ dc_xs_notify(struct dc_ctx *dctx)
 	struct ult_waiter *w, *next;
 
 	d_list_for_each_safe(w, next, &dctx->ult_waiters, link) {
-		if (!w->cond(w->arg))
+		bool held = w->cond(w->arg);
+
+		if (!held && !dctx->ended) /* before it has, a task may still mean the waiter */
 			continue;
 		d_list_del(&w->link);
-		ult_eventual_set(&w->woken, 0);
+		ult_eventual_set(&w->woken, held ? 0 : -DER_CANCELED);
 	}
 }
 
@@ -68,13 +72,17 @@ dc_xs_wait(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), v
 {
 	struct ult_waiter w = {.cond = cond, .arg = arg};
 	uint64_t          now;
-	int               rc = 0, held;
+	int               rc, woken = 0;
 
+	D_ASSERT(dctx->xs == ult_xs_self()); /* invariant 1 */
 	dctx->depth++;
-	tse_sched_progress(&dctx->sched); /* what was scheduled for later is sent now */
+	if (!dctx->closing)
+		tse_sched_progress(&dctx->sched); /* what was scheduled for later is sent now */
 	dctx->depth--;
 	if (cond(arg))
 		return 0;
+	if (dctx->closing)
+		return -DER_CANCELED;
 	now = plat_now_ns();
 	if (now >= deadline_ns)
 		return -DER_TIMEDOUT;
@@ -82,14 +90,14 @@ dc_xs_wait(struct dc_ctx *dctx, uint64_t deadline_ns, bool (*cond)(void *arg), v
 	d_list_add_tail(&w.link, &dctx->ult_waiters);
 	dc_ctx_unlock(dctx);
 	if (deadline_ns == UINT64_MAX)
-		(void)ult_eventual_wait(&w.woken);
+		rc = ult_eventual_wait(&w.woken);
 	else
-		rc = ult_eventual_timedwait(&w.woken, deadline_ns - now, &held);
+		rc = ult_eventual_timedwait(&w.woken, deadline_ns - now, &woken);
 	dc_ctx_lock(dctx);
-	if (rc == 0)
-		return 0;
+	if (rc != -DER_TIMEDOUT)
+		return rc != 0 ? rc : woken;
 	if (ult_eventual_is_set(&w.woken)) /* just now */
-		return 0;
+		return ult_eventual_wait(&w.woken);
 	d_list_del(&w.link);
 	return -DER_TIMEDOUT;
 }
@@ -156,6 +164,26 @@ client_xs_attach(struct client *cl)
 	return 0;
 }
 
+/** Poll it no more, end what is in flight. */
+static void
+xs_ctx_cancel(struct dc_ctx *dctx)
+{
+	if (dctx->closing)
+		return;
+	ult_poller_del(&dctx->poller);
+	ult_timer_cancel(&dctx->wake_timer);
+	dc_ctx_cancel(dctx);
+}
+
+void
+client_xs_cancel(struct client *cl)
+{
+	struct dc_ctx *dctx = xs_ctx_find(cl, ult_xs_self());
+
+	if (dctx != NULL)
+		xs_ctx_cancel(dctx);
+}
+
 void
 client_xs_detach(struct client *cl)
 {
@@ -167,7 +195,7 @@ client_xs_detach(struct client *cl)
 	pthread_mutex_lock(&cl->lock);
 	d_list_del(&dctx->xs_link);
 	pthread_mutex_unlock(&cl->lock);
-	ult_poller_del(&dctx->poller);
-	ult_timer_cancel(&dctx->wake_timer);
+	xs_ctx_cancel(dctx);
+	dc_eqs_close(cl, dctx);
 	dc_ctx_destroy(dctx);
 }

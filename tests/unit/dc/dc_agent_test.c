@@ -143,6 +143,34 @@ attach_and_ask(void **state)
 	client_destroy(cl);
 }
 
+/** Without an agent: who is attached is told, and so is what changes. */
+static void
+all_is_given(void **state)
+{
+	struct crt_member     members[] = {{.rank = 1, .uri = "ofi+tcp://127.0.0.1:1"}, {.rank = 4, .uri = "ofi+tcp://127.0.0.1:4"}};
+	d_iov_t               cred = {.iov_buf = "a credential", .iov_len = 12, .iov_buf_len = 12}, iov;
+	struct client_attr    attr = {.provider = "ofi+tcp", .interface = "lo", .members = members, .member_nr = 1,
+				      .group_version = 5, .cred = &cred};
+	struct daos_sys_info *info;
+	struct client        *cl;
+
+	assert_int_equal(client_create(&attr, &cl), 0);
+	assert_int_equal(client_request_cred(cl, &iov), 0);
+	assert_int_equal(iov.iov_len, cred.iov_len);
+	assert_memory_equal(iov.iov_buf, cred.iov_buf, cred.iov_len);
+	free(iov.iov_buf);
+	assert_int_equal(crt_group_version(client_crt(cl)), 5);
+	assert_int_equal(client_members_set(cl, 4, 2, members), -DER_GRPVER);
+	assert_int_equal(crt_group_size(client_crt(cl)), 1);
+	assert_int_equal(client_members_set(cl, 6, 2, members), 0);
+	assert_int_equal(crt_group_size(client_crt(cl)), 2);
+	assert_int_equal(client_sys_info(cl, &info), 0);
+	assert_int_equal(info->dsi_nr_ranks, 2);
+	assert_string_equal(info->dsi_ranks[1].dru_uri, members[1].uri);
+	dc_sys_info_free(info);
+	client_destroy(cl);
+}
+
 static void
 directory_from_environment(void **state)
 {
@@ -260,6 +288,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(attach_and_ask),
+	    CASE(all_is_given),
 	    CASE(directory_from_environment),
 	    CASE(no_agent),
 	    CASE(agent_dies_later),

@@ -147,7 +147,7 @@ events_main(void *arg)
 	assert_true(is_ended);
 	assert_int_equal(ev.ev_error, -DER_IO);
 	assert_int_equal(daos_event_fini(&ev), 0);
-	assert_int_equal(daos_eq_create(&eqh), 0); /* a queue has a context of its own: polling it blocks the thread */
+	assert_int_equal(daos_eq_create(&eqh), 0); /* it shares the context: who polls it yields */
 	assert_int_equal(daos_event_init(&ev, eqh, NULL), 0);
 	assert_int_equal(dt_call(0, 1000, &ev), 0);
 	assert_int_equal(daos_eq_poll(eqh, 1, DAOS_EQ_WAIT, 1, &evp), 1);
@@ -161,6 +161,98 @@ static void
 events_in_ults(void **state)
 {
 	in_xstream(events_main);
+}
+
+static uint32_t canceled;
+
+static MAY_YIELD void
+canceled_call(void *arg)
+{
+	(void)arg;
+	assert_int_equal(ask(true), -DER_CANCELED);
+	canceled++;
+}
+
+static MAY_YIELD void
+canceled_poll(void *arg)
+{
+	daos_handle_t *eqh = arg;
+	daos_event_t  *evp;
+
+	assert_int_equal(daos_eq_poll(*eqh, 0, DAOS_EQ_WAIT, 1, &evp), -DER_CANCELED); /* of nothing */
+	canceled++;
+}
+
+/** Whoever waits is told; what is started later, too; what is left can be finished. */
+static MAY_YIELD void
+cancel_main(void *arg)
+{
+	daos_handle_t eqh, empty;
+	daos_event_t  ev, *evp;
+	struct ult   *ults[2];
+
+	(void)arg;
+	assert_int_equal(client_xs_attach(dt.cl), 0);
+	assert_int_equal(daos_eq_create(&eqh), 0);
+	assert_int_equal(daos_eq_create(&empty), 0);
+	assert_int_equal(daos_event_init(&ev, eqh, NULL), 0);
+	assert_int_equal(dt_call(-DER_IO, 3600ull * 1000 * 1000, &ev), 0); /* its timer fires early */
+	dt.srv[0].silent = true;
+	assert_int_equal(ult_create(NULL, ULT_POOL_GENERIC, canceled_call, NULL, 0, &ults[0]), 0);
+	assert_int_equal(ult_create(NULL, ULT_POOL_GENERIC, canceled_poll, &empty, 0, &ults[1]), 0);
+	ult_yield();
+	assert_int_equal(canceled, 0);
+	client_xs_cancel(dt.cl);
+	client_xs_cancel(dt.cl); /* harmless */
+	ult_join(ults[0]);
+	ult_join(ults[1]);
+	assert_int_equal(canceled, 2);
+	assert_int_equal(dt_call(0, 0, NULL), -DER_CANCELED);
+	assert_int_equal(daos_eq_poll(eqh, 0, DAOS_EQ_WAIT, 1, &evp), 1);
+	assert_int_equal(ev.ev_error, -DER_IO);
+	assert_int_equal(daos_event_fini(&ev), 0);
+	assert_int_equal(daos_eq_destroy(eqh, 0), 0);
+	client_xs_detach(dt.cl);
+	assert_int_equal(daos_eq_poll(empty, 0, 0, 1, &evp), -DER_NONEXIST); /* went with the context */
+}
+
+static void
+cancel_ends_all_waits(void **state)
+{
+	canceled = 0;
+	in_xstream(cancel_main);
+}
+
+static int
+waits_in_poller(void *arg)
+{
+	int *rc = arg;
+
+	if (*rc == 0)
+		*rc = ask(true);
+	return 0;
+}
+
+static MAY_YIELD void
+scheduler_main(void *arg)
+{
+	int               rc = 0;
+	struct ult_poller poller = {.name = "wrong", .poll = waits_in_poller, .fd = -1, .arg = &rc};
+
+	(void)arg;
+	assert_int_equal(client_xs_attach(dt.cl), 0);
+	ult_poller_add(&poller);
+	while (rc == 0)
+		ult_yield();
+	ult_poller_del(&poller);
+	assert_int_equal(rc, -DER_BUSY);
+	client_xs_detach(dt.cl);
+}
+
+static void
+no_waiting_on_the_scheduler(void **state)
+{
+	in_xstream(scheduler_main);
 }
 
 static MAY_YIELD void
@@ -184,6 +276,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(many_wait_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(waits_end_in_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(events_in_ults, setup, teardown),
+	    cmocka_unit_test_setup_teardown(cancel_ends_all_waits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(no_waiting_on_the_scheduler, setup, teardown),
 	    cmocka_unit_test_setup_teardown(without_attaching, setup, teardown),
 	};
 
