@@ -123,6 +123,8 @@ uint32_t sim_engines_ruined_nr(void);
 
 struct ds_mgmt_resolver;
 extern const struct ds_mgmt_resolver sim_resolver;
+/** What an agent would say of every client; free(). NOMEM */
+int sim_cred(d_iov_t *ret_cred) MUST_CHECK;
 /** Everybody learns where everybody is, each after a while. */
 void sim_group_changed(void);
 /** What failed may have left something: destroy it, too. */

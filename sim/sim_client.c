@@ -20,6 +20,7 @@ client_main(void *arg)
 	struct client_start *start = arg;
 	struct sim_client   *sc = start->sc;
 	d_rank_t             ms_ranks[3];
+	d_iov_t              cred = {0};
 	struct client_attr   attr = {.sys_name = "daos_server",
 				     .modules = client_modules,
 				     .module_nr = ARRAY_NR(client_modules),
@@ -27,14 +28,18 @@ client_main(void *arg)
 				     .world = sim.net,
 				     .members = sim.members,
 				     .member_nr = sim.member_nr,
-				     .ms_ranks = ms_ranks};
+				     .ms_ranks = ms_ranks,
+				     .cred = &cred};
 	void               (*fn)(struct sim_client *sc) = start->fn;
 	int                  rc;
 
 	for (uint32_t i = 0; i < MIN_OF(sim.opts.engine_nr, (uint32_t)ARRAY_NR(ms_ranks)); i++)
 		ms_ranks[attr.ms_rank_nr++] = i;
 	psim_world_free(start);
-	rc = client_create(&attr, &sc->cl);
+	rc = sim_cred(&cred);
+	if (rc == 0)
+		rc = client_create(&attr, &sc->cl);
+	free(cred.iov_buf);
 	SIM_CHECK(rc == 0, "client %u does not start: " DF_RC, sc->idx, DP_RC(rc));
 	client_set_current(sc->cl);
 	fn(sc);

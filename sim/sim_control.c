@@ -57,11 +57,8 @@ check_cred(struct engine *eng, void *arg, const void *cred, size_t cred_bytes, s
 const struct ds_mgmt_resolver sim_resolver = {
     .svc_by_uuid = svc_by_uuid, .svc_by_label = svc_by_label, .check_cred = check_cred};
 
-/** In place of client_request_cred() (the linker's --wrap): what an agent would say of every client. */
-int __wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred);
-
 int
-__wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred)
+sim_cred(d_iov_t *ret_cred)
 {
 	Auth__Credential cred = AUTH__CREDENTIAL__INIT;
 	Auth__Token      token = AUTH__TOKEN__INIT;

@@ -47,7 +47,8 @@ enum drpc_module {
 	X(SRV_CLUSTER_EVENT, 304, Mgmt__ClusterEventReq, Mgmt__DaosResp)                           \
 	X(SRV_POOL_FIND_BYLABEL, 305, Mgmt__PoolFindByLabelReq, Mgmt__GetPoolSvcResp)              \
 	X(SRV_LIST_POOLS, 310, Mgmt__Empty, Mgmt__ListPoolsResp)                                   \
-	X(SEC_VALIDATE_CREDS, 401, Auth__ValidateCredReq, Auth__ValidateCredResp)
+	X(SEC_VALIDATE_CREDS, 401, Auth__ValidateCredReq, Auth__ValidateCredResp)                  \
+	X(SEC_ENGINE_CREDS, 402, Mgmt__Empty, Auth__GetCredResp)
 
 enum drpc_method {
 #define DRPC_METHOD_ENUM(name, nr, req, resp) DRPC_METHOD_##name = nr,

@@ -153,8 +153,38 @@ up_check_cred(struct engine *eng, void *arg, const void *cred, size_t cred_bytes
 	return rc;
 }
 
+static int
+pack_cred(const Auth__Credential *cred, d_iov_t *ret_cred)
+{
+	size_t bytes = auth__credential__get_packed_size(cred);
+	void  *buf = malloc(bytes > 0 ? bytes : 1);
+
+	if (buf == NULL)
+		return -DER_NOMEM;
+	d_iov_set(ret_cred, buf, auth__credential__pack(cred, buf));
+	return 0;
+}
+
+MAY_YIELD static int
+up_own_cred(struct engine *eng, void *arg, d_iov_t *ret_cred)
+{
+	Mgmt__Empty        req = MGMT__EMPTY__INIT;
+	Auth__GetCredResp *resp;
+	void              *msg;
+	int                rc = upcall(eng, DRPC_MODULE_SEC, DRPC_METHOD_SEC_ENGINE_CREDS, &req.base,
+				       &auth__get_cred_resp__descriptor, &msg);
+
+	if (rc != 0)
+		return rc;
+	resp = msg;
+	rc = resp->status != 0 ? resp->status : resp->cred == NULL ? -DER_PROTO : pack_cred(resp->cred, ret_cred);
+	protobuf_c_message_free_unpacked(msg, NULL);
+	return rc;
+}
+
 const struct ds_mgmt_resolver mgmt_resolver_upcall = {
 	.svc_by_uuid = up_svc_by_uuid,
 	.svc_by_label = up_svc_by_label,
 	.check_cred = up_check_cred,
+	.own_cred = up_own_cred,
 };

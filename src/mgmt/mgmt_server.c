@@ -147,6 +147,7 @@ mgmt_init(struct engine *eng)
 	if (mgmt == NULL)
 		return -DER_NOMEM;
 	mgmt->resolver = &mgmt_resolver_upcall;
+	mgmt_clients_init(&mgmt->clients, eng);
 	dss_module_set_data(eng, CRT_MOD_MGMT, mgmt);
 	return ds_mgmt_drpc_register(eng, mgmt_drpc_system);
 }
@@ -154,8 +155,22 @@ mgmt_init(struct engine *eng)
 MAY_YIELD static void
 mgmt_fini(struct engine *eng)
 {
+	mgmt_clients_fini(&mgmt_of(eng)->clients);
 	free(dss_module_data(eng, CRT_MOD_MGMT));
 	dss_module_set_data(eng, CRT_MOD_MGMT, NULL);
+}
+
+MAY_YIELD static int
+mgmt_setup(struct engine *eng)
+{
+	mgmt_clients_allow(&mgmt_of(eng)->clients);
+	return 0;
+}
+
+MAY_YIELD static void
+mgmt_cleanup(struct engine *eng)
+{
+	mgmt_clients_end(&mgmt_of(eng)->clients);
 }
 
 static const struct crt_proto_rpc mgmt_rpcs[MGMT_RPC_NR] = {
@@ -171,6 +186,8 @@ const struct dss_module dss_module_mgmt = {
 	.sm_mod_id = CRT_MOD_MGMT,
 	.sm_init = mgmt_init,
 	.sm_fini = mgmt_fini,
+	.sm_setup = mgmt_setup,
+	.sm_cleanup = mgmt_cleanup,
 	.sm_proto = &mgmt_proto,
 	.sm_drpc_handlers = mgmt_drpc_hdlrs,
 };

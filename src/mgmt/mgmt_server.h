@@ -22,6 +22,8 @@ struct ds_mgmt_resolver {
 	/** Check a credential as it came from a client (packed Auth.Credential). Errors: NO_PERM | BAD_CERT | INVAL. */
 	MAY_YIELD int (*check_cred)(struct engine *eng, void *arg, const void *cred, size_t cred_bytes,
 				    struct sec_ident **ret_ident);
+	/** Who the engine itself is as a client: packed Auth.Credential, free(). NULL: it cannot be one. */
+	MAY_YIELD int (*own_cred)(struct engine *eng, void *arg, d_iov_t *ret_cred);
 };
 /** @resolver NULL: daos_server again. Borrowed, with @arg, until the engine stops. */
 void ds_mgmt_set_resolver(struct engine *eng, const struct ds_mgmt_resolver *resolver, void *arg);

@@ -54,6 +54,7 @@ struct testcluster {
 	uint32_t              member_nr;
 	d_rank_t              ms_rank;
 	struct client_attr    client_attr;
+	d_iov_t               cred; /**< of client_attr */
 };
 
 static const struct dss_module *const tc_server_modules[] = {
@@ -109,11 +110,9 @@ check_cred(struct engine *eng, void *arg, const void *cred, size_t cred_bytes, s
 	return mgmt_cred_ident(cred, cred_bytes, ret_ident);
 }
 
-/** In place of client_request_cred() (the linker's --wrap): what an agent would say of every client here. */
-int __wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred);
-
-int
-__wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred)
+/** What an agent would say of every client here, and daos_server of an engine that is one. */
+static int
+make_cred(d_iov_t *ret_cred)
 {
 	Auth__Credential cred     = AUTH__CREDENTIAL__INIT;
 	Auth__Token      token    = AUTH__TOKEN__INIT;
@@ -142,8 +141,14 @@ __wrap_client_request_cred(struct client *cl, d_iov_t *ret_cred)
 	return 0;
 }
 
+static MAY_YIELD int
+own_cred(struct engine *eng, void *arg, d_iov_t *ret_cred)
+{
+	return make_cred(ret_cred);
+}
+
 static const struct ds_mgmt_resolver tc_resolver = {
-    .svc_by_uuid = svc_by_uuid, .svc_by_label = svc_by_label, .check_cred = check_cred};
+    .svc_by_uuid = svc_by_uuid, .svc_by_label = svc_by_label, .check_cred = check_cred, .own_cred = own_cred};
 
 static void
 group_set(struct crt *crt, const struct testcluster *tc, uint32_t net)
@@ -328,6 +333,7 @@ tc_start(const struct tc_opts *opts)
 		tc->opts.provider = "self";
 	pthread_mutex_init(&tc->lock, NULL);
 	plat_uuid_generate(tc->system);
+	assert_int_equal(make_cred(&tc->cred), 0);
 	snprintf(tc->dir, sizeof(tc->dir), "/tmp/testcluster_XXXXXX");
 	assert_non_null(mkdtemp(tc->dir));
 	tc->net_nr = tc->opts.secondary ? 2 : 1;
@@ -364,6 +370,7 @@ tc_stop(struct testcluster *tc)
 			na_self_world_destroy(tc->nets[i].world);
 	rmdir(tc->dir);
 	pthread_mutex_destroy(&tc->lock);
+	free(tc->cred.iov_buf);
 	free(tc);
 }
 
@@ -479,7 +486,8 @@ client_attr_over(struct testcluster *tc, uint32_t net)
 					       .members    = tc->nets[net].members,
 					       .member_nr  = tc->member_nr,
 					       .ms_ranks   = &tc->ms_rank,
-					       .ms_rank_nr = 1};
+					       .ms_rank_nr = 1,
+					       .cred       = &tc->cred};
 	return &tc->client_attr;
 }
 

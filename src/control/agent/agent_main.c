@@ -9,9 +9,7 @@
 #include <curl/curl.h>
 #include <daos_errno.h>
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +21,11 @@
 #include "base/log.h"
 #include "control/agent/agent_attach.h"
 #include "control/common/cli.h"
+#include "control/common/ctl_cred.h"
 #include "control/common/ctl_http.h"
-#include "drpc/auth.pb-c.h"
 #include "drpc/drpc.h"
 #include "drpc/mgmt.pb-c.h"
 #include "platform/platform.h"
-#include "security/sec_sign.h"
 
 #define CACHE_NS (5 * NSEC_PER_SEC)
 
@@ -203,114 +200,12 @@ on_attach(struct agent *ag, struct drpc_request *req)
 
 /* ---- credentials ---- */
 
-static char *
-principal(const char *name, unsigned id)
-{
-	char *text;
-
-	if (name != NULL ? asprintf(&text, "%s@", name) < 0 : asprintf(&text, "%u@", id) < 0)
-		return NULL;
-	return text;
-}
-
-/** Names of the peer's user, group and groups, as the host knows them. Freed with free_sys(). */
-static int
-fill_sys(const struct agent *ag, const struct drpc_request *req, Auth__Sys *sys)
-{
-	struct passwd *pw = getpwuid(req->uid);
-	struct group  *gr = getgrgid(req->gid);
-	gid_t          gids[256];
-	int            nr = ARRAY_NR(gids), i;
-
-	auth__sys__init(sys);
-	sys->stamp = plat_realtime_ns() / NSEC_PER_SEC;
-	sys->machinename = (char *)ag->host;
-	sys->user = principal(pw ? pw->pw_name : NULL, req->uid);
-	sys->group = principal(gr ? gr->gr_name : NULL, req->gid);
-	sys->secctx = (char *)"";
-	if (pw == NULL || getgrouplist(pw->pw_name, req->gid, gids, &nr) < 0)
-		nr = 0;
-	sys->groups = calloc((size_t)nr + 1, sizeof(char *));
-	if (sys->user == NULL || sys->group == NULL || sys->groups == NULL)
-		return -DER_NOMEM;
-	for (i = 0; i < nr; i++) {
-		gr = getgrgid(gids[i]);
-		sys->groups[sys->n_groups] = principal(gr ? gr->gr_name : NULL, gids[i]);
-		if (sys->groups[sys->n_groups] == NULL)
-			return -DER_NOMEM;
-		sys->n_groups++;
-	}
-	return 0;
-}
-
-static void
-free_sys(Auth__Sys *sys)
-{
-	size_t i;
-
-	for (i = 0; i < sys->n_groups; i++)
-		free(sys->groups[i]);
-	free(sys->groups);
-	free(sys->user);
-	free(sys->group);
-}
-
-static int
-sign_token(const struct agent *ag, const Auth__Token *token, Auth__Token *verifier)
-{
-	size_t   bytes = auth__token__get_packed_size(token), sig_bytes;
-	uint8_t *packed;
-	void    *sig;
-	int      rc;
-
-	if (ag->key == NULL)
-		return 0;
-	packed = malloc(bytes);
-	if (packed == NULL)
-		return -DER_NOMEM;
-	auth__token__pack(token, packed);
-	rc = sec_sign(ag->key, strlen(ag->key), packed, bytes, &sig, &sig_bytes);
-	free(packed);
-	if (rc != 0)
-		return rc;
-	verifier->flavor = AUTH__FLAVOR__AUTH_SYS;
-	verifier->data.data = sig;
-	verifier->data.len = sig_bytes;
-	return 0;
-}
-
 static void
 on_creds(struct agent *ag, struct drpc_request *req)
 {
-	Auth__GetCredResp resp = AUTH__GET_CRED_RESP__INIT;
-	Auth__Credential  cred = AUTH__CREDENTIAL__INIT;
-	Auth__Token       token = AUTH__TOKEN__INIT, verifier = AUTH__TOKEN__INIT;
-	Auth__Sys         sys;
+	struct ctl_cred_maker maker = {.host = ag->host, .origin = "agent", .key_pem = ag->key, .cert_pem = ag->cert};
 
-	resp.status = fill_sys(ag, req, &sys);
-	token.flavor = AUTH__FLAVOR__AUTH_SYS;
-	token.data.len = auth__sys__get_packed_size(&sys);
-	token.data.data = malloc(token.data.len + 1);
-	if (resp.status == 0 && token.data.data == NULL)
-		resp.status = -DER_NOMEM;
-	if (resp.status == 0) {
-		auth__sys__pack(&sys, token.data.data);
-		resp.status = sign_token(ag, &token, &verifier);
-	}
-	if (resp.status == 0) {
-		cred.token = &token;
-		cred.verifier = &verifier;
-		cred.origin = (char *)"agent";
-		if (ag->cert != NULL) {
-			cred.cert_pem.data = (uint8_t *)ag->cert;
-			cred.cert_pem.len = strlen(ag->cert);
-		}
-		resp.cred = &cred;
-	}
-	drpc_reply_msg(req, &resp.base);
-	free(token.data.data);
-	free(verifier.data.data);
-	free_sys(&sys);
+	ctl_cred_reply(req, req->uid, req->gid, &maker);
 }
 
 static void

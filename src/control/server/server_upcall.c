@@ -10,10 +10,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "control/common/ctl_cred.h"
 #include "control/server/server.h"
 #include "control/server/server_db.h"
-#include "drpc/auth.pb-c.h"
-#include "security/sec_sign.h"
 
 static void
 reply_status(struct drpc_request *req, int status)
@@ -129,15 +128,12 @@ on_list_pools(struct server *srv, struct drpc_request *req)
 	json_decref(a.response);
 }
 
-/** A credential is genuine when an agent's certificate of our CA signed it; unsigned ones pass when insecure is allowed. */
+/** A credential is genuine when a certificate of our CA signed it (ctl_cred_check()); unsigned ones pass when insecure is allowed. */
 static void
 on_validate(struct server *srv, struct drpc_request *req)
 {
 	Auth__ValidateCredReq *msg = auth__validate_cred_req__unpack(NULL, req->body_bytes, req->body);
 	Auth__ValidateCredResp resp = AUTH__VALIDATE_CRED_RESP__INIT;
-	const struct ctl_transport *t = &srv->cfg->transport_config;
-	Auth__Credential      *cred;
-	char                  *ca = srv->http_ca;
 
 	if (msg == NULL || msg->cred == NULL || msg->cred->token == NULL) {
 		if (msg != NULL)
@@ -145,22 +141,25 @@ on_validate(struct server *srv, struct drpc_request *req)
 		drpc_reply(req, DRPC__STATUS__FAILED_UNMARSHAL_PAYLOAD, NULL, 0);
 		return;
 	}
-	cred = msg->cred;
-	if (!t->allow_insecure) {
-		uint8_t *packed = malloc(auth__token__get_packed_size(cred->token) + 1);
-
-		resp.status = -DER_NOMEM;
-		if (packed != NULL)
-			resp.status = cred->verifier == NULL || cred->verifier->data.len == 0
-			    ? -DER_NO_CERT
-			    : sec_verify((const char *)cred->cert_pem.data, cred->cert_pem.len, ca, strlen(ca), "agent", packed,
-					 auth__token__pack(cred->token, packed), cred->verifier->data.data, cred->verifier->data.len);
-		free(packed);
-	}
+	if (!srv->cfg->transport_config.allow_insecure)
+		resp.status = ctl_cred_check(msg->cred, srv->http_ca, geteuid());
 	if (resp.status == 0)
-		resp.token = cred->token;
+		resp.token = msg->cred->token;
 	drpc_reply_msg(req, &resp.base);
 	auth__validate_cred_req__free_unpacked(msg, NULL);
+}
+
+/** An engine is to be a client: it is the user it runs as, which is ours. The socket lets nobody else ask. */
+static void
+on_engine_creds(struct server *srv, struct drpc_request *req)
+{
+	struct ctl_cred_maker maker = {.host = srv->addr, .origin = "server"};
+
+	if (!srv->cfg->transport_config.allow_insecure) {
+		maker.key_pem = srv->http_key;
+		maker.cert_pem = srv->http_cert;
+	}
+	ctl_cred_reply(req, geteuid(), getegid(), &maker);
 }
 
 /** Tell the management service that a rank is dead. */
@@ -204,6 +203,7 @@ static const struct {
     {DRPC_MODULE_SRV, DRPC_METHOD_SRV_LIST_POOLS, on_list_pools},
     {DRPC_MODULE_SRV, DRPC_METHOD_SRV_CLUSTER_EVENT, on_event},
     {DRPC_MODULE_SEC, DRPC_METHOD_SEC_VALIDATE_CREDS, on_validate},
+    {DRPC_MODULE_SEC, DRPC_METHOD_SEC_ENGINE_CREDS, on_engine_creds},
 };
 
 static void

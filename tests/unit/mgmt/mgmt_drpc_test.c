@@ -8,6 +8,7 @@
 #include "drpc/auth.pb-c.h"
 #include "drpc/drpc.h"
 #include "drpc/mgmt.pb-c.h"
+#include "mgmt/mgmt_engine_client.h"
 #include "mgmt/mgmt_rpc.h"
 #include "mgmt/mgmt_server.h"
 
@@ -237,6 +238,27 @@ test_by_label(struct engine *eng, void *arg, const char *label, uuid_t ret_pool,
 
 static const struct ds_mgmt_resolver test_resolver = {.svc_by_uuid = test_by_uuid, .svc_by_label = test_by_label};
 
+static MAY_YIELD int
+open_client(void *arg)
+{
+	struct client *cl;
+
+	return ds_mgmt_client_open(dss_engine(), NULL, 0, &cl);
+}
+
+static void
+client_needs_set_up_and_a_name(void **state)
+{
+	struct fixture *f = *state;
+	struct engine  *eng = f->w.engs[0];
+
+	et_group(&f->w);
+	assert_int_equal(et_run(eng, DSS_TAG_SYS, open_client, NULL), -DER_UNINIT);
+	assert_int_equal(call_status(eng, DRPC_METHOD_MGMT_SET_UP, NULL), 0);
+	ds_mgmt_set_resolver(eng, &test_resolver, NULL); /* it cannot say who the engine is */
+	assert_int_equal(et_run(eng, DSS_TAG_SYS, open_client, NULL), -DER_NOSYS);
+}
+
 static int
 find(struct et_client *c, const char *label, const unsigned char *uuid)
 {
@@ -348,6 +370,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    ONE(rank_is_set_once),
 	    ONE(set_up_may_be_repeated),
+	    ONE(client_needs_set_up_and_a_name),
 	    ONE(malformed_and_unknown),
 	    ONE(log_masks),
 	    ONE(devices_of_a_volatile_engine),
