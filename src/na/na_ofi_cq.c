@@ -74,6 +74,9 @@ ofi_ep_progress(struct na_ep *ep, uint32_t event_nr)
 	ssize_t                n;
 	int                    nr = 0;
 
+	/* of the poll before: what came then was answered first */
+	if (e->unposted > 0 && ofi_recvs_post(e, e->unposted) != 0)
+		D_ERROR("receives cannot be posted\n");
 	do {
 		n = fi_cq_read(e->cq, ent, OFI_CQ_READ_NR);
 		if (n == -FI_EAVAIL) {
@@ -86,8 +89,6 @@ ofi_ep_progress(struct na_ep *ep, uint32_t event_nr)
 			op_done(e, ent[i].op_context, ent[i].len, 0);
 		nr += n > 0 ? n : 0;
 	} while ((uint32_t)nr < event_nr && (n == OFI_CQ_READ_NR || n == -FI_EAVAIL));
-	if (e->unposted > 0 && ofi_recvs_post(e, e->unposted) != 0)
-		D_ERROR("receives cannot be posted\n");
 	if (!d_list_empty(&e->blocked))
 		nr += ofi_blocked_retry(e);
 	if (nr > 0)
