@@ -210,14 +210,42 @@ check_endpoints(struct checker *c, const uint32_t *endpoints, uint32_t nr, uint3
 	return 0;
 }
 
+/** So many ports from the first on does an engine use of each provider: one for each stream. */
+static uint64_t
+port_nr(const struct server_engine_config *eng)
+{
+	return (uint64_t)eng->targets + eng->nr_xs_helpers + SYSTEM_STREAM_NR;
+}
+
+/** Two engines of one host: neither may have the other's directory, or ports. */
+static int
+check_pair(struct checker *c, const struct server_config *cfg, uint32_t k, uint32_t i)
+{
+	const struct server_engine_config *a = &cfg->engines[k], *b = &cfg->engines[i];
+	uint32_t                           n, m;
+
+	if (strcmp(server_ram_tier(a)->scm_mount, server_ram_tier(b)->scm_mount) == 0)
+		return refuse(c, "engines[%u] and engines[%u] have the same scm_mount", k, i);
+	for (n = 0; n < a->fabric.nr; n++) {
+		for (m = 0; m < b->fabric.nr; m++) {
+			const struct server_provider *p = &a->fabric.of[n], *q = &b->fabric.of[m];
+
+			if (strcmp(p->iface, q->iface) == 0 && p->port < q->port + port_nr(b) && q->port < p->port + port_nr(a))
+				return refuse(c, "engines[%u] and engines[%u]: fabric_iface_port %u and %u overlap on %s: they use %llu and %llu "
+					      "ports from there on, set them farther apart", k, i, p->port, q->port, p->iface,
+					      (unsigned long long)port_nr(a), (unsigned long long)port_nr(b));
+		}
+	}
+	return 0;
+}
+
 static int
 check_fabric(struct checker *c, const struct server_config *cfg, struct server_engine_config *eng, uint32_t e)
 {
-	char     why[1024], where[32];
-	uint64_t stream_nr = (uint64_t)eng->targets + eng->nr_xs_helpers + SYSTEM_STREAM_NR;
+	char why[1024], where[32];
 
 	snprintf(where, sizeof(where), "engines[%u]: ", e);
-	if (server_fabric_parse(cfg->provider, eng->fabric_iface, eng->fabric_iface_port, stream_nr, &eng->fabric, why, sizeof(why)) != 0)
+	if (server_fabric_parse(cfg->provider, eng->fabric_iface, eng->fabric_iface_port, port_nr(eng), &eng->fabric, why, sizeof(why)) != 0)
 		return refuse(c, "%s%s", where, why);
 	return check_endpoints(c, eng->secondary_endpoints, eng->secondary_endpoints_count, eng->fabric.nr - 1, where);
 }
@@ -261,11 +289,10 @@ check_config(struct checker *c, const struct server_config *cfg)
 			      cfg->ms_replicas_count);
 	for (i = 0; i < cfg->engines_count; i++) {
 		rc = check_engine(c, cfg, i);
+		for (k = 0; k < i && rc == 0; k++)
+			rc = check_pair(c, cfg, k, i);
 		if (rc != 0)
 			return rc;
-		for (k = 0; k < i; k++)
-			if (strcmp(server_ram_tier(&cfg->engines[i])->scm_mount, server_ram_tier(&cfg->engines[k])->scm_mount) == 0)
-				return refuse(c, "engines[%u] and engines[%u] have the same scm_mount", k, i);
 	}
 	return check_endpoints(c, cfg->secondary_endpoints, cfg->secondary_endpoints_count, cfg->engines[0].fabric.nr - 1, "");
 }

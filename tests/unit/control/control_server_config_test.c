@@ -54,6 +54,12 @@ load(struct world *w, const char *text)
 #define FILE1 "{class: file, bdev_list: [/e0/disk], bdev_size: 4}"
 #define ENGINE(more)                                                                               \
 	"engines: [{targets: 2, fabric_iface: lo, fabric_iface_port: 31416, " more "}]\n"
+/** Two engines, of 4 streams and of 3. */
+#define TWO(providers, ifaces1, ports1, ifaces2, ports2)                                           \
+	"provider: " providers "\nengines:\n- {targets: 2, fabric_iface: '" ifaces1                \
+	"', fabric_iface_port: '" ports1 "', storage: [{class: ram, scm_mount: /a}]}\n"            \
+	"- {targets: 1, fabric_iface: '" ifaces2 "', fabric_iface_port: '" ports2                  \
+	"', storage: [{class: ram, scm_mount: /b}]}\n"
 #define STORAGE(tiers) ENGINE("storage: [" tiers "]")
 
 static void
@@ -333,6 +339,11 @@ refused(void **state)
 	     "]}\n"
 	     "- {targets: 1, fabric_iface: lo, fabric_iface_port: 2000, storage: [" RAM "]}\n",
 	     "engines[0] and engines[1] have the same scm_mount"},
+	    {TWO("a", "lo", "1000", "lo", "1003"),
+	     "engines[0] and engines[1]: fabric_iface_port 1000 and 1003 overlap on lo: they use 4 and 3 ports"},
+	    {TWO("a", "lo", "1000", "lo", "998"), "engines[1]: fabric_iface_port 1000 and 998 overlap on lo"},
+	    {TWO("a", "lo", "1000", "lo", "1000"), "1000 and 1000 overlap on lo"},
+	    {TWO("a,b", "lo,eth0", "1000,2000", "eth0,lo", "2003,3000"), "2000 and 2003 overlap on eth0"},
 	    {"engines:\n- {targets: 1, fabric_iface: lo, fabric_iface_port: 1000, storage: "
 	     "[{class: ram, scm_mount: /a}]}\n"
 	     "- {targets: 0, fabric_iface: lo, fabric_iface_port: 2000, storage: [" RAM "]}\n",
@@ -358,6 +369,20 @@ refused(void **state)
 				 cases[i].says);
 		assert_null(w->cfg);
 	}
+}
+
+/** Ports of two engines that touch, and are on other interfaces. */
+static void
+engines_side_by_side(void **state)
+{
+	static const char *const texts[] = {TWO("a", "lo", "1000", "lo", "1004"), TWO("a", "lo", "1003", "lo", "1000"),
+					    TWO("a", "lo", "1000", "eth0", "1000"),
+					    TWO("a,b", "lo,eth0", "1000,2000", "eth0,lo", "2004,997")};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_NR(texts); i++)
+		if (load(w, texts[i]) != 0)
+			fail_msg("'%s' is refused: %s", texts[i], w->errors);
 }
 
 static void
@@ -440,6 +465,7 @@ main(void)
 	    CASE(several_providers),
 	    CASE(checked_again),
 	    CASE(refused),
+	    CASE(engines_side_by_side),
 	    CASE(no_content_is_refused),
 	    CASE(a_missing_file),
 	    CASE(sizes_without_a_unit_are_gib),
