@@ -257,7 +257,7 @@ static void
 server(int fd, uint32_t xs_nr)
 {
 	static struct srv  srvs[IDLE_XS_NR];
-	struct ult_xs_attr attr = {.name = "srv", .core = -1};
+	struct ult_xs_attr attr = {.name = "srv", .core = -1, .accounts = true}; /* as an engine's */
 	struct crt        *crt  = crt_start(true);
 	char               uri[256] = "";
 	struct ult_xs     *xs;

@@ -13,6 +13,8 @@
 #define ENGINE_TGT_MAX        1024
 #define ENGINE_HELPER_MAX     1024
 #define ENGINE_DRPC_TIMEOUT_S 60
+#define ENGINE_STACK_NR       16  /**< made when an xstream starts */
+#define ENGINE_LONG_MS        1000 /**< the default of DAOS_SCHED_LONG_MS */
 
 enum engine_state {
 	ENGINE_STARTING, /**< requests are refused with -DER_AGAIN */
@@ -82,6 +84,8 @@ struct engine {
 	char                 drpc_path[108];
 	uint32_t             drpc_busy_nr;  /**< calls being handled; of xstream 0 */
 	struct ult_eventual *drpc_idle;     /**< set when drpc_busy_nr falls to 0 */
+	uint64_t             long_ns; /**< a ULT that keeps an xstream so long is told of in the log; 0: none */
+	struct engine_watch *watch;   /**< of xstream 1 */
 	bool                 is_set_up;
 	bool                 cut_off; /**< a ULT of xstream 1 asks whether we are a member */
 };
@@ -128,6 +132,10 @@ void engine_rpc_sent(const struct crt_cb_info *info);
 /* engine_drpc.c */
 int  engine_drpc_start(void *eng) MUST_CHECK;
 MAY_YIELD int  engine_drpc_stop(void *eng);
+
+/* engine_watch.c; on the monitoring xstream */
+int  engine_watch_start(void *eng) MUST_CHECK;
+int  engine_watch_stop(void *eng);
 
 /* engine_swim.c; on the monitoring xstream */
 int  engine_swim_start(void *eng) MUST_CHECK;

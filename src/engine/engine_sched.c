@@ -46,6 +46,8 @@ struct sched_pool {
 	d_list_t           busy_link;
 	uint32_t           queue_len;
 	uint32_t           upd_inflight_nr, inflight_nr;
+	uint64_t           run_ns, shown_ns; /**< used by its requests' ULTs; as far as the metric has it */
+	struct d_tm_node  *tm_run;
 };
 
 struct sched_slab {
@@ -100,6 +102,25 @@ req_put(struct engine_sched *sched, struct sched_req *req)
 
 /* ---- pools ---- */
 
+#define POOL_METRIC_DIR "sched/xs_%u/pool/" DF_UUID
+
+static void
+pool_metric_add(struct engine_sched *sched, struct sched_pool *pool)
+{
+	int rc = d_tm_add_metric(sched->dx->dx_engine->tm, &pool->tm_run, D_TM_COUNTER, "time requests of the pool ran", "ns",
+				 POOL_METRIC_DIR "/run", sched->dx->dx_id, DP_UUID(pool->uuid));
+
+	if (rc != 0)
+		D_WARN("xstream %u has no metric of pool " DF_UUID ": " DF_RC, sched->dx->dx_id, DP_UUID(pool->uuid), DP_RC(rc));
+}
+
+static void
+pool_metric_remove(struct engine_sched *sched, struct sched_pool *pool)
+{
+	if (pool->tm_run != NULL)
+		(void)!d_tm_remove(sched->dx->dx_engine->tm, POOL_METRIC_DIR, sched->dx->dx_id, DP_UUID(pool->uuid));
+}
+
 static struct sched_pool *
 pool_get(struct engine_sched *sched, const uuid_t uuid)
 {
@@ -119,6 +140,7 @@ pool_get(struct engine_sched *sched, const uuid_t uuid)
 		free(pool);
 		return NULL;
 	}
+	pool_metric_add(sched, pool);
 	return pool;
 }
 
@@ -129,6 +151,7 @@ pool_drop_if_unused(struct engine_sched *sched, struct sched_pool *pool)
 	    sched->pools.node_nr <= ENGINE_SCHED_POOL_NR_INIT)
 		return;
 	d_hash_remove(&sched->pools, &pool->node);
+	pool_metric_remove(sched, pool);
 	free(pool);
 }
 
@@ -246,6 +269,8 @@ request_ended(struct engine_sched *sched, struct sched_req *req)
 		pool->inflight_nr--;
 		if (req->queue == SCHED_Q_UPDATE)
 			pool->upd_inflight_nr--;
+		d_tm_inc_counter(pool->tm_run, pool->run_ns - pool->shown_ns);
+		pool->shown_ns = pool->run_ns;
 		pool_drop_if_unused(sched, pool);
 	}
 	req_put(sched, req);
@@ -258,8 +283,11 @@ request_ult(void *arg)
 {
 	struct sched_req *req = arg;
 
+	if (req->pool != NULL)
+		ult_bill(&req->pool->run_ns);
 	req->hdlr(req->rpc);
 	crt_req_decref(req->rpc);
+	ult_bill(NULL); /* the pool may go with its last request */
 	request_ended(req->sched, req);
 }
 

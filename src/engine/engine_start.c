@@ -99,6 +99,22 @@ arm_faults(struct engine *eng)
 	return d_faults_parse(&eng->faults, text);
 }
 
+static uint64_t
+long_ns_of_env(void)
+{
+	const char *text = getenv("DAOS_SCHED_LONG_MS");
+	char       *end;
+	uint64_t    ms;
+
+	if (text == NULL || text[0] == '\0')
+		return ENGINE_LONG_MS * NSEC_PER_MSEC;
+	ms = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && ms <= UINT32_MAX)
+		return ms * NSEC_PER_MSEC;
+	D_WARN("DAOS_SCHED_LONG_MS=%s is no number of milliseconds; using %u", text, ENGINE_LONG_MS);
+	return ENGINE_LONG_MS * NSEC_PER_MSEC;
+}
+
 static int
 engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 {
@@ -123,6 +139,7 @@ engine_alloc(const struct engine_attr *attr, struct engine **ret_eng)
 	eng->numa_node = attr->numa_node;
 	eng->instance_idx = attr->instance_idx;
 	eng->heap_bytes = attr->heap_bytes;
+	eng->long_ns = long_ns_of_env();
 	eng->relay_nr_min = attr->relay_nr_min != 0 ? attr->relay_nr_min : ENGINE_RELAY_NR_MIN;
 	eng->xss = calloc(eng->xs_nr, sizeof(eng->xss[0]));
 	atomic_store(&eng->state, ENGINE_STARTING);
@@ -278,7 +295,8 @@ tear_down(struct engine *eng)
 	atomic_store(&eng->state, ENGINE_STOPPING);
 	sys_do(eng, engine_drpc_stop, "close the dRPC socket");
 	if (xs_running_nr(eng) > DSS_TAG_MON &&
-	    engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_stop, eng) != 0)
+	    (engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_stop, eng) != 0 ||
+	     engine_xs_call(eng->xss[DSS_TAG_MON], engine_watch_stop, eng) != 0))
 		D_CRIT("%s: no memory to stop watching the others", eng->name);
 	sys_do(eng, sys_cleanup, "clean up the modules");
 	drain_all(eng);
@@ -318,6 +336,8 @@ bring_up(struct engine *eng, const struct engine_attr *attr)
 		rc = engine_xs_call(eng->xss[DSS_TAG_SYS], engine_drpc_start, eng);
 	if (rc == 0)
 		rc = engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_start, eng);
+	if (rc == 0)
+		rc = engine_xs_call(eng->xss[DSS_TAG_MON], engine_watch_start, eng);
 	return rc;
 }
 

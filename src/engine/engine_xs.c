@@ -222,6 +222,9 @@ engine_xs_start(struct engine *eng, uint32_t id, struct engine_xs **ret_exs)
 	}
 	attr.name = exs->name;
 	attr.core = xs_core(eng, id);
+	attr.stack_nr = ENGINE_STACK_NR;
+	attr.accounts = true;
+	attr.long_ns = eng->long_ns;
 	rc = ult_xs_create(&attr, xs_first_ult, exs, &exs->pub.dx_xs);
 	if (rc != 0) {
 		D_ERROR("%s: xstream %u cannot be started: " DF_RC, eng->name, id, DP_RC(rc));

@@ -29,6 +29,9 @@ struct ult_xs_attr {
 	size_t      stack_bytes;    /**< 0: ULT_STACK_BYTES_DEFAULT */
 	int         core;           /**< -1: not bound; where binding is refused a note is logged */
 	uint64_t    spin_ns_max;    /**< longest spin before blocking; 0: default (50 us) */
+	uint32_t    stack_nr;       /**< stacks made before the first ULT needs one; at most ULT_STACK_CACHE_MAX */
+	bool        accounts;       /**< measure what ULTs use: two looks at the clock each time one runs */
+	uint64_t    long_ns;        /**< with accounts: a ULT that ran so long without giving way is told of in the log; 0: none */
 };
 
 /**
@@ -53,8 +56,17 @@ struct ult_xs_stats {
 	uint64_t switch_nr;   /**< switches into a ULT */
 	uint64_t block_nr;    /**< times it gave the CPU up */
 	uint64_t handover_nr; /**< ULTs made ready by other threads */
+	uint64_t run_ns[ULT_POOL_NR]; /**< with accounts: how long ULTs of each pool ran */
+	uint64_t run_max_ns;          /**< and the longest that one did without giving way */
 };
 void ult_xs_get_stats(struct ult_xs *xs, struct ult_xs_stats *ret_stats);
+/**
+ * With accounts: which ULT runs now, and since when (plat_now_ns). From any thread.
+ * Returns false when none does: the scheduler polls or sleeps.
+ */
+bool ult_xs_running(struct ult_xs *xs, ult_fn_t *ret_fn, uint64_t *ret_since_ns);
+/** A function for people: "daos_engine+0x1234", as addr2line takes it, or its name where the linker has one. */
+void ult_fn_name(ult_fn_t fn, char *buf, size_t buf_bytes);
 
 /**
  * Something the scheduler polls: a network context, an I/O ring. Embedded in its owner. Added and
@@ -91,6 +103,11 @@ MAY_YIELD void ult_join(struct ult *ult);
 MAY_YIELD void ult_yield(void);
 MAY_YIELD void ult_sleep_ns(uint64_t ns);
 struct ult    *ult_self(void); /**< NULL outside a ULT (in the scheduler or a plain thread) */
+/**
+ * How long the calling ULT runs is added to *@ns from now on, if its xstream accounts; NULL: no more. *@ns belongs to that
+ * xstream and outlives the bill.
+ */
+void ult_bill(uint64_t *ns);
 
 /* ---- waiting; every wait may be timed, ns relative; -DER_TIMEDOUT ---- */
 

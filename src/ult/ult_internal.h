@@ -50,6 +50,7 @@ struct ult {
 	enum ult_state      state;
 	bool                detached;
 	struct ult         *joiner;        /**< of the same xstream; others wait for ended */
+	uint64_t           *bill;          /**< ult_bill() */
 	struct ult_eventual ended;
 	char               *map;
 	size_t              map_bytes;
@@ -92,6 +93,13 @@ struct ult_xs {
 	_Atomic uint64_t         switch_nr;
 	_Atomic uint64_t         block_nr;
 	_Atomic uint64_t         handover_nr;
+	bool                     accounts;
+	uint32_t                 stack_nr;
+	uint64_t                 long_ns;
+	uint64_t                 charged_ns; /**< until when what the running ULT used is charged */
+	_Atomic uint64_t         run_since_ns; /**< when it was resumed; 0: none runs */
+	_Atomic(ult_fn_t)        run_fn;
+	_Atomic uint64_t         run_ns[ULT_POOL_NR], run_max_ns;
 
 	/* shared with other threads */
 	_Atomic(struct ult *)    handover __attribute__((aligned(64)));

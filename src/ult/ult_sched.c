@@ -26,6 +26,9 @@
  *    another stack. What keeps others from starving is turn_left, which counts each ULT resumed or
  *    begun, but not the return of one that ends to its joiner.
  *
+ * Accounts: an xstream that keeps them resumes each ULT from the scheduler, by turns of one: no direct switches, no calls
+ * by who joins. So only the scheduler looks at the clock, and one that keeps none pays nothing for it.
+ *
  * Spinning: an xstream without work polls for a while before it blocks, as long as that pays
  * (base/spin.h): a busy one up to spin_ns_max, an idle one hardly at all.
  */
@@ -198,6 +201,7 @@ ult_create(struct ult_xs *xs, enum ult_pool pool, ult_fn_t fn, void *arg, size_t
 	ult->state = ULT_BLOCKED;
 	ult->detached = ret_ult == NULL;
 	ult->joiner = NULL;
+	ult->bill = NULL;
 	ult_eventual_init(&ult->ended);
 	ult_ctx_init(ult);
 	if (ret_ult != NULL)
@@ -251,7 +255,7 @@ ult_join(struct ult *ult)
 	struct ult_xs *xs   = ult->xs;
 
 	D_ASSERT(!ult->detached && ult != self);
-	if (self == NULL || self->xs != xs) {
+	if (self == NULL || self->xs != xs || xs->accounts) {
 		ult_eventual_wait(&ult->ended);
 	} else if (ult->state != ULT_ENDED) { /* the same thread: it can't end meanwhile */
 		ult->joiner = self;
@@ -338,6 +342,57 @@ ult_yield(void)
 	ult_ctx_switch(&ult->ctx, next != NULL ? &next->ctx : &xs->ctx, false);
 }
 
+/* ---- accounts ---- */
+
+/** What @ult, which runs, has used since it was charged last. */
+static void
+charge(struct ult_xs *xs, struct ult *ult, uint64_t now)
+{
+	uint64_t ns = now - xs->charged_ns;
+
+	xs->charged_ns = now;
+	xs_count(&xs->run_ns[ult->pool], ns);
+	if (ult->bill != NULL)
+		*ult->bill += ns;
+}
+
+static void
+account_begin(struct ult_xs *xs, struct ult *ult)
+{
+	xs->charged_ns = plat_now_ns();
+	atomic_store_explicit(&xs->run_fn, ult->fn, memory_order_relaxed);
+	atomic_store_explicit(&xs->run_since_ns, xs->charged_ns, memory_order_release);
+}
+
+static void
+account_end(struct ult_xs *xs, struct ult *ult)
+{
+	uint64_t since = atomic_load_explicit(&xs->run_since_ns, memory_order_relaxed), ran;
+	char     name[128];
+
+	charge(xs, ult, plat_now_ns());
+	atomic_store_explicit(&xs->run_since_ns, 0, memory_order_release);
+	ran = xs->charged_ns - since;
+	if (ran > atomic_load_explicit(&xs->run_max_ns, memory_order_relaxed))
+		atomic_store_explicit(&xs->run_max_ns, ran, memory_order_relaxed);
+	if (LIKELY(xs->long_ns == 0 || ran < xs->long_ns))
+		return;
+	ult_fn_name(ult->fn, name, sizeof(name));
+	D_WARN("xstream %s: a ULT (%s) kept it for %lu ms without giving way; all others there waited", xs->name, name,
+	       (unsigned long)(ran / NSEC_PER_MSEC));
+}
+
+void
+ult_bill(uint64_t *ns)
+{
+	struct ult *ult = ult_self();
+
+	D_ASSERT(ult != NULL);
+	if (ult->xs->accounts)
+		charge(ult->xs, ult, plat_now_ns());
+	ult->bill = ns;
+}
+
 /** On the scheduler: run @ult, and those it and its successors hand over to, until one ends or none is next. */
 static MAY_YIELD void
 xs_run_ult(struct ult_xs *xs, struct ult *ult)
@@ -345,6 +400,8 @@ xs_run_ult(struct ult_xs *xs, struct ult *ult)
 	ult_ctx_switch(&xs->ctx, &ult->ctx, false);
 	ult = xs->current; /* the one that came back */
 	xs->current = NULL;
+	if (UNLIKELY(xs->accounts))
+		account_end(xs, ult);
 	if (ult->state != ULT_ENDED)
 		return;
 	xs->ult_nr--;
@@ -415,6 +472,30 @@ xs_pollers_arm(struct ult_xs *xs)
 
 /* ---- the cycle ---- */
 
+static bool
+before_is_ready(const struct ult_xs *xs, int pool)
+{
+	while (pool-- > 0)
+		if (xs->ready_nr[pool] > 0)
+			return true;
+	return false;
+}
+
+/** A pool's turn, each ULT from the scheduler and back to it: they hand over to nobody, so each has its own account. */
+static MAY_YIELD void
+xs_turn_accounted(struct ult_xs *xs, int pool)
+{
+	uint32_t    left = xs->turn_left;
+	struct ult *ult;
+
+	do {
+		xs->turn_left = 1;
+		ult = xs_turn_next(xs);
+		account_begin(xs, ult);
+		xs_run_ult(xs, ult);
+	} while (--left > 0 && xs->ready_nr[pool] > 0 && !before_is_ready(xs, pool));
+}
+
 /**
  * Each pool once round: what becomes ready meanwhile waits for the next cycle, unless the round is
  * shorter than TURN_NR_MIN. A pool's round ends when one before it gets something, but not before it
@@ -431,8 +512,11 @@ xs_run_ready(struct ult_xs *xs)
 			continue;
 		xs->turn_pool = pool;
 		xs->turn_left = MAX_OF(xs->ready_nr[pool], TURN_NR_MIN);
-		while ((ult = xs_turn_next(xs)) != NULL)
-			xs_run_ult(xs, ult);
+		if (xs->accounts)
+			xs_turn_accounted(xs, pool);
+		else
+			while ((ult = xs_turn_next(xs)) != NULL)
+				xs_run_ult(xs, ult);
 	}
 	xs->turn_pool = 0;
 	xs->turn_left = 0;

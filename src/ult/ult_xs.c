@@ -3,6 +3,8 @@
 #define D_LOGFAC LOG_FAC_ULT
 #include "ult/ult_internal.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
@@ -27,6 +29,37 @@ ult_xs_get_stats(struct ult_xs *xs, struct ult_xs_stats *ret_stats)
 	ret_stats->switch_nr = atomic_load_explicit(&xs->switch_nr, memory_order_relaxed);
 	ret_stats->block_nr = atomic_load_explicit(&xs->block_nr, memory_order_relaxed);
 	ret_stats->handover_nr = atomic_load_explicit(&xs->handover_nr, memory_order_relaxed);
+	for (int pool = 0; pool < ULT_POOL_NR; pool++)
+		ret_stats->run_ns[pool] = atomic_load_explicit(&xs->run_ns[pool], memory_order_relaxed);
+	ret_stats->run_max_ns = atomic_load_explicit(&xs->run_max_ns, memory_order_relaxed);
+}
+
+bool
+ult_xs_running(struct ult_xs *xs, ult_fn_t *ret_fn, uint64_t *ret_since_ns)
+{
+	uint64_t since = atomic_load(&xs->run_since_ns);
+
+	*ret_since_ns = since;
+	*ret_fn = atomic_load(&xs->run_fn);
+	return since != 0 && atomic_load(&xs->run_since_ns) == since; /* else another has begun in between */
+}
+
+void
+ult_fn_name(ult_fn_t fn, char *buf, size_t buf_bytes)
+{
+	Dl_info     info;
+	const char *file;
+
+	if (dladdr((void *)fn, &info) == 0 || info.dli_fname == NULL) {
+		snprintf(buf, buf_bytes, "%p", (void *)fn);
+		return;
+	}
+	file = strrchr(info.dli_fname, '/');
+	if (info.dli_saddr == (void *)fn && info.dli_sname != NULL)
+		snprintf(buf, buf_bytes, "%s", info.dli_sname);
+	else
+		snprintf(buf, buf_bytes, "%s+%#lx", file == NULL ? info.dli_fname : file + 1,
+			 (unsigned long)((char *)fn - (char *)info.dli_fbase));
 }
 
 static int
@@ -68,6 +101,9 @@ xs_alloc(const struct ult_xs_attr *attr, struct ult_xs **ret_xs)
 	xs->stack_bytes = attr->stack_bytes == 0 ? ULT_STACK_BYTES_DEFAULT : attr->stack_bytes;
 	xs->map_bytes = ult_map_bytes(xs->stack_bytes);
 	xs->core = attr->core;
+	xs->accounts = attr->accounts;
+	xs->long_ns = attr->long_ns;
+	xs->stack_nr = MIN_OF(attr->stack_nr, ULT_STACK_CACHE_MAX);
 	d_spin_init(&xs->spin, attr->spin_ns_max == 0 ? ULT_SPIN_NS_DEFAULT : attr->spin_ns_max);
 	if (!PLAT_SPIN_PAYS)
 		d_spin_init(&xs->spin, 0);
@@ -102,6 +138,19 @@ xs_bind(const struct ult_xs *xs)
 		       DP_RC(rc));
 }
 
+/** As many as there is memory for: those that lack are made when they are needed. */
+static void
+stacks_make(struct ult_xs *xs)
+{
+	struct ult *ult;
+
+	while (xs->cache_nr < xs->stack_nr && (ult = ult_map(xs->map_bytes)) != NULL) {
+		ult->handover_next = xs->cache;
+		xs->cache = ult;
+		xs->cache_nr++;
+	}
+}
+
 static MAY_YIELD void
 xs_main(void *arg)
 {
@@ -111,6 +160,7 @@ xs_main(void *arg)
 	D_ASSERT(ult_xs_self() == NULL);
 	if (xs->core >= 0)
 		xs_bind(xs);
+	stacks_make(xs);
 	ult_sched_run(xs);
 	ult_offload_fini(&xs->offload);
 	while ((ult = xs->cache) != NULL) {
