@@ -494,7 +494,7 @@ crt_req_transmit(struct crt_rpc_priv *rpc)
 		return;
 	}
 	D_DEBUG("%s id %lx to rank %u tag %u: sent, %u bytes%s\n", crt_rpc_name(rpc), rpc->id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len + msg->late_bytes,
 		rpc->out.mr != NULL ? ", the body to be read" : "");
 	na_msg_send(ctx->ep, rpc->addr, msg);
 	if ((rpc->flags & CRT_RPC_NO_REPLY) && rpc->out.mr == NULL)

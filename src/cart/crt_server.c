@@ -102,7 +102,7 @@ reply_encode_send(struct crt_rpc_priv *rpc, struct na_msg *msg)
 	}
 	rpc->replied = true;
 	D_DEBUG("%s id %lx to rank %u tag %u: reply sent, %u bytes%s\n", crt_rpc_name(rpc), rpc->peer_id,
-		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len,
+		rpc->pub.cr_ep.ep_rank, rpc->pub.cr_ep.ep_tag, msg->len + msg->late_bytes,
 		rpc->out.mr != NULL ? ", the body to be read" : "");
 	na_msg_send(ctx->ep, rpc->addr, msg);
 	return 0;
