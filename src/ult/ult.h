@@ -30,7 +30,7 @@ struct ult_xs_attr {
 	int         core;           /**< -1: not bound; where binding is refused a note is logged */
 	uint64_t    spin_ns_max;    /**< longest spin before blocking; 0: default (50 us) */
 	uint32_t    stack_nr;       /**< stacks made before the first ULT needs one; at most ULT_STACK_CACHE_MAX */
-	bool        accounts;       /**< measure what ULTs use: two looks at the clock each time one runs */
+	bool        accounts;       /**< measure what ULTs use: a look at the clock each time one runs, and one for each turn of a pool */
 	uint64_t    long_ns;        /**< with accounts: a ULT that ran so long without giving way is told of in the log; 0: none */
 };
 

@@ -356,10 +356,10 @@ charge(struct ult_xs *xs, struct ult *ult, uint64_t now)
 		*ult->bill += ns;
 }
 
+/** From charged_ns on: the few instructions since the one before came back are its. */
 static void
 account_begin(struct ult_xs *xs, struct ult *ult)
 {
-	xs->charged_ns = plat_now_ns();
 	atomic_store_explicit(&xs->run_fn, ult->fn, memory_order_relaxed);
 	atomic_store_explicit(&xs->run_since_ns, xs->charged_ns, memory_order_release);
 }
@@ -488,6 +488,7 @@ xs_turn_accounted(struct ult_xs *xs, int pool)
 	uint32_t    left = xs->turn_left;
 	struct ult *ult;
 
+	xs->charged_ns = plat_now_ns();
 	do {
 		xs->turn_left = 1;
 		ult = xs_turn_next(xs);
