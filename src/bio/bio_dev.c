@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include "base/log.h"
 #include "bio/bio_int.h"
 #include "platform/platform.h"
@@ -231,13 +232,26 @@ dev_new(const struct bio_dev_attr *attr, struct bio_dev **ret_dev)
 
 /* ---- format ---- */
 
+/** Has its file system surely no room for it? Trying would take all that is left from everybody else until it failed. */
+static bool
+cannot_fit(struct bio_dev *dev, uint64_t bytes)
+{
+	struct statvfs vfs;
+	struct stat    st;
+
+	return fstatvfs(dev->fd, &vfs) == 0 && fstat(dev->fd, &st) == 0 && vfs.f_frsize > 0 &&
+	       bytes / vfs.f_frsize > vfs.f_bfree + (uint64_t)st.st_blocks * 512 / vfs.f_frsize;
+}
+
 /** Reserve a file's space, so that a full disk shows now and never later. */
 static int
 reserve_file(struct bio_dev *dev, uint64_t bytes)
 {
 	int err;
 
-	if (ftruncate(dev->fd, bytes) != 0) {
+	if (cannot_fit(dev, bytes)) {
+		err = ENOSPC;
+	} else if (ftruncate(dev->fd, bytes) != 0) {
 		err = errno;
 	} else if (fallocate(dev->fd, 0, 0, bytes) == 0) {
 		return 0;

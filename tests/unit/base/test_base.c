@@ -213,6 +213,39 @@ test_crc32c(void **state)
 	assert_int_equal(d_crc32c(0, NULL, 0), 0);
 }
 
+static uint32_t
+crc32c_bitwise(const uint8_t *p, size_t bytes)
+{
+	uint32_t crc = ~0u;
+
+	for (; bytes > 0; bytes--) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
+/** Every length, from every alignment, whole and in two parts. */
+static void
+test_crc32c_lengths(void **state)
+{
+	uint8_t  buf[320];
+	unsigned seed = 7;
+
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = rand_r(&seed);
+	for (size_t at = 0; at < 16; at++) {
+		for (size_t bytes = 0; bytes <= 300; bytes++) {
+			uint32_t want = crc32c_bitwise(buf + at, bytes);
+			size_t   cut  = bytes == 0 ? 0 : rand_r(&seed) % bytes;
+
+			assert_int_equal(d_crc32c(0, buf + at, bytes), want);
+			assert_int_equal(d_crc32c(d_crc32c(0, buf + at, cut), buf + at + cut, bytes - cut), want);
+		}
+	}
+}
+
 #ifdef __x86_64__
 #include <cpuid.h>
 
@@ -550,6 +583,7 @@ main(void)
 		cmocka_unit_test(test_hlc_merge),
 		cmocka_unit_test(test_hlc_threads),
 		cmocka_unit_test(test_crc32c),
+		cmocka_unit_test(test_crc32c_lengths),
 		cmocka_unit_test(test_crc32c_leaves_no_upper_halves),
 		cmocka_unit_test(test_uuid_text),
 		cmocka_unit_test(test_sgl_random),
