@@ -5,11 +5,12 @@
  * never reads past it (PROTO: malformed), whatever the bytes are.
  */
 #define D_LOGFAC LOG_FAC_CART
-#define LATE_BYTES_MIN 1024 /* a copy less pays */
 #include <string.h>
 #include "base/log.h"
 #include "cart/crt_internal.h"
 #include "cart/crt_print.h"
+
+#define LATE_BYTES_MIN 1024 /* a copy less pays */
 
 enum crt_proc_op
 crt_proc_op(const struct crt_proc *p)

@@ -16,7 +16,6 @@
 #include <daos_errno.h>
 #include "base/log.h"
 #include "engine/engine_internal.h"
-#include "platform/platform.h"
 
 #define SECONDARY_SKIP_NR_MAX 16u
 
@@ -56,21 +55,9 @@ static bool
 net_arm(void *arg)
 {
 	struct engine_net *net = arg;
-	uint64_t           at_ns, now_ns;
 
 	net->quiet_nr = 0; /* whether there is something, or it sleeps: the next cycle looks */
-	if (!crt_context_arm(net->ctx))
-		return false;
-	at_ns = crt_context_next_timeout(net->ctx);
-	if (at_ns == UINT64_MAX) {
-		ult_timer_cancel(&net->timer);
-		return true;
-	}
-	now_ns = plat_now_ns();
-	if (at_ns <= now_ns)
-		return false;
-	ult_timer_arm(&net->timer, at_ns - now_ns);
-	return true;
+	return crt_context_arm(net->ctx) && ult_timer_wake_at(&net->timer, crt_context_next_timeout(net->ctx));
 }
 
 static int

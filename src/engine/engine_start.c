@@ -294,10 +294,12 @@ tear_down(struct engine *eng)
 {
 	atomic_store(&eng->state, ENGINE_STOPPING);
 	sys_do(eng, engine_drpc_stop, "close the dRPC socket");
-	if (xs_running_nr(eng) > DSS_TAG_MON &&
-	    (engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_stop, eng) != 0 ||
-	     engine_xs_call(eng->xss[DSS_TAG_MON], engine_watch_stop, eng) != 0))
-		D_CRIT("%s: no memory to stop watching the others", eng->name);
+	if (xs_running_nr(eng) > DSS_TAG_MON) {
+		if (engine_xs_call(eng->xss[DSS_TAG_MON], engine_swim_stop, eng) != 0)
+			D_CRIT("%s: no memory to stop watching the others", eng->name);
+		if (engine_xs_call(eng->xss[DSS_TAG_MON], engine_watch_stop, eng) != 0)
+			D_CRIT("%s: no memory to stop watching the own xstreams", eng->name);
+	}
 	sys_do(eng, sys_cleanup, "clean up the modules");
 	drain_all(eng);
 	tls_fini_all(eng);

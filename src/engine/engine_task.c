@@ -41,19 +41,9 @@ static bool
 tasks_arm(void *arg)
 {
 	struct engine_xs *exs = arg;
-	uint64_t          at_ns = UINT64_MAX, now_ns;
 
-	if (tse_sched_has_work(&exs->tasks))
-		at_ns = tse_sched_next_wakeup(&exs->tasks);
-	if (at_ns == UINT64_MAX) {
-		ult_timer_cancel(&exs->task_timer);
-		return true;
-	}
-	now_ns = plat_now_ns();
-	if (at_ns <= now_ns)
-		return false;
-	ult_timer_arm(&exs->task_timer, at_ns - now_ns);
-	return true;
+	return ult_timer_wake_at(&exs->task_timer,
+				 tse_sched_has_work(&exs->tasks) ? tse_sched_next_wakeup(&exs->tasks) : UINT64_MAX);
 }
 
 int

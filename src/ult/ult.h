@@ -214,3 +214,8 @@ struct ult_timer {
 void ult_timer_arm(struct ult_timer *t, uint64_t delay_ns);
 /** Harmless when not armed. */
 void ult_timer_cancel(struct ult_timer *t);
+/**
+ * For a poller's arm: the xstream must be awake again at @at_ns (monotonic; UINT64_MAX: need not).
+ * Returns false when that is now: it may not block.
+ */
+bool ult_timer_wake_at(struct ult_timer *t, uint64_t at_ns);

@@ -103,6 +103,22 @@ ult_timer_arm(struct ult_timer *t, uint64_t delay_ns)
 	xs->timers = timer_meld(xs->timers, t);
 }
 
+bool
+ult_timer_wake_at(struct ult_timer *t, uint64_t at_ns)
+{
+	uint64_t now_ns;
+
+	if (at_ns == UINT64_MAX) {
+		ult_timer_cancel(t);
+		return true;
+	}
+	now_ns = plat_now_ns();
+	if (at_ns <= now_ns)
+		return false;
+	ult_timer_arm(t, at_ns - now_ns);
+	return true;
+}
+
 unsigned
 ult_timers_run(struct ult_xs *xs)
 {
